@@ -1,0 +1,1 @@
+//! GreenArrow and qmail control directories as typed TLS policies.

@@ -1,0 +1,1 @@
+//! An SMTP sender to embed: TLS by policy, one outcome per recipient.

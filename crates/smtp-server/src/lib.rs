@@ -1,0 +1,1 @@
+//! An SMTP server to embed: listeners, STARTTLS and SMTPS, a durable Maildir.

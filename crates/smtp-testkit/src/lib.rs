@@ -1,0 +1,1 @@
+//! What the tests share: transcripts, a test CA, an in-memory pair, a peer that knows no SMTP types.

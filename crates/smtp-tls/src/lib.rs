@@ -1,0 +1,1 @@
+//! TLS policy for SMTP as plain data, and its adapters to rustls and OpenSSL.
