@@ -1,1 +1,15 @@
-//! What the tests share: transcripts, a test CA, an in-memory pair, a peer that knows no SMTP types.
+//! What the tests share. It knows lines and bytes, and no SMTP type: what checks the crates of
+//! this workspace must not lean on them.
+//!
+//! - [`transcript`]: sessions as text files, run whole, byte by byte and cut at every offset.
+//! - [`peer`]: the other end of a socket, scripted, as rude as a test wants it.
+//! - [`process`]: the workspace's programs and foreign ones, as child processes.
+//! - [`pki`] (feature `pki`): a certificate authority and certificates, good and bad.
+//!
+//! Everything here fails by panicking with what was expected, what came, and what led there.
+
+pub mod peer;
+#[cfg(feature = "pki")]
+pub mod pki;
+pub mod process;
+pub mod transcript;
