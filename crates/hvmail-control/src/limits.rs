@@ -1,0 +1,34 @@
+//! Every number that bounds what is read from a control directory.
+//!
+//! None of them is a number of the vendor's: they keep a damaged or hostile file from taking the
+//! memory or the time of the process that reads it. Each stands far above what a real installation
+//! needs, and running into one is an error that names the number.
+
+/// The largest file that [`Directory`](crate::source::Directory) reads, in octets: 16 MiB.
+pub const MAX_FILE_SIZE: u64 = 16 * 1024 * 1024;
+
+/// The most octets of configuration that are parsed for one tree, a file that is included twice
+/// being counted twice: 64 MiB.
+pub const MAX_CONFIGURATION_SIZE: usize = 64 * 1024 * 1024;
+
+/// How deep `include` may nest; the main file is at depth zero.
+pub const MAX_INCLUDE_DEPTH: usize = 16;
+
+/// How many times `include` may be followed for one tree. Without it, files of a few lines that
+/// each include two others would be parsed an exponential number of times.
+pub const MAX_INCLUDES: usize = 1_000;
+
+/// How deep blocks may nest. The vendor's own examples nest two deep.
+pub const MAX_BLOCK_DEPTH: usize = 64;
+
+/// How many names and arguments one tree may hold.
+pub const MAX_VALUES: usize = 1_000_000;
+
+/// How many (IP address, domain) pairs the blocks of one tree may name, comma lists multiplied out.
+pub const MAX_SCOPES: usize = 1_000_000;
+
+/// How many diagnostics the parser reports before it gives up on a tree.
+pub const MAX_DIAGNOSTICS: usize = 100;
+
+/// How many characters of a file's text a message quotes before it is cut short.
+pub const MAX_QUOTED: usize = 64;
