@@ -1,1 +1,54 @@
 //! TLS policy for SMTP as plain data, and its adapters to rustls and OpenSSL.
+//!
+//! ```text
+//!  PEM text ─► pem ─► identity ─► ServerPolicy ─► Acceptor ─► Stream<IO> + TlsInfo
+//!                                 ClientPolicy ─► Connector ─► Stream<IO> + TlsInfo
+//!                                      │              └─► Unhonoured, ConfigError, HandshakeError
+//!                                      └─► after_ehlo, after_starttls_refused, after_handshake_failed
+//! ```
+//!
+//! What a policy says is plain data and there without any feature. What a TLS library does with it
+//! is behind a feature for each library.
+//!
+//! # Backends
+//!
+//! | feature | what it brings |
+//! |---|---|
+//! | `rustls` | the adapter to rustls, with aws-lc-rs |
+//! | `openssl` | the adapter to the system's OpenSSL 3 |
+//! | `openssl-vendored` | the same, with an OpenSSL that cargo builds |
+//! | `self-signed` | makes self-signed certificates |
+//!
+//! Features only add. With both libraries compiled in, the caller names one by [`Backend`]. No type of
+//! a TLS library is part of this crate's API.
+#![cfg_attr(test, allow(clippy::unwrap_used))]
+
+mod alert;
+mod backend;
+mod certificate;
+mod client;
+mod error;
+mod identity;
+mod info;
+mod level;
+mod material;
+mod origin;
+mod pem;
+mod report;
+mod server;
+
+pub use alert::Alert;
+pub use backend::{Backend, UnknownBackend};
+pub use certificate::{Certificate, CertificateDescription, MalformedCertificate};
+pub use client::{
+    AfterEhlo, AfterFailure, AfterRefusal, ClientPolicy, Fallback, Roots, TlsRefusal,
+};
+pub use error::{CertificateProblem, ConfigError, Fault, HandshakeError};
+pub use identity::{Assembly, MaterialError, Unused, UnusedReason};
+pub use info::TlsInfo;
+pub use level::{Level, Version};
+pub use material::{Identity, KeyKind, PrivateKey};
+pub use origin::OriginId;
+pub use pem::{PemError, PemKind, PemSection, pem_sections};
+pub use report::Unhonoured;
+pub use server::{CipherString, ServerPolicy};

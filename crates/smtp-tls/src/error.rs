@@ -1,0 +1,219 @@
+//! Errors, by whose fault they are. Each prints as one line.
+
+use std::io;
+
+use thiserror::Error;
+
+use crate::{Alert, Backend, OriginId, Version};
+
+/// A policy that a backend cannot take. Nothing was sent or received.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+#[non_exhaustive]
+pub enum ConfigError {
+    /// The backend's feature was off when this crate was compiled.
+    #[error("TLS library {backend} is not compiled in")]
+    NotCompiledIn {
+        /// The one that was asked for.
+        backend: Backend,
+    },
+    /// A client policy that never uses TLS needs no connector.
+    #[error("the policy uses no TLS")]
+    NoTls,
+    /// The private key belongs to another certificate.
+    #[error("the private key does not match the certificate")]
+    KeyMismatch {
+        /// The identity's origin.
+        origin: Option<OriginId>,
+    },
+    /// The library refuses the certificate chain or the key.
+    #[error("certificate or key unusable: {reason}")]
+    Identity {
+        /// The identity's origin.
+        origin: Option<OriginId>,
+        /// The library's words, in one line.
+        reason: String,
+    },
+    /// The library refuses the cipher string as a whole.
+    #[error("cipher string {text:?} refused: {reason}")]
+    Ciphers {
+        /// Where the string was written.
+        origin: Option<OriginId>,
+        /// The string.
+        text: String,
+        /// The library's words, in one line.
+        reason: String,
+    },
+    /// The lowest version is above the highest.
+    #[error("no TLS version is left between {lowest} and {highest}")]
+    Versions {
+        /// The lowest that was asked for.
+        lowest: Version,
+        /// The highest that was asked for.
+        highest: Version,
+    },
+    /// There is no usable certification authority to verify a certificate with.
+    #[error("no usable trusted certificate: {reason}")]
+    Roots {
+        /// The policy's origin.
+        origin: Option<OriginId>,
+        /// Why, in one line.
+        reason: String,
+    },
+    /// The library failed by itself.
+    #[error("{backend} failed: {reason}")]
+    Library {
+        /// Which one.
+        backend: Backend,
+        /// The library's words, in one line.
+        reason: String,
+    },
+}
+
+impl ConfigError {
+    /// Where the setting at fault came from, if the policy knew.
+    #[must_use]
+    pub const fn origin(&self) -> Option<OriginId> {
+        match self {
+            Self::KeyMismatch { origin }
+            | Self::Identity { origin, .. }
+            | Self::Ciphers { origin, .. }
+            | Self::Roots { origin, .. } => *origin,
+            Self::NotCompiledIn { .. }
+            | Self::NoTls
+            | Self::Versions { .. }
+            | Self::Library { .. } => None,
+        }
+    }
+}
+
+/// Who has to act for a handshake to succeed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Fault {
+    /// The transport: the connection broke or was closed.
+    Network,
+    /// The peer: it is not speaking TLS as we do, or refused.
+    Peer,
+    /// The peer's certificate does not satisfy our policy.
+    Trust,
+    /// This side.
+    Local,
+}
+
+/// What is wrong with a certificate chain.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+#[non_exhaustive]
+pub enum CertificateProblem {
+    /// No trusted authority vouches for it; self-signed certificates are among these.
+    #[error("it is not issued by a trusted authority")]
+    UnknownIssuer,
+    /// Its validity is over, or that of a certificate above it.
+    #[error("it has expired")]
+    Expired,
+    /// Its validity has not begun.
+    #[error("it is not valid yet")]
+    NotYetValid,
+    /// Its issuer has revoked it.
+    #[error("it has been revoked")]
+    Revoked,
+    /// It is not meant for servers.
+    #[error("it is not meant for this purpose")]
+    Purpose,
+    /// It cannot be read.
+    #[error("it is malformed")]
+    Malformed,
+    /// Anything else, in the library's words.
+    #[error("{0}")]
+    Other(String),
+}
+
+/// Why a TLS handshake failed.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum HandshakeError {
+    /// The transport failed.
+    #[error("the connection failed during the TLS handshake: {0}")]
+    Io(#[source] io::Error),
+    /// The peer closed the connection in the middle of the handshake.
+    #[error("the peer closed the connection during the TLS handshake")]
+    PeerClosed,
+    /// The peer ended the handshake with an alert.
+    #[error("the peer refused the TLS handshake: {0}")]
+    Alert(Alert),
+    /// The peer's first bytes are no TLS record.
+    #[error("the peer does not speak TLS")]
+    NotTls,
+    /// No version, suite, group or signature scheme in common.
+    #[error("no TLS parameters in common: {0}")]
+    NoSharedParameters(String),
+    /// The peer broke the protocol.
+    #[error("the peer broke the TLS protocol: {0}")]
+    Protocol(String),
+    /// The peer's certificate chain is not trusted.
+    #[error("the peer's certificate is not trusted: {problem}")]
+    CertificateNotTrusted {
+        /// What is wrong with it.
+        problem: CertificateProblem,
+    },
+    /// The peer's certificate is for other names.
+    #[error("the peer's certificate is not valid for {expected}")]
+    NameMismatch {
+        /// The name that was looked for.
+        expected: String,
+    },
+    /// The host is neither a DNS name nor an IP address, so that no certificate can name it.
+    #[error("{name:?} is not a host name that a certificate could be checked against")]
+    InvalidServerName {
+        /// What was given.
+        name: String,
+    },
+    /// The library failed by itself.
+    #[error("the TLS library failed: {0}")]
+    Library(String),
+}
+
+impl HandshakeError {
+    /// Whose fault it is.
+    #[must_use]
+    pub const fn fault(&self) -> Fault {
+        match self {
+            Self::Io(_) | Self::PeerClosed => Fault::Network,
+            Self::Alert(_) | Self::NotTls | Self::NoSharedParameters(_) | Self::Protocol(_) => {
+                Fault::Peer
+            }
+            Self::CertificateNotTrusted { .. } | Self::NameMismatch { .. } => Fault::Trust,
+            Self::InvalidServerName { .. } | Self::Library(_) => Fault::Local,
+        }
+    }
+
+    #[cfg(test)]
+    pub(crate) fn one_of_each() -> Vec<Self> {
+        vec![
+            Self::Io(io::ErrorKind::ConnectionReset.into()),
+            Self::PeerClosed,
+            Self::Alert(Alert(40)),
+            Self::NotTls,
+            Self::NoSharedParameters("no suite".into()),
+            Self::Protocol("odd".into()),
+            Self::CertificateNotTrusted { problem: CertificateProblem::Expired },
+            Self::NameMismatch { expected: "mx.example".into() },
+            Self::InvalidServerName { name: "a b".into() },
+            Self::Library("out of memory".into()),
+        ]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_error_is_one_line() {
+        for error in HandshakeError::one_of_each() {
+            let text = error.to_string();
+            assert!(!text.is_empty() && !text.contains(['\n', '\r']), "{text:?}");
+        }
+        let alert = HandshakeError::Alert(Alert(40)).to_string();
+        assert!(alert.ends_with("handshake_failure (40)"), "{alert}");
+        assert_eq!(Alert(200).to_string(), "unregistered (200)");
+    }
+}

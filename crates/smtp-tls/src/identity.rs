@@ -1,0 +1,313 @@
+//! Puts an identity together from PEM sections in any order.
+//!
+//! Roles are told by what the sections hold: the one private key, the certificate that carries its
+//! public key (or, where the key's encoding does not tell, the certificate that issued none of the
+//! others), and above it each certificate whose subject is the issuer of the one before. What is
+//! left over is named, not used. Signatures are not checked.
+
+use thiserror::Error;
+use x509_cert::der::{
+    Decode, Reader, SliceReader, Tagged,
+    asn1::{AnyRef, BitStringRef, ObjectIdentifier, OctetStringRef, UintRef},
+};
+
+use crate::{
+    Certificate, Identity, KeyKind, MalformedCertificate, PemKind, PemSection, PrivateKey,
+    certificate::{Fields, enter, key_identifiers},
+};
+
+/// Why sections do not make an identity.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+pub enum MaterialError {
+    /// There is no certificate.
+    #[error("no certificate")]
+    NoCertificate,
+    /// There is no private key.
+    #[error("no private key")]
+    NoPrivateKey,
+    /// The private key needs a passphrase, and nobody can be asked for one.
+    #[error("the private key is encrypted")]
+    EncryptedPrivateKey {
+        /// Its place in the list of sections.
+        section: usize,
+    },
+    /// There are several private keys.
+    #[error("more than one private key")]
+    SeveralPrivateKeys {
+        /// The second one's place in the list of sections.
+        section: usize,
+    },
+    /// A certificate cannot be read.
+    #[error("{reason}")]
+    Malformed {
+        /// Its place in the list of sections.
+        section: usize,
+        /// What is wrong with it.
+        reason: MalformedCertificate,
+    },
+    /// No certificate carries the key's public key.
+    #[error("the private key matches none of the certificates")]
+    KeyMismatch {
+        /// The key's place in the list of sections.
+        section: usize,
+    },
+}
+
+impl MaterialError {
+    /// The section at fault, as a place in the list of sections.
+    #[must_use]
+    pub const fn section(&self) -> Option<usize> {
+        match self {
+            Self::NoCertificate | Self::NoPrivateKey => None,
+            Self::EncryptedPrivateKey { section }
+            | Self::SeveralPrivateKeys { section }
+            | Self::Malformed { section, .. }
+            | Self::KeyMismatch { section } => Some(*section),
+        }
+    }
+}
+
+/// Why a section took no part in an identity.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum UnusedReason {
+    /// A certificate that is not above the leaf.
+    UnrelatedCertificate,
+    /// The same certificate or key once more.
+    Duplicate,
+    /// Neither a certificate nor a private key.
+    OtherKind(PemKind),
+}
+
+/// A section that took no part in an identity.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Unused {
+    /// Its place in the list of sections.
+    pub section: usize,
+    /// Why.
+    pub reason: UnusedReason,
+}
+
+/// An identity and what was left over.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Assembly {
+    /// What was put together.
+    pub identity: Identity,
+    /// What took no part, in order.
+    pub unused: Vec<Unused>,
+}
+
+struct Candidate {
+    section: usize,
+    certificate: Certificate,
+    issuer: Vec<u8>,
+    subject: Vec<u8>,
+}
+
+impl Identity {
+    /// Puts an identity together from all sections of one or more files, in any order.
+    ///
+    /// # Errors
+    ///
+    /// [`MaterialError`] if there is no certificate, not exactly one usable private key, or the
+    /// key belongs to none of the certificates.
+    pub fn from_pem_sections(sections: &[PemSection]) -> Result<Self, MaterialError> {
+        Self::assemble(sections).map(|assembly| assembly.identity)
+    }
+
+    /// As [`from_pem_sections`](Self::from_pem_sections), and says what was left over.
+    ///
+    /// # Errors
+    ///
+    /// As [`from_pem_sections`](Self::from_pem_sections).
+    pub fn assemble(sections: &[PemSection]) -> Result<Assembly, MaterialError> {
+        let mut unused = Vec::new();
+        let mut certificates: Vec<Candidate> = Vec::new();
+        let mut keys: Vec<(usize, KeyKind)> = Vec::new();
+        let mut encrypted = None;
+        for (section, pem) in sections.iter().enumerate() {
+            match pem.kind() {
+                PemKind::Certificate => {
+                    if certificates.iter().any(|c| c.certificate.der() == pem.der) {
+                        unused.push(Unused { section, reason: UnusedReason::Duplicate });
+                        continue;
+                    }
+                    let fields = Fields::read(&pem.der)
+                        .map_err(|reason| MaterialError::Malformed { section, reason })?;
+                    certificates.push(Candidate {
+                        section,
+                        certificate: Certificate::from_der(pem.der.clone()),
+                        issuer: fields.issuer.to_vec(),
+                        subject: fields.subject.to_vec(),
+                    });
+                }
+                PemKind::PrivateKey(kind) => {
+                    if keys.iter().any(|&(known, _)| sections[known].der == pem.der) {
+                        unused.push(Unused { section, reason: UnusedReason::Duplicate });
+                    } else {
+                        keys.push((section, kind));
+                    }
+                }
+                PemKind::EncryptedPrivateKey => encrypted = encrypted.or(Some(section)),
+                other => {
+                    unused.push(Unused { section, reason: UnusedReason::OtherKind(other) });
+                }
+            }
+        }
+        if let Some(section) = encrypted {
+            return Err(MaterialError::EncryptedPrivateKey { section });
+        }
+        let (key_section, key) = match keys[..] {
+            [] => return Err(MaterialError::NoPrivateKey),
+            [(section, kind)] => {
+                (section, PrivateKey::from_der(kind, sections[section].der.clone()))
+            }
+            [_, (section, _), ..] => return Err(MaterialError::SeveralPrivateKeys { section }),
+        };
+        if certificates.is_empty() {
+            return Err(MaterialError::NoCertificate);
+        }
+        let leaf = find_leaf(&key, &certificates)
+            .ok_or(MaterialError::KeyMismatch { section: key_section })?;
+        let leaf = certificates.remove(leaf);
+        let (issuers, unrelated) = order(&leaf, certificates);
+        unused.extend(
+            unrelated
+                .into_iter()
+                .map(|section| Unused { section, reason: UnusedReason::UnrelatedCertificate }),
+        );
+        unused.sort_by_key(|unused| unused.section);
+        Ok(Assembly { identity: Self::new(leaf.certificate, issuers, key), unused })
+    }
+}
+
+fn find_leaf(key: &PrivateKey, certificates: &[Candidate]) -> Option<usize> {
+    let matches: Vec<Option<bool>> =
+        certificates.iter().map(|c| key_matches(key, c.certificate.der())).collect();
+    if let Some(sure) = matches.iter().position(|m| *m == Some(true)) {
+        return Some(sure);
+    }
+    let possible = |index: usize| matches[index].is_none();
+    let issues_another = |index: usize| {
+        certificates.iter().enumerate().any(|(other, candidate)| {
+            other != index && candidate.issuer == certificates[index].subject
+        })
+    };
+    (0..certificates.len())
+        .find(|&i| possible(i) && !issues_another(i))
+        .or_else(|| (0..certificates.len()).find(|&i| possible(i)))
+}
+
+/// The certificates above the leaf in order, and the sections of the others.
+fn order(leaf: &Candidate, mut rest: Vec<Candidate>) -> (Vec<Certificate>, Vec<usize>) {
+    let mut chain = Vec::new();
+    let mut issuer = leaf.issuer.clone();
+    let mut top = leaf.certificate.clone();
+    let mut done = leaf.issuer == leaf.subject;
+    while !done {
+        let wanted = key_identifiers(top.der()).1;
+        let named = |c: &Candidate| c.subject == issuer;
+        let identified =
+            |c: &Candidate| wanted.is_some() && key_identifiers(c.certificate.der()).0 == wanted;
+        let Some(index) = rest
+            .iter()
+            .position(|c| named(c) && identified(c))
+            .or_else(|| rest.iter().position(named))
+        else {
+            break;
+        };
+        let next = rest.remove(index);
+        done = next.issuer == next.subject;
+        issuer = next.issuer;
+        top = next.certificate.clone();
+        chain.push(next.certificate);
+    }
+    (chain, rest.into_iter().map(|c| c.section).collect())
+}
+
+const RSA_ENCRYPTION: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.1.1");
+const EC_PUBLIC_KEY: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.10045.2.1");
+
+/// What a private key tells of its public half.
+enum PublicHalf<'a> {
+    Rsa {
+        modulus: UintRef<'a>,
+    },
+    /// The point, where the key carries it.
+    Ec {
+        point: Option<&'a [u8]>,
+    },
+    /// Another algorithm, with its public key where the key carries it.
+    Other {
+        algorithm: ObjectIdentifier,
+    },
+}
+
+/// Whether the certificate carries the key's public key, as far as the key's encoding tells.
+fn key_matches(key: &PrivateKey, certificate: &[u8]) -> Option<bool> {
+    let half = public_half(key).ok()?;
+    let fields = Fields::read(certificate).ok()?;
+    let (algorithm, public) = public_key(fields.public_key_info).ok()?;
+    match half {
+        PublicHalf::Rsa { modulus } => Some(
+            algorithm == RSA_ENCRYPTION && rsa_modulus(public).is_ok_and(|other| other == modulus),
+        ),
+        PublicHalf::Ec { .. } if algorithm != EC_PUBLIC_KEY => Some(false),
+        PublicHalf::Ec { point } => point.map(|point| point == public),
+        PublicHalf::Other { algorithm: other } => (algorithm != other).then_some(false),
+    }
+}
+
+fn public_key(info: &[u8]) -> x509_cert::der::Result<(ObjectIdentifier, &[u8])> {
+    let mut info = SliceReader::new(info)?;
+    let mut info = enter(&mut info)?;
+    let algorithm = enter(&mut info)?.decode::<ObjectIdentifier>()?;
+    let key = info.decode::<BitStringRef<'_>>()?;
+    Ok((algorithm, key.raw_bytes()))
+}
+
+fn rsa_modulus(public: &[u8]) -> x509_cert::der::Result<UintRef<'_>> {
+    let mut reader = SliceReader::new(public)?;
+    let mut reader = enter(&mut reader)?;
+    reader.decode::<UintRef<'_>>()
+}
+
+fn public_half(key: &PrivateKey) -> x509_cert::der::Result<PublicHalf<'_>> {
+    match key.kind() {
+        KeyKind::Pkcs1 => rsa_half(key.secret_der()),
+        KeyKind::Sec1 => ec_half(key.secret_der()),
+        KeyKind::Pkcs8 => {
+            let mut reader = SliceReader::new(key.secret_der())?;
+            let mut reader = enter(&mut reader)?;
+            let _version = reader.tlv_bytes()?;
+            let algorithm = enter(&mut reader)?.decode::<ObjectIdentifier>()?;
+            let inner = reader.decode::<&OctetStringRef>()?.as_bytes();
+            match algorithm {
+                RSA_ENCRYPTION => rsa_half(inner),
+                EC_PUBLIC_KEY => ec_half(inner),
+                algorithm => Ok(PublicHalf::Other { algorithm }),
+            }
+        }
+    }
+}
+
+fn rsa_half(key: &[u8]) -> x509_cert::der::Result<PublicHalf<'_>> {
+    let mut reader = SliceReader::new(key)?;
+    let mut reader = enter(&mut reader)?;
+    let _version = reader.tlv_bytes()?;
+    Ok(PublicHalf::Rsa { modulus: reader.decode::<UintRef<'_>>()? })
+}
+
+fn ec_half(key: &[u8]) -> x509_cert::der::Result<PublicHalf<'_>> {
+    let mut reader = SliceReader::new(key)?;
+    let mut reader = enter(&mut reader)?;
+    let _version = reader.tlv_bytes()?;
+    let _secret = reader.tlv_bytes()?;
+    let mut point = None;
+    while !reader.is_finished() {
+        let field = AnyRef::decode(&mut reader)?;
+        if field.tag().is_context_specific() && field.tag().number().value() == 1 {
+            point = Some(BitStringRef::from_der(field.value())?.raw_bytes());
+        }
+    }
+    Ok(PublicHalf::Ec { point })
+}

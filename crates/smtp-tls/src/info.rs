@@ -1,0 +1,25 @@
+//! What a handshake negotiated.
+
+use crate::{Backend, Version};
+
+/// The facts of an established TLS session.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TlsInfo {
+    /// The library that carries the session.
+    pub backend: Backend,
+    /// The protocol version.
+    pub version: Version,
+    /// The cipher suite by OpenSSL's name on every backend: what a Received line shows
+    /// (`ECDHE-RSA-AES256-GCM-SHA384`, `TLS_AES_256_GCM_SHA384`).
+    pub suite: String,
+    /// The cipher suite by its IANA name (`TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384`).
+    pub suite_iana: String,
+    /// The key exchange group by its IANA name (`x25519`, `secp256r1`, `X25519MLKEM768`), where the
+    /// library tells it: none was negotiated when a TLS 1.2 session is resumed.
+    pub group: Option<String>,
+    /// Whether an earlier session was resumed.
+    pub resumed: bool,
+    /// The server name indication (RFC 6066 section 3) that was sent or received: a host name in
+    /// lower case, and never anything else.
+    pub server_name: Option<String>,
+}

@@ -1,0 +1,124 @@
+//! Private keys and server identities.
+
+use std::fmt;
+
+use zeroize::Zeroize;
+
+use crate::{Certificate, OriginId};
+
+/// The encoding of a private key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum KeyKind {
+    /// PKCS#8 (RFC 5958), unencrypted: `PRIVATE KEY`.
+    Pkcs8,
+    /// PKCS#1 (RFC 8017): `RSA PRIVATE KEY`.
+    Pkcs1,
+    /// SEC 1 (RFC 5915): `EC PRIVATE KEY`.
+    Sec1,
+}
+
+/// A private key. It never shows in `Debug` output, and its memory is overwritten when it is dropped.
+#[derive(Clone, PartialEq, Eq, Hash)]
+pub struct PrivateKey {
+    kind: KeyKind,
+    der: Vec<u8>,
+}
+
+impl PrivateKey {
+    /// Takes the bytes as they are.
+    #[must_use]
+    pub const fn from_der(kind: KeyKind, der: Vec<u8>) -> Self {
+        Self { kind, der }
+    }
+
+    /// The encoding.
+    #[must_use]
+    pub const fn kind(&self) -> KeyKind {
+        self.kind
+    }
+
+    /// The key itself.
+    #[must_use]
+    pub fn secret_der(&self) -> &[u8] {
+        &self.der
+    }
+}
+
+impl fmt::Debug for PrivateKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "PrivateKey({:?}, redacted)", self.kind)
+    }
+}
+
+impl Drop for PrivateKey {
+    fn drop(&mut self) {
+        self.der.zeroize();
+    }
+}
+
+/// A certificate chain and the key of its first certificate.
+///
+/// The chain is never empty. Whether the key belongs to the leaf is known only as far as it could be
+/// told without a TLS library; a backend checks it again.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Identity {
+    leaf: Certificate,
+    chain: Vec<Certificate>,
+    key: PrivateKey,
+    origin: Option<OriginId>,
+}
+
+impl Identity {
+    /// An identity from its parts: the certificates above the leaf in order, each the issuer of the
+    /// one before it.
+    #[must_use]
+    pub fn new(leaf: Certificate, issuers: Vec<Certificate>, key: PrivateKey) -> Self {
+        let mut chain = issuers;
+        chain.insert(0, leaf.clone());
+        Self { leaf, chain, key, origin: None }
+    }
+
+    /// The same identity, with where it came from.
+    #[must_use]
+    pub fn with_origin(self, origin: OriginId) -> Self {
+        Self { origin: Some(origin), ..self }
+    }
+
+    /// The certificate that is presented.
+    #[must_use]
+    pub const fn leaf(&self) -> &Certificate {
+        &self.leaf
+    }
+
+    /// What is sent: the leaf, then its issuers. Never empty.
+    #[must_use]
+    pub fn chain(&self) -> &[Certificate] {
+        &self.chain
+    }
+
+    /// The leaf's key.
+    #[must_use]
+    pub const fn key(&self) -> &PrivateKey {
+        &self.key
+    }
+
+    /// Where it came from, if that was said.
+    #[must_use]
+    pub const fn origin(&self) -> Option<OriginId> {
+        self.origin
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_key_never_shows() {
+        let key = PrivateKey::from_der(KeyKind::Sec1, b"secret".to_vec());
+        assert_eq!(format!("{key:?}"), "PrivateKey(Sec1, redacted)");
+        let identity = Identity::new(Certificate::from_der(vec![1]), Vec::new(), key);
+        assert!(!format!("{identity:?}").contains("115"));
+        assert_eq!(identity.chain().len(), 1);
+    }
+}
