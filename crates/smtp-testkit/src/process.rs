@@ -236,13 +236,17 @@ pub fn find_program(name: &str) -> Option<PathBuf> {
 pub fn require_peer(name: &str) -> Option<PathBuf> {
     let found = find_program(name);
     if found.is_none() {
-        let thread = std::thread::current();
-        let test = thread.name().unwrap_or("a test");
         let required = std::env::var_os("REQUIRE_PEERS").is_some_and(|value| value == "1");
-        assert!(!required, "{test}: no {name}, and REQUIRE_PEERS=1");
-        eprintln!("skipped: {test}: no {name}");
+        absent(name, required);
     }
     found
+}
+
+fn absent(name: &str, required: bool) {
+    let thread = std::thread::current();
+    let test = thread.name().unwrap_or("a test");
+    assert!(!required, "{test}: no {name}, and REQUIRE_PEERS=1");
+    eprintln!("skipped: {test}: no {name}");
 }
 
 #[derive(Debug)]
@@ -368,7 +372,14 @@ mod tests {
     }
 
     #[test]
-    fn a_program_is_found_or_named() {
+    #[should_panic(expected = "no swaks, and REQUIRE_PEERS=1")]
+    fn an_absent_peer_that_is_required_fails_its_test() {
+        absent("swaks", false);
+        absent("swaks", true);
+    }
+
+    #[test]
+    fn a_program_is_found_or_not() {
         assert!(find_program("sh").is_some());
         assert!(find_program("no-such-program").is_none());
     }
