@@ -1,5 +1,6 @@
 //! SMTP without IO: the grammar and both sessions.
 #![no_std]
+#![cfg_attr(test, allow(clippy::unwrap_used))]
 
 extern crate alloc;
 

@@ -1,1 +1,54 @@
 //! Every number of the protocol, with the section of the RFC that sets it.
+//!
+//! Does: name each bound once. Does not: enforce any of them; the parser or the session that a
+//! bound concerns does.
+
+use core::time::Duration;
+
+/// Longest local-part, in octets as written, quotes included (RFC 5321, 4.5.3.1.1).
+pub const LOCAL_PART: usize = 64;
+/// Longest domain, in octets (RFC 5321, 4.5.3.1.2).
+pub const DOMAIN: usize = 255;
+/// Longest label of a domain, in octets (RFC 1035, 2.3.4).
+pub const DOMAIN_LABEL: usize = 63;
+/// Longest reverse-path or forward-path, in octets with its brackets (RFC 5321, 4.5.3.1.3).
+pub const PATH: usize = 256;
+/// Longest command line, in octets with its CRLF, before any extension (RFC 5321, 4.5.3.1.4).
+pub const COMMAND_LINE: usize = 512;
+/// Octets that SIZE adds to the longest MAIL line (RFC 1870, 3).
+pub const MAIL_LINE_SIZE: usize = 26;
+/// Octets that 8BITMIME adds to the longest MAIL line (RFC 6152, 2).
+pub const MAIL_LINE_BODY: usize = 17;
+/// Longest command line with all extensions that are offered: the least that must be accepted.
+pub const COMMAND_LINE_EXTENDED: usize = COMMAND_LINE + MAIL_LINE_SIZE + MAIL_LINE_BODY;
+/// Most digits of a SIZE value (RFC 1870, 3).
+pub const SIZE_DIGITS: usize = 20;
+/// Longest reply line that is sent, in octets with its CRLF (RFC 5321, 4.5.3.1.5).
+pub const REPLY_LINE: usize = 512;
+/// Longest line of message text, in octets with its CRLF (RFC 5321, 4.5.3.1.6).
+pub const TEXT_LINE: usize = 1000;
+/// Recipients of one message that must at least be taken (RFC 5321, 4.5.3.1.8).
+pub const RECIPIENTS: usize = 100;
+
+/// Longest reply line that is read, in octets with its line end. RFC 5321 allows 512
+/// (4.5.3.1.5); servers that put a long policy URL there are read as well.
+pub const REPLY_LINE_READ: usize = 4096;
+/// Most lines of one reply that are read. No RFC bounds them; an EHLO reply has about twenty.
+pub const REPLY_LINES_READ: usize = 256;
+/// Most octets of one reply that are read, line ends included. No RFC bounds them.
+pub const REPLY_OCTETS_READ: usize = 64 * 1024;
+
+/// How long a client waits for the greeting (RFC 5321, 4.5.3.2.1).
+pub const WAIT_GREETING: Duration = Duration::from_secs(5 * 60);
+/// How long a client waits for the reply to MAIL (RFC 5321, 4.5.3.2.2).
+pub const WAIT_MAIL: Duration = Duration::from_secs(5 * 60);
+/// How long a client waits for the reply to RCPT (RFC 5321, 4.5.3.2.3).
+pub const WAIT_RCPT: Duration = Duration::from_secs(5 * 60);
+/// How long a client waits for 354 (RFC 5321, 4.5.3.2.4).
+pub const WAIT_DATA_START: Duration = Duration::from_secs(2 * 60);
+/// How long one write of message text may take (RFC 5321, 4.5.3.2.5).
+pub const WAIT_DATA_BLOCK: Duration = Duration::from_secs(3 * 60);
+/// How long a client waits for the reply to the final dot (RFC 5321, 4.5.3.2.6).
+pub const WAIT_DATA_END: Duration = Duration::from_secs(10 * 60);
+/// How long a server waits for the next command, at least (RFC 5321, 4.5.3.2.7).
+pub const WAIT_COMMAND: Duration = Duration::from_secs(5 * 60);

@@ -1,1 +1,27 @@
-//! wire.
+//! Octets to values and back, without state of a session.
+//!
+//! Framing comes first and grammar second: [`line`] finds one complete line, and only then does
+//! [`command`] read it. Nothing here knows what a session allows at a given moment.
+
+pub mod address;
+pub mod capability;
+pub mod command;
+pub mod data;
+mod grammar;
+pub mod line;
+pub mod param;
+pub mod reply;
+pub mod verb;
+
+pub use address::{
+    AddressError, AddressLiteral, ClientName, Domain, ForwardPath, Mailbox, ReversePath,
+};
+pub use capability::{Capabilities, Capability};
+pub use command::{Command, CommandError, Mail, Rcpt, Text};
+pub use data::{BareLf, BareLineEnd, DataDecoder, DataEncoder, DataStatus, Decoded, LineEnds};
+pub use line::{Line, LineEnd, LineScanner};
+pub use param::BodyType;
+pub use reply::{
+    Class, Code, Detail, EnhancedCode, Refusal, Reply, ReplyError, ReplyParser, ReplyStatus,
+};
+pub use verb::Verb;

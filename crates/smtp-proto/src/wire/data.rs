@@ -1,0 +1,368 @@
+//! Message text on the wire: dots and line ends (RFC 5321, 4.5.2).
+//!
+//! Does: find the one true end of the message, CRLF.CRLF, take the stuffed dots out in place, and
+//! put them in. Does not: hold the message, bound it, or look into it. Fails: a bare LF under
+//! [`BareLf::Reject`], a bare line end under [`LineEnds::Refuse`].
+//!
+//! A bare CR is data and never part of a line end on the way in; on the way out it does not leave
+//! unless it is refused: it becomes CRLF, so that nobody behind can read it in another way.
+
+use alloc::vec::Vec;
+
+use memchr::{memchr, memchr2};
+use thiserror::Error;
+
+/// What becomes of an LF without a CR before it, in what a peer sends.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum BareLf {
+    /// It is refused.
+    #[default]
+    Reject,
+    /// It is taken as CRLF, but never ends a message: a line with a dot alone that has a bare LF
+    /// at either side is dropped.
+    Normalize,
+}
+
+/// What [`DataDecoder::decode`] did with a buffer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Decoded {
+    /// Octets of the buffer that were read. All of them under [`DataStatus::More`].
+    pub consumed: usize,
+    /// Octets of message text that stand at the front of the buffer now.
+    pub body: usize,
+    /// What comes next.
+    pub status: DataStatus,
+}
+
+/// How a decoding goes on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DataStatus {
+    /// The buffer is used up: more input is needed.
+    More,
+    /// Behind the body, these octets belong to the message, for which the buffer has no room.
+    /// Decoding goes on with the rest of the buffer.
+    Insert(&'static [u8]),
+    /// The message is complete. What follows in the buffer is the next command.
+    EndOfData,
+    /// A bare LF, under [`BareLf::Reject`]: the message is refused. The decoder passes over the
+    /// rest of it by itself, with empty bodies, until [`DataStatus::EndOfData`].
+    BareLf {
+        /// Where the LF stands in the buffer.
+        at: usize,
+    },
+}
+
+/// Takes message text off the wire, in place. It starts behind DATA's line end, so `.` CRLF at
+/// once is an empty message.
+///
+/// ```
+/// use smtp_proto::wire::{BareLf, DataDecoder, DataStatus};
+///
+/// let mut decoder = DataDecoder::new(BareLf::Reject);
+/// let mut buffer = *b"a\r\n..b\r\n.\r\nQUIT\r\n";
+/// let decoded = decoder.decode(&mut buffer);
+/// assert_eq!(&buffer[..decoded.body], b"a\r\n.b\r\n");
+/// assert_eq!(decoded.status, DataStatus::EndOfData);
+/// assert_eq!(&buffer[decoded.consumed..], b"QUIT\r\n");
+/// ```
+#[derive(Clone, Debug)]
+pub struct DataDecoder {
+    bare_lf: BareLf,
+    state: State,
+    skipping: bool,
+}
+
+/// Where in a line the decoder stands. `after_bare`: the line before ended in a bare LF.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum State {
+    LineStart {
+        after_bare: bool,
+    },
+    /// A dot at the start of a line was taken out.
+    Dot {
+        after_bare: bool,
+    },
+    /// Then a CR was read, and is held back: it may be the end's.
+    DotCr {
+        after_bare: bool,
+    },
+    Text,
+    /// In the text, behind a CR.
+    TextCr,
+    /// Before a bare LF for which a CR was put in.
+    CrForLf,
+    End,
+}
+
+impl DataDecoder {
+    /// A decoder at the start of a message.
+    #[must_use]
+    pub const fn new(bare_lf: BareLf) -> Self {
+        Self { bare_lf, state: State::LineStart { after_bare: false }, skipping: false }
+    }
+
+    /// From now on, passes over the message: bodies are empty, and only its end is reported. For
+    /// a message that is refused on the way.
+    pub fn skip(&mut self) {
+        self.skipping = true;
+    }
+
+    /// Whether the message is passed over.
+    #[must_use]
+    pub const fn is_skipping(&self) -> bool {
+        self.skipping
+    }
+
+    /// Reads a buffer and leaves the message text at its front. The octets behind `consumed` stay
+    /// as they were; those between `body` and `consumed` are of no use.
+    pub fn decode(&mut self, buffer: &mut [u8]) -> Decoded {
+        let mut run = Run::new();
+        let mut at = 0;
+        let status = loop {
+            if self.state == State::End {
+                break DataStatus::EndOfData;
+            }
+            let Some(&octet) = buffer.get(at) else { break DataStatus::More };
+            match self.state {
+                State::LineStart { after_bare } if octet == b'.' => {
+                    run.drop_range(buffer, at, at + 1);
+                    at += 1;
+                    self.state = State::Dot { after_bare };
+                }
+                State::LineStart { .. } => self.state = State::Text,
+                State::Dot { after_bare } if octet == b'\r' => match buffer.get(at + 1) {
+                    None => {
+                        run.drop_range(buffer, at, at + 1);
+                        at += 1;
+                        self.state = State::DotCr { after_bare };
+                    }
+                    Some(b'\n') => {
+                        run.drop_range(buffer, at, at + 2);
+                        at += 2;
+                        self.end_of_dot_line(after_bare);
+                    }
+                    Some(_) => self.state = State::Text,
+                },
+                State::Dot { .. } if octet == b'\n' && self.takes_bare_lf() => {
+                    run.drop_range(buffer, at, at + 1);
+                    at += 1;
+                    self.state = State::LineStart { after_bare: true };
+                }
+                State::Dot { .. } => self.state = State::Text,
+                State::DotCr { after_bare } if octet == b'\n' => {
+                    run.drop_range(buffer, at, at + 1);
+                    at += 1;
+                    self.end_of_dot_line(after_bare);
+                }
+                State::DotCr { .. } => {
+                    self.state = State::Text;
+                    if !self.skipping {
+                        break DataStatus::Insert(b"\r");
+                    }
+                }
+                State::CrForLf => {
+                    at += 1;
+                    self.state = State::LineStart { after_bare: true };
+                }
+                State::Text | State::TextCr => {
+                    let rest = &buffer[at..];
+                    let Some(lf) = memchr(b'\n', rest) else {
+                        let cr = rest.last() == Some(&b'\r');
+                        self.state = if cr { State::TextCr } else { State::Text };
+                        at = buffer.len();
+                        continue;
+                    };
+                    let behind_cr =
+                        if lf > 0 { rest[lf - 1] == b'\r' } else { self.state == State::TextCr };
+                    at += lf;
+                    if behind_cr {
+                        at += 1;
+                        self.state = State::LineStart { after_bare: false };
+                    } else if self.takes_bare_lf() {
+                        self.state = State::CrForLf;
+                        if !self.skipping {
+                            break DataStatus::Insert(b"\r");
+                        }
+                    } else {
+                        self.state = State::Text;
+                        let passed_over = self.skipping;
+                        if !passed_over {
+                            run.drop_range(buffer, at, at + 1);
+                        }
+                        at += 1;
+                        if !passed_over {
+                            break DataStatus::BareLf { at: at - 1 };
+                        }
+                    }
+                }
+                State::End => {}
+            }
+        };
+        let body = if self.skipping { 0 } else { run.finish(buffer, at) };
+        if let DataStatus::BareLf { .. } = status {
+            self.skipping = true;
+        }
+        Decoded { consumed: at, body, status }
+    }
+
+    fn takes_bare_lf(&self) -> bool {
+        self.bare_lf == BareLf::Normalize
+    }
+
+    /// A line with a dot alone has ended in CRLF: the message's end, or, behind a bare LF, nothing.
+    fn end_of_dot_line(&mut self, after_bare: bool) {
+        self.state = if after_bare { State::LineStart { after_bare: false } } else { State::End };
+    }
+}
+
+/// The text that is kept, moved to the front run by run: once for each octet, and not at all
+/// before the first octet that is dropped.
+struct Run {
+    start: usize,
+    written: usize,
+}
+
+impl Run {
+    const fn new() -> Self {
+        Self { start: 0, written: 0 }
+    }
+
+    /// Keeps the octets from the run's start to `from`, and drops those up to `to`.
+    fn drop_range(&mut self, buffer: &mut [u8], from: usize, to: usize) {
+        self.keep(buffer, from);
+        self.start = to;
+    }
+
+    fn finish(mut self, buffer: &mut [u8], end: usize) -> usize {
+        self.keep(buffer, end);
+        self.written
+    }
+
+    fn keep(&mut self, buffer: &mut [u8], end: usize) {
+        // Empty when the octet before was dropped too.
+        let end = end.max(self.start);
+        if self.written != self.start {
+            buffer.copy_within(self.start..end, self.written);
+        }
+        self.written += end - self.start;
+        self.start = end;
+    }
+}
+
+/// What becomes of line ends other than CRLF, in what is sent.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum LineEnds {
+    /// A bare LF and a bare CR become CRLF: files have LF.
+    #[default]
+    Normalize,
+    /// They are an error.
+    Refuse,
+}
+
+/// A bare CR or LF in a message, under [`LineEnds::Refuse`].
+#[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
+#[error("a line end that is not CRLF at offset {at} of the message")]
+pub struct BareLineEnd {
+    /// Octets of the message before it.
+    pub at: u64,
+}
+
+/// Puts message text on the wire: dots stuffed, lines ended with CRLF, CRLF.CRLF at the end.
+///
+/// ```
+/// use smtp_proto::wire::{DataEncoder, LineEnds};
+///
+/// let mut encoder = DataEncoder::new(LineEnds::Normalize);
+/// let mut out = Vec::new();
+/// encoder.encode(b"a\n.b\nc", &mut out)?;
+/// encoder.finish(&mut out)?;
+/// assert_eq!(out, b"a\r\n..b\r\nc\r\n.\r\n");
+/// # Ok::<(), smtp_proto::wire::BareLineEnd>(())
+/// ```
+#[derive(Clone, Debug)]
+pub struct DataEncoder {
+    line_ends: LineEnds,
+    at: u64,
+    line_start: bool,
+    /// A CR was the last octet: the next one says what it is.
+    cr: bool,
+}
+
+impl DataEncoder {
+    /// An encoder at the start of a message.
+    #[must_use]
+    pub const fn new(line_ends: LineEnds) -> Self {
+        Self { line_ends, at: 0, line_start: true, cr: false }
+    }
+
+    /// Appends a part of the message, cut anywhere. It grows by at most one octet for each.
+    ///
+    /// # Errors
+    /// A bare line end, under [`LineEnds::Refuse`]. What was appended must not be followed by the
+    /// final dot: the transaction is to be given up.
+    pub fn encode(&mut self, chunk: &[u8], out: &mut Vec<u8>) -> Result<(), BareLineEnd> {
+        let mut rest = chunk;
+        while let Some(&first) = rest.first() {
+            let taken = if self.cr {
+                self.cr = false;
+                let crlf = first == b'\n';
+                if !crlf {
+                    self.bare(self.at - 1)?;
+                }
+                self.end_line(out);
+                usize::from(crlf)
+            } else {
+                self.text(rest, out)?
+            };
+            self.at += taken as u64;
+            rest = &rest[taken..];
+        }
+        Ok(())
+    }
+
+    /// Ends the message: the last line's CRLF where it is missing, then a dot and CRLF.
+    ///
+    /// # Errors
+    /// The last octet is a bare CR, under [`LineEnds::Refuse`].
+    pub fn finish(mut self, out: &mut Vec<u8>) -> Result<(), BareLineEnd> {
+        if self.cr {
+            self.bare(self.at - 1)?;
+        }
+        if self.cr || !self.line_start {
+            self.end_line(out);
+        }
+        out.extend_from_slice(b".\r\n");
+        Ok(())
+    }
+
+    /// Takes text to the next line end, and the line end's first octet.
+    fn text(&mut self, rest: &[u8], out: &mut Vec<u8>) -> Result<usize, BareLineEnd> {
+        let end = memchr2(b'\r', b'\n', rest);
+        let text = &rest[..end.unwrap_or(rest.len())];
+        if self.line_start && text.first() == Some(&b'.') {
+            out.push(b'.');
+        }
+        out.extend_from_slice(text);
+        self.line_start &= text.is_empty();
+        let Some(end) = end else { return Ok(text.len()) };
+        if rest[end] == b'\r' {
+            self.cr = true;
+        } else {
+            self.bare(self.at + end as u64)?;
+            self.end_line(out);
+        }
+        Ok(end + 1)
+    }
+
+    fn end_line(&mut self, out: &mut Vec<u8>) {
+        out.extend_from_slice(b"\r\n");
+        self.line_start = true;
+    }
+
+    fn bare(&self, at: u64) -> Result<(), BareLineEnd> {
+        match self.line_ends {
+            LineEnds::Normalize => Ok(()),
+            LineEnds::Refuse => Err(BareLineEnd { at }),
+        }
+    }
+}

@@ -1,0 +1,157 @@
+//! Finds one complete line in a growing buffer.
+//!
+//! Does: find the next LF, say whether a CR stands before it, and bound the line's length. It
+//! remembers how far it looked, so a peer that sends one octet at a time costs O(n), not O(n²).
+//! Does not: keep octets, or judge them. Fails: [`Line::TooLong`], after which the line can be
+//! passed over with [`octets_to_line_end`].
+
+use memchr::memchr;
+
+/// How a line ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum LineEnd {
+    /// CR LF: the only line end of SMTP (RFC 5321, 2.3.8).
+    CrLf,
+    /// LF without a CR before it.
+    BareLf,
+}
+
+impl LineEnd {
+    /// The line end's own length, in octets.
+    #[must_use]
+    pub const fn octets(self) -> usize {
+        match self {
+            Self::CrLf => 2,
+            Self::BareLf => 1,
+        }
+    }
+}
+
+/// What a buffer starts with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Line {
+    /// A whole line.
+    Complete {
+        /// The line's length in octets, its line end included.
+        len: usize,
+        /// How it ends; the text before it is `len - end.octets()` octets.
+        end: LineEnd,
+    },
+    /// A part of a line: more input is needed.
+    Incomplete,
+    /// No line end within the limit.
+    TooLong,
+}
+
+/// Looks for line ends, and remembers how far it looked.
+///
+/// A bare CR never ends a line. A bare LF does, so that whoever reads the line can refuse it.
+///
+/// ```
+/// use smtp_proto::wire::{Line, LineEnd, LineScanner};
+///
+/// let mut scanner = LineScanner::new(512);
+/// assert_eq!(scanner.scan(b"NOO"), Line::Incomplete);
+/// assert_eq!(scanner.scan(b"NOOP\r\nQUIT\r\n"), Line::Complete { len: 6, end: LineEnd::CrLf });
+/// ```
+#[derive(Clone, Debug)]
+pub struct LineScanner {
+    limit: usize,
+    searched: usize,
+}
+
+impl LineScanner {
+    /// A scanner for lines of at most `limit` octets, line end included.
+    #[must_use]
+    pub const fn new(limit: usize) -> Self {
+        Self { limit, searched: 0 }
+    }
+
+    /// Looks at a buffer that starts with the current line.
+    ///
+    /// After `Incomplete` the next call takes the same octets with more behind them. After
+    /// `Complete` and `TooLong` the search starts afresh.
+    pub fn scan(&mut self, buffer: &[u8]) -> Line {
+        let end = buffer.len().min(self.limit);
+        let start = self.searched.min(end);
+        if let Some(offset) = memchr(b'\n', &buffer[start..end]) {
+            self.searched = 0;
+            let lf = start + offset;
+            let bare = lf == 0 || buffer[lf - 1] != b'\r';
+            let end = if bare { LineEnd::BareLf } else { LineEnd::CrLf };
+            return Line::Complete { len: lf + 1, end };
+        }
+        if buffer.len() >= self.limit {
+            self.searched = 0;
+            return Line::TooLong;
+        }
+        self.searched = end;
+        Line::Incomplete
+    }
+
+    /// Forgets how far it looked: the next buffer starts with another line.
+    pub fn reset(&mut self) {
+        self.searched = 0;
+    }
+}
+
+/// How many octets lead to the end of the line that the buffer starts in, its LF included; `None`
+/// when the line goes on behind the buffer. For passing over a line that was too long.
+#[must_use]
+pub fn octets_to_line_end(buffer: &[u8]) -> Option<usize> {
+    memchr(b'\n', buffer).map(|lf| lf + 1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use alloc::vec::Vec;
+    use proptest::prelude::*;
+
+    #[test]
+    fn names_the_line_end() {
+        let cases: &[(&[u8], Line)] = &[
+            (b"", Line::Incomplete),
+            (b"\r", Line::Incomplete),
+            (b"\n", Line::Complete { len: 1, end: LineEnd::BareLf }),
+            (b"\r\n", Line::Complete { len: 2, end: LineEnd::CrLf }),
+            (b"a\rb\r\n", Line::Complete { len: 5, end: LineEnd::CrLf }),
+            (b"a\nb\r\n", Line::Complete { len: 2, end: LineEnd::BareLf }),
+            (b"1234567\n", Line::Complete { len: 8, end: LineEnd::BareLf }),
+            (b"123456\r\n", Line::Complete { len: 8, end: LineEnd::CrLf }),
+            (b"1234567\r", Line::TooLong),
+            (b"1234567\r\n", Line::TooLong),
+            (b"12345678", Line::TooLong),
+        ];
+        for (input, expected) in cases {
+            assert_eq!(LineScanner::new(8).scan(input), *expected, "{input:?}");
+        }
+    }
+
+    #[test]
+    fn passes_over_the_rest_of_a_line() {
+        assert_eq!(octets_to_line_end(b"abc\r\nd"), Some(5));
+        assert_eq!(octets_to_line_end(b"abc"), None);
+    }
+
+    proptest! {
+        #[test]
+        fn a_trickle_gives_the_same_line(
+            input in proptest::collection::vec(prop_oneof![Just(b'\r'), Just(b'\n'), Just(b'x')], 0..24),
+            limit in 1usize..16,
+        ) {
+            let whole = LineScanner::new(limit).scan(&input);
+            let mut scanner = LineScanner::new(limit);
+            let mut seen = Vec::new();
+            let mut answer = scanner.scan(&seen);
+            for octet in &input {
+                if answer != Line::Incomplete {
+                    break;
+                }
+                seen.push(*octet);
+                answer = scanner.scan(&seen);
+            }
+            prop_assert_eq!(answer, whole);
+        }
+    }
+}

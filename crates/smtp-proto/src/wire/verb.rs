@@ -1,0 +1,111 @@
+//! The command verbs.
+//!
+//! Does: tell the verbs apart, those that are known but not implemented too, so that the reply
+//! can be 502 and not 500. Does not: look behind the verb.
+
+use core::fmt;
+
+macro_rules! verbs {
+    ($($(#[$doc:meta])* $name:ident = $text:literal, $implemented:literal;)*) => {
+        /// The first word of a command (RFC 5321, 4.1.1).
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+        #[non_exhaustive]
+        pub enum Verb { $($(#[$doc])* $name,)* }
+
+        impl Verb {
+            /// All verbs, in the order of their declaration.
+            pub const ALL: &'static [Self] = &[$(Self::$name,)*];
+
+            /// The verb in capitals.
+            #[must_use]
+            pub const fn as_str(self) -> &'static str {
+                match self { $(Self::$name => $text,)* }
+            }
+
+            /// Whether [`Command`](super::Command) has a value for it.
+            #[must_use]
+            pub const fn is_implemented(self) -> bool {
+                match self { $(Self::$name => $implemented,)* }
+            }
+        }
+    };
+}
+
+verbs! {
+    /// Opens a session with extensions.
+    Ehlo = "EHLO", true;
+    /// Opens a session without extensions.
+    Helo = "HELO", true;
+    /// Opens a transaction, with its reverse-path.
+    Mail = "MAIL", true;
+    /// Adds a recipient to the transaction.
+    Rcpt = "RCPT", true;
+    /// Announces the message text.
+    Data = "DATA", true;
+    /// Gives the transaction up.
+    Rset = "RSET", true;
+    /// Does nothing.
+    Noop = "NOOP", true;
+    /// Ends the session.
+    Quit = "QUIT", true;
+    /// Asks whether a mailbox exists.
+    Vrfy = "VRFY", true;
+    /// Asks for help.
+    Help = "HELP", true;
+    /// Asks for TLS (RFC 3207).
+    StartTls = "STARTTLS", true;
+    /// Asks who is on a mailing list (RFC 5321, 4.1.1.7).
+    Expn = "EXPN", false;
+    /// Authenticates the client (RFC 4954).
+    Auth = "AUTH", false;
+    /// Sends a chunk of the message (RFC 3030).
+    Bdat = "BDAT", false;
+    /// Asks for the mail that waits for a domain (RFC 1985).
+    Etrn = "ETRN", false;
+    /// Asks for the mail that waits for an authenticated client (RFC 2645).
+    Atrn = "ATRN", false;
+    /// Opens an LMTP session (RFC 2033).
+    Lhlo = "LHLO", false;
+    /// Tells what a proxy knows of the client.
+    Xclient = "XCLIENT", false;
+    /// Tells what a filter's front end knows of the client.
+    Xforward = "XFORWARD", false;
+    /// Obsolete (RFC 5321, F.1).
+    Turn = "TURN", false;
+    /// Obsolete (RFC 5321, F.6).
+    Send = "SEND", false;
+    /// Obsolete (RFC 5321, F.6).
+    Soml = "SOML", false;
+    /// Obsolete (RFC 5321, F.6).
+    Saml = "SAML", false;
+}
+
+impl Verb {
+    /// The verb that a word is, in any case; `None` for an unknown word.
+    #[must_use]
+    pub fn from_word(word: &str) -> Option<Self> {
+        Self::ALL.iter().copied().find(|verb| verb.as_str().eq_ignore_ascii_case(word))
+    }
+}
+
+impl fmt::Display for Verb {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_word_is_its_verb_in_any_case() {
+        for verb in Verb::ALL {
+            assert_eq!(Verb::from_word(verb.as_str()), Some(*verb));
+            assert_eq!(Verb::from_word(&verb.as_str().to_ascii_lowercase()), Some(*verb));
+        }
+        for word in ["", "MAI", "MAILX", "EHL\u{d6}", "GET"] {
+            assert_eq!(Verb::from_word(word), None, "{word}");
+        }
+    }
+}
