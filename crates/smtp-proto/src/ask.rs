@@ -49,10 +49,6 @@ impl Desk {
         Self { session: NEXT.fetch_add(1, Ordering::Relaxed), serial: 0, open: false }
     }
 
-    pub(crate) fn is_open(&self) -> bool {
-        self.open
-    }
-
     pub(crate) fn ask<Q: Question>(&mut self) -> Ask<Q> {
         self.serial = self.serial.wrapping_add(1);
         self.open = true;

@@ -1,6 +1,79 @@
 //! Errors, by whose fault they are.
+//!
+//! Does: name what a peer did against the protocol ([`PeerMisbehaved`]) and what a caller did
+//! against a session ([`ApiMisuse`]). Does not: choose words for the peer; each fault has its
+//! reply in one table, `server::replies`. Fails: nothing here fails.
 
 use thiserror::Error;
+
+/// A client sent what the protocol, or this server's limits, do not allow.
+///
+/// It is never a reason to trust the rest of the connection less than the reply says: those that
+/// make what follows ambiguous end the session, the others are answered and the session goes on.
+#[derive(Clone, Copy, Debug, Error, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum PeerMisbehaved {
+    /// The line begins with no verb that SMTP knows (RFC 5321 section 4.2.4).
+    #[error("the command is not known")]
+    Unrecognised,
+    /// The verb is known, and this server does not offer it (RFC 5321 section 4.2.4).
+    #[error("the command is not implemented")]
+    NotImplemented,
+    /// The line holds an octet that is not printable ASCII (RFC 5321 section 4.1.2).
+    #[error("the command is not printable ASCII")]
+    NotAscii,
+    /// The argument breaks the command's grammar (RFC 5321 section 4.1.2).
+    #[error("the command has a syntax error")]
+    Syntax,
+    /// A parameter of MAIL or RCPT is not one that was offered (RFC 5321 section 4.1.1.11).
+    #[error("the command has a parameter that was not offered")]
+    UnknownParameter,
+    /// A command without arguments got one.
+    #[error("the command takes no parameters")]
+    ParametersNotAllowed,
+    /// A transaction was begun before EHLO or HELO (RFC 5321 section 4.1.4).
+    #[error("EHLO or HELO must come first")]
+    HelloFirst,
+    /// RCPT or DATA came before MAIL (RFC 5321 section 4.1.4).
+    #[error("MAIL must come first")]
+    MailFirst,
+    /// DATA came before any RCPT (RFC 5321 section 4.1.4).
+    #[error("RCPT must come first")]
+    RcptFirst,
+    /// DATA came after every RCPT was refused (RFC 2920 section 3.1).
+    #[error("no recipient was accepted")]
+    NoValidRecipients,
+    /// MAIL came inside a transaction (RFC 5321 section 4.1.4).
+    #[error("MAIL was already given")]
+    NestedMail,
+    /// One RCPT more than the transaction may have (RFC 5321 section 4.5.3.1.10).
+    #[error("too many recipients")]
+    TooManyRecipients,
+    /// The declared or the counted size is over the limit (RFC 1870 section 6).
+    #[error("the message is too big")]
+    MessageTooBig,
+    /// A command line is over the limit (RFC 5321 section 4.5.3.1.4).
+    #[error("the command line is too long")]
+    LineTooLong,
+    /// A line ended in LF without CR (RFC 5321 section 2.3.8).
+    #[error("a line ends in LF without CR")]
+    BareLf,
+    /// Octets were already behind STARTTLS when it was read (RFC 3207 section 4).
+    #[error("input came behind STARTTLS, before the handshake")]
+    InputBehindStartTls,
+    /// The session made as many errors as it may.
+    #[error("too many errors")]
+    TooManyErrors,
+}
+
+impl PeerMisbehaved {
+    /// Whether it counts against a session's limit of errors. What a client that pipelines, or
+    /// one with a large message, meets in good faith does not.
+    #[must_use]
+    pub const fn counts(self) -> bool {
+        !matches!(self, Self::TooManyRecipients | Self::NoValidRecipients | Self::MessageTooBig)
+    }
+}
 
 /// The caller drove a session against its contract; never caused by what a peer sends.
 #[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]

@@ -52,3 +52,19 @@ pub const WAIT_DATA_BLOCK: Duration = Duration::from_secs(3 * 60);
 pub const WAIT_DATA_END: Duration = Duration::from_secs(10 * 60);
 /// How long a server waits for the next command, at least (RFC 5321, 4.5.3.2.7).
 pub const WAIT_COMMAND: Duration = Duration::from_secs(5 * 60);
+
+/// Recipients of one transaction that a server session takes unless told otherwise. RFC 5321
+/// wants [`RECIPIENTS`] at least (4.5.3.1.8).
+pub const SERVER_RECIPIENTS: usize = 1000;
+/// Longest command line that a server session takes unless told otherwise, in octets with its
+/// line end: more than [`COMMAND_LINE_EXTENDED`], so that what is refused is refused by grammar.
+pub const SERVER_COMMAND_LINE: usize = 2048;
+/// Errors with which a server session ends unless told otherwise. No RFC sets it.
+pub const SERVER_ERRORS: u32 = 20;
+/// Octets of replies that a server session holds back for the rest of a pipelined group
+/// (RFC 2920, 3.2, asks for one write; it sets no bound).
+pub const SERVER_HELD_REPLIES: usize = 4096;
+/// Octets of input buffer that a server session keeps between commands.
+pub const SERVER_IDLE_BUFFER: usize = 1024;
+/// Octets of input buffer to which a server session grows while a message comes fast.
+pub const SERVER_BODY_BUFFER: usize = 64 * 1024;

@@ -1,0 +1,164 @@
+//! What a session hands out, what it asks, and what it is answered.
+//!
+//! Does: give every output and every question a type of its own. Does not: hold state. Fails:
+//! nothing here fails.
+
+use core::time::Duration;
+
+use crate::ask::{Ask, Question};
+use crate::error::PeerMisbehaved;
+use crate::limits;
+use crate::wire::{Mail, Rcpt, Refusal, Reply, Verb};
+
+/// The next thing to do for a session, in order.
+///
+/// A slice or a borrowed value is good until the next call on the session.
+#[derive(Debug)]
+#[must_use = "an output that is not carried out is lost"]
+pub enum Output<'s> {
+    /// Write all of these octets to the peer.
+    Transmit(&'s [u8]),
+    /// The client gave its name; it stands until the next one, or until [`Output::StartTls`].
+    Hello(Hello<'s>),
+    /// MAIL: may a transaction begin?
+    Mail(Ask<question::Mail>, Mail<'s>),
+    /// RCPT: is this recipient taken?
+    Rcpt(Ask<question::Rcpt>, Rcpt<'s>),
+    /// DATA: may the message come?
+    Data(Ask<question::Data>),
+    /// A piece of the message: dots removed, line ends CRLF, never empty.
+    Body(&'s [u8]),
+    /// The message is whole: is it taken? An acceptance must come after it is safe.
+    EndOfMessage(Ask<question::EndOfMessage>),
+    /// The transaction that MAIL opened ended without a message: drop what it began.
+    Abort,
+    /// Make the TLS handshake as a server, then report it. Everything before it was transmitted.
+    StartTls,
+    /// Read into `input()`; nothing else is left to do.
+    Wait(Phase),
+    /// Something worth a line in the log.
+    Note(Event),
+    /// Close the connection. The session is over and says nothing else from now on.
+    Close,
+}
+
+/// The client's name as EHLO or HELO gave it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Hello<'s> {
+    /// The argument, as written: a name or an address literal, unverified.
+    pub name: &'s str,
+    /// EHLO, not HELO.
+    pub extended: bool,
+}
+
+/// The kinds of question.
+pub mod question {
+    use super::{Commit, Question, Verdict};
+
+    macro_rules! questions {
+        ($($(#[$doc:meta])* $name:ident($verdict:ty) = $text:literal;)*) => {$(
+            $(#[$doc])*
+            #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+            pub enum $name {}
+            impl Question for $name {
+                type Verdict = $verdict;
+                const NAME: &'static str = $text;
+            }
+        )*};
+    }
+
+    questions! {
+        /// Asked at MAIL.
+        Mail(Verdict) = "MAIL";
+        /// Asked at RCPT.
+        Rcpt(Verdict) = "RCPT";
+        /// Asked at DATA.
+        Data(Verdict) = "DATA";
+        /// Asked once the message is whole.
+        EndOfMessage(Commit) = "end of message";
+    }
+}
+
+/// The answer to MAIL, RCPT and DATA.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// Yes.
+    Accept,
+    /// No; the session goes on, unless the code is 421.
+    Refuse(Refusal),
+    /// No; the session ends behind the reply.
+    RefuseAndClose(Refusal),
+}
+
+/// The answer at the end of a message.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Commit {
+    /// The message is safe; responsibility for it has moved here (RFC 5321 section 4.2.5). The
+    /// reply is the caller's if it gives one of class 2, else `250 2.0.0 ok`.
+    Accepted(Option<Reply>),
+    /// The message was not taken and nothing of it is left.
+    Refused(Refusal),
+}
+
+/// What a session waits for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Phase {
+    /// A command line. The time runs from the moment that the session began to wait for it, not
+    /// from the last octet: a line that trickles in gets no more than a line that does not come.
+    Command,
+    /// The message. The time runs anew with every read.
+    Body,
+}
+
+impl Phase {
+    /// How long RFC 5321 section 4.5.3.2.7 lets a server wait.
+    #[must_use]
+    pub const fn timeout(self) -> Duration {
+        match self {
+            Self::Command | Self::Body => limits::WAIT_COMMAND,
+        }
+    }
+
+    /// Whether each read starts the time anew.
+    #[must_use]
+    pub const fn restarts_with_input(self) -> bool {
+        match self {
+            Self::Command => false,
+            Self::Body => true,
+        }
+    }
+}
+
+/// What happened, for the log. None of it holds what the peer wrote.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Event {
+    /// The peer broke a rule or met a limit; `verb` is the command's, where there is one.
+    Refused {
+        /// The command that was refused.
+        verb: Option<Verb>,
+        /// What was wrong.
+        fault: PeerMisbehaved,
+    },
+    /// Octets stood behind STARTTLS when it was read; none of them was used.
+    InputBehindStartTls {
+        /// How many were there.
+        octets: usize,
+    },
+    /// The TLS handshake failed; the session ends without a word in clear.
+    TlsFailed,
+    /// A question was dropped unanswered; the peer was told 451.
+    QuestionDropped {
+        /// The question's name.
+        question: &'static str,
+    },
+    /// The peer went away.
+    PeerClosed {
+        /// Inside a command line, a transaction or a message.
+        midway: bool,
+    },
+    /// The peer was silent for too long.
+    TimedOut(Phase),
+    /// The session was told to shut down.
+    ShutDown,
+}

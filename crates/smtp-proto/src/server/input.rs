@@ -1,0 +1,141 @@
+//! The octets that a session was given and has not used.
+//!
+//! Does: own one buffer: small while commands come, larger while a message comes fast, small
+//! again afterwards. Does not: look at what is in it. Fails: nothing here fails; a buffer that
+//! may not grow further simply has no space.
+
+use alloc::vec::Vec;
+use core::ops::Range;
+
+use crate::limits;
+
+#[derive(Debug, Default)]
+pub(super) struct Input {
+    /// All of it is initialised; `start..end` is unused input, `end..` is space.
+    buffer: Vec<u8>,
+    start: usize,
+    end: usize,
+}
+
+impl Input {
+    pub(super) fn unused(&self) -> &[u8] {
+        &self.buffer[self.start..self.end]
+    }
+
+    pub(super) fn unused_mut(&mut self) -> &mut [u8] {
+        &mut self.buffer[self.start..self.end]
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.end - self.start
+    }
+
+    /// Takes the next `len` octets as used, and says where they stand. They stay there until
+    /// [`Input::make_space`].
+    pub(super) fn take(&mut self, len: usize) -> Range<usize> {
+        let taken = self.start..self.start + len;
+        self.start = taken.end;
+        taken
+    }
+
+    pub(super) fn at(&self, range: Range<usize>) -> &[u8] {
+        &self.buffer[range]
+    }
+
+    pub(super) fn space(&mut self) -> &mut [u8] {
+        &mut self.buffer[self.end..]
+    }
+
+    /// Takes `n` octets of the space as read; `false` if it has not so many.
+    pub(super) fn filled(&mut self, n: usize) -> bool {
+        if n > self.buffer.len() - self.end {
+            return false;
+        }
+        self.end += n;
+        true
+    }
+
+    pub(super) fn clear(&mut self) {
+        self.start = 0;
+        self.end = 0;
+    }
+
+    /// Makes space for the next read. A read that filled all the space there was asks for more:
+    /// up to `most` octets in all.
+    pub(super) fn make_space(&mut self, most: usize) {
+        let was_full = self.end == self.buffer.len();
+        let len = self.len();
+        if self.start > 0 {
+            self.buffer.copy_within(self.start..self.end, 0);
+            self.start = 0;
+            self.end = len;
+        }
+        let smallest = limits::SERVER_IDLE_BUFFER.min(most);
+        let size = if was_full && self.buffer.len() < most {
+            (self.buffer.len() * 4).clamp(smallest, most)
+        } else if self.buffer.len() > most && len < most {
+            most
+        } else {
+            return;
+        };
+        if size < self.buffer.len() {
+            self.buffer.truncate(size);
+            self.buffer.shrink_to_fit();
+        } else {
+            self.buffer.reserve_exact(size - self.buffer.len());
+            self.buffer.resize(size, 0);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Input;
+    use crate::limits::SERVER_IDLE_BUFFER;
+
+    fn fill(input: &mut Input) {
+        let n = input.space().len();
+        assert!(input.filled(n));
+    }
+
+    #[test]
+    fn it_begins_small_grows_when_filled_and_shrinks_back() {
+        let mut input = Input::default();
+        input.make_space(64 * 1024);
+        assert_eq!(input.space().len(), SERVER_IDLE_BUFFER);
+        for _ in 0..10 {
+            fill(&mut input);
+            let n = input.len();
+            input.take(n);
+            input.make_space(64 * 1024);
+        }
+        assert_eq!(input.space().len(), 64 * 1024);
+        input.make_space(SERVER_IDLE_BUFFER);
+        assert_eq!(input.buffer.capacity(), SERVER_IDLE_BUFFER);
+    }
+
+    #[test]
+    fn a_read_that_leaves_space_does_not_grow_it() {
+        let mut input = Input::default();
+        input.make_space(64 * 1024);
+        assert!(input.filled(10));
+        input.make_space(64 * 1024);
+        assert_eq!(input.buffer.len(), SERVER_IDLE_BUFFER);
+        assert!(!input.filled(SERVER_IDLE_BUFFER));
+    }
+
+    #[test]
+    fn unused_input_survives_moves_and_is_never_cut_off() {
+        let mut input = Input::default();
+        input.make_space(64 * 1024);
+        fill(&mut input);
+        input.make_space(64 * 1024);
+        input.space()[0] = b'x';
+        assert!(input.filled(1));
+        input.take(SERVER_IDLE_BUFFER);
+        assert_eq!(input.unused(), b"x");
+        input.make_space(SERVER_IDLE_BUFFER);
+        assert_eq!(input.unused(), b"x");
+        assert_eq!(input.buffer.len(), SERVER_IDLE_BUFFER);
+    }
+}

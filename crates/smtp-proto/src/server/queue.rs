@@ -1,0 +1,63 @@
+//! The one queue of what a session has to say.
+//!
+//! Does: keep replies in order and hold them together, so that a pipelined group leaves in one
+//! write; keep notes and aborts in order among themselves. Those may overtake replies that are
+//! still held: the peer cannot see them. Does not: decide when replies must leave. Fails:
+//! nothing here fails.
+
+use alloc::collections::VecDeque;
+use alloc::vec::Vec;
+
+use super::event::Event;
+
+/// What the driver is told beside replies.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Notice {
+    Note(Event),
+    Hello,
+    Abort,
+}
+
+#[derive(Debug, Default)]
+pub(super) struct Queue {
+    replies: Vec<u8>,
+    /// The replies were handed out with the last output and are forgotten with the next.
+    handed_out: bool,
+    notices: VecDeque<Notice>,
+}
+
+impl Queue {
+    /// The space in which a reply is written.
+    pub(super) fn reply(&mut self) -> &mut Vec<u8> {
+        &mut self.replies
+    }
+
+    pub(super) fn notice(&mut self, notice: Notice) {
+        self.notices.push_back(notice);
+    }
+
+    pub(super) fn next_notice(&mut self) -> Option<Notice> {
+        self.notices.pop_front()
+    }
+
+    pub(super) fn held(&self) -> usize {
+        self.replies.len()
+    }
+
+    /// Forgets what was handed out, and keeps its space unless a burst made it large.
+    pub(super) fn begin_output(&mut self, keep: usize) {
+        if self.handed_out {
+            self.handed_out = false;
+            self.replies.clear();
+            self.replies.shrink_to(keep);
+        }
+    }
+
+    pub(super) fn mark_handed_out(&mut self) {
+        self.handed_out = true;
+    }
+
+    pub(super) fn replies(&self) -> &[u8] {
+        &self.replies
+    }
+}

@@ -1,0 +1,107 @@
+//! Every text that a server session says of its own.
+//!
+//! Does: hold the replies, in qmail's wording, with the enhanced status code in front (RFC 2034)
+//! wherever one belongs: not in the greeting, EHLO, HELO and 354. Does not: repeat anything that
+//! the client wrote. Fails: nothing here fails.
+
+use alloc::vec::Vec;
+use core::fmt::{self, Write};
+
+use super::config::Config;
+use super::state::Courtesy;
+use crate::error::PeerMisbehaved;
+
+/// For a connection over the limit of its service, before any session: a whole reply line.
+pub const TOO_MANY_CONNECTIONS: &str = "421 4.3.2 too many connections, try again later (#4.3.2)";
+
+pub(super) const READY_FOR_TLS: &str = "220 2.0.0 ready for tls";
+pub(super) const FLUSHED: &str = "250 2.0.0 flushed";
+pub(super) const SENDER_OK: &str = "250 2.1.0 ok";
+pub(super) const RECIPIENT_OK: &str = "250 2.1.5 ok";
+pub(super) const GO_AHEAD: &str = "354 go ahead";
+pub(super) const MESSAGE_OK: &str = "250 2.0.0 ok";
+pub(super) const TIMED_OUT: &str = "421 4.4.2 timeout (#4.4.2)";
+pub(super) const SHUTTING_DOWN: &str = "421 4.3.2 shutting down, try again later (#4.3.2)";
+pub(super) const NO_ANSWER: &str = "451 4.3.0 temporary problem, try again later (#4.3.0)";
+
+pub(super) const fn courtesy(courtesy: Courtesy) -> &'static str {
+    match courtesy {
+        Courtesy::Noop => "250 2.0.0 ok",
+        Courtesy::Help => "214 2.0.0 see RFC 5321",
+        Courtesy::Vrfy => "252 2.0.0 send some mail, i'll try my best",
+    }
+}
+
+/// The one function from a peer's fault to the reply that names it.
+pub(super) const fn fault(fault: PeerMisbehaved) -> &'static str {
+    use PeerMisbehaved as Fault;
+    match fault {
+        Fault::Unrecognised | Fault::NotImplemented => "502 5.5.1 unimplemented (#5.5.1)",
+        Fault::NotAscii => "500 5.5.2 syntax error (#5.5.2)",
+        Fault::Syntax => "501 5.5.4 syntax error (#5.5.4)",
+        Fault::UnknownParameter => "555 5.5.4 syntax error (#5.5.4)",
+        Fault::ParametersNotAllowed => "501 5.5.4 Syntax error (no parameters allowed) (#5.5.4)",
+        Fault::HelloFirst => "503 5.5.1 EHLO first (#5.5.1)",
+        Fault::MailFirst => "503 5.5.1 MAIL first (#5.5.1)",
+        Fault::RcptFirst => "503 5.5.1 RCPT first (#5.5.1)",
+        Fault::NoValidRecipients => "554 5.5.1 no valid recipients (#5.5.1)",
+        Fault::NestedMail => "503 5.5.1 MAIL already given (#5.5.1)",
+        Fault::TooManyRecipients => "452 4.5.3 sorry, too many recipients (#4.5.3)",
+        Fault::MessageTooBig => {
+            "552 5.3.4 sorry, that message size exceeds my databytes limit (#5.3.4)"
+        }
+        Fault::LineTooLong => "500 5.5.2 line too long (#5.5.2)",
+        Fault::BareLf => "550 5.5.2 bare LF received (#5.5.2)",
+        Fault::InputBehindStartTls => "554 5.5.0 protocol synchronization error (#5.5.0)",
+        Fault::TooManyErrors => "421 4.7.0 too many errors (#4.7.0)",
+    }
+}
+
+pub(super) fn line(out: &mut Vec<u8>, text: &'static str) {
+    out.extend_from_slice(text.as_bytes());
+    out.extend_from_slice(b"\r\n");
+}
+
+pub(super) fn greeting(out: &mut Vec<u8>, config: &Config) {
+    configured(out, format_args!("220 {}", config.greeting));
+}
+
+pub(super) fn helo(out: &mut Vec<u8>, config: &Config) {
+    configured(out, format_args!("250 {}", config.host_name));
+}
+
+/// `SIZE 0` says that there is no fixed limit (RFC 1870 section 4).
+pub(super) fn ehlo(out: &mut Vec<u8>, config: &Config, starttls: bool) {
+    configured(out, format_args!("250-{}", config.host_name));
+    line(out, "250-PIPELINING");
+    configured(out, format_args!("250-SIZE {}", config.max_message_size.unwrap_or(0)));
+    line(out, "250-8BITMIME");
+    if starttls {
+        line(out, "250-ENHANCEDSTATUSCODES");
+        line(out, "250 STARTTLS");
+    } else {
+        line(out, "250 ENHANCEDSTATUSCODES");
+    }
+}
+
+pub(super) fn goodbye(out: &mut Vec<u8>, config: &Config) {
+    configured(out, format_args!("221 2.0.0 {}", config.host_name));
+}
+
+/// One reply line with a configured text. That cannot end it early: whatever is not printable
+/// ASCII becomes a space.
+fn configured(out: &mut Vec<u8>, text: fmt::Arguments<'_>) {
+    struct Line<'a>(&'a mut Vec<u8>);
+    impl Write for Line<'_> {
+        fn write_str(&mut self, text: &str) -> fmt::Result {
+            self.0.extend(text.bytes().map(|octet| match octet {
+                b' '..=b'~' => octet,
+                _ => b' ',
+            }));
+            Ok(())
+        }
+    }
+    let wrote = Line(out).write_fmt(text);
+    debug_assert!(wrote.is_ok(), "writing to memory does not fail");
+    out.extend_from_slice(b"\r\n");
+}

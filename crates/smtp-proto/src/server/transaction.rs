@@ -1,0 +1,70 @@
+//! What a session remembers of the transaction that is open.
+//!
+//! Does: count recipients and octets against the limits. Does not: keep addresses; the handler
+//! was given them. Fails: nothing here fails.
+
+/// One mail transaction, from an accepted MAIL to its end (RFC 5321 section 3.3).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Transaction {
+    mail_refused: bool,
+    accepted: usize,
+    refused: bool,
+    octets: u64,
+}
+
+impl Transaction {
+    pub(super) fn begin(&mut self, accepted: bool) {
+        *self = Self { mail_refused: !accepted, ..Self::default() };
+    }
+
+    /// MAIL was refused, and what was pipelined behind it comes without fault of the client.
+    pub(super) const fn mail_was_refused(self) -> bool {
+        self.mail_refused
+    }
+
+    pub(super) const fn is_full(self, limit: usize) -> bool {
+        self.accepted >= limit
+    }
+
+    pub(super) const fn recipient_was_refused(self) -> bool {
+        self.refused
+    }
+
+    pub(super) fn recipient(&mut self, accepted: bool) {
+        if accepted {
+            self.accepted += 1;
+        } else {
+            self.refused = true;
+        }
+    }
+
+    /// Counts a piece of the message; `false` once it is over the limit.
+    pub(super) fn grows(&mut self, octets: usize, limit: Option<u64>) -> bool {
+        self.octets = self.octets.saturating_add(octets as u64);
+        limit.is_none_or(|limit| self.octets <= limit)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Transaction;
+
+    #[test]
+    fn a_message_of_exactly_the_limit_fits() {
+        let mut transaction = Transaction::default();
+        assert!(transaction.grows(6, Some(10)));
+        assert!(transaction.grows(4, Some(10)));
+        assert!(!transaction.grows(1, Some(10)));
+        assert!(Transaction::default().grows(usize::MAX, None));
+    }
+
+    #[test]
+    fn only_accepted_recipients_fill_a_transaction() {
+        let mut transaction = Transaction::default();
+        transaction.recipient(false);
+        assert!(!transaction.is_full(1));
+        assert!(transaction.recipient_was_refused());
+        transaction.recipient(true);
+        assert!(transaction.is_full(1));
+    }
+}
