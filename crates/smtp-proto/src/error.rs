@@ -94,4 +94,10 @@ pub enum ApiMisuse {
     /// A TLS result was reported that the session had not asked for.
     #[error("a TLS result was reported that the session did not ask for")]
     TlsNotAsked,
+    /// A transaction or a goodbye was begun while the session was not ready for one.
+    #[error("the session is not ready for a transaction")]
+    NotReady,
+    /// A part of a message was given that the session had not asked for.
+    #[error("the session did not ask for the message")]
+    BodyNotAsked,
 }

@@ -68,3 +68,15 @@ pub const SERVER_HELD_REPLIES: usize = 4096;
 pub const SERVER_IDLE_BUFFER: usize = 1024;
 /// Octets of input buffer to which a server session grows while a message comes fast.
 pub const SERVER_BODY_BUFFER: usize = 64 * 1024;
+
+/// How long a client waits for the reply to QUIT. No RFC names a time: the outcomes are known.
+pub const WAIT_QUIT: Duration = Duration::from_secs(10);
+
+/// The octets of unanswered commands that a client has under way; RFC 2920, 3.1 calls 4096 octets
+/// the usual window.
+pub const PIPELINE_OCTETS: usize = 4096;
+/// The unanswered commands that a client has under way: with replies of [`REPLY_LINE`] octets each,
+/// 32 KiB, which any socket buffers.
+pub const PIPELINE_COMMANDS: usize = 64;
+/// The octets of a message that a client encodes at once.
+pub const BODY_CHUNK: usize = 32 * 1024;

@@ -1,1 +1,676 @@
-//! client.
+//! The client's side of a session, without IO.
+//!
+//! Does: turn a server's octets into questions and outcomes, and envelopes and messages into
+//! octets. Does not: open a connection, shake hands, keep time, or decide about TLS. Fails: a
+//! server that breaks the protocol, an input that ends and a phase that takes too long end the
+//! session; the recipients of a transaction under way get their outcomes first, then comes
+//! [`Output::Close`], and it stays.
+//!
+//! # The loop
+//!
+//! ```text
+//! loop {
+//!     match session.poll_output() {
+//!         Transmit(octets)        => write them all
+//!         Ehlo(ask, capabilities) => session.answer(ask, AfterHello::…)
+//!         StartTlsRefused(ask, …) => session.answer(ask, AfterRefusal::…)
+//!         StartTls                => shake hands, then session.tls_established() or tls_failed()
+//!         Ready                   => session.begin(envelope, facts) or session.quit()
+//!         Body                    => session.body(octets) or session.end_of_body()
+//!         Outcomes(outcomes)      => one for each recipient of the envelope, in its order
+//!         Note(event)             => log it
+//!         Wait(phase)             => read into session.input(), then session.received(n);
+//!                                    or end_of_input(), timed_out(), shut_down()
+//!         Close                   => close the connection
+//!     }
+//! }
+//! ```
+//!
+//! Drain, then feed: input is taken where the session waits, and while it asks for the message,
+//! where a caller that writes slowly should read as well: a server may answer early.
+//!
+//! # STARTTLS
+//!
+//! The session sends STARTTLS alone. An octet behind the server's 220 was not sent by whom the
+//! handshake will name: the session ends with [`ServerMisbehaved::OctetsBehindStartTls`]
+//! (RFC 3207, 6), and that is never a reason to try again in clear. What was known of the
+//! server is forgotten at the handshake, and EHLO is sent again (RFC 3207, 4.2).
+
+mod config;
+mod error;
+mod event;
+mod inbox;
+mod outcome;
+mod pipeline;
+mod state;
+mod transaction;
+
+use alloc::collections::VecDeque;
+use alloc::string::String;
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+use core::fmt::Write as _;
+use core::mem;
+
+pub use config::{Config, EightBit};
+pub use error::{ServerIncompatible, ServerMisbehaved};
+pub use event::{AfterHello, AfterRefusal, Event, Phase, question};
+pub use outcome::{Cause, Failure, Outcome, Rejection};
+pub use transaction::{Envelope, MessageFacts};
+
+use crate::ask::{Ask, Desk, Question};
+use crate::error::ApiMisuse;
+use crate::limits::BODY_CHUNK;
+use crate::wire::{BareLineEnd, Capabilities, Code, DataEncoder, Reply};
+use inbox::Inbox;
+use state::{Meaning, meaning};
+use transaction::{Stage, Transaction};
+
+/// What the session wants of its caller.
+#[derive(Debug)]
+pub enum Output<'s> {
+    /// Send these octets, all of them, before anything that comes later.
+    Transmit(&'s [u8]),
+    /// The server has answered EHLO in clear, or HELO with no capability at all. Under TLS the
+    /// session goes on by itself, and [`Session::capabilities`] says what is offered.
+    Ehlo(Ask<question::Hello>, &'s Capabilities),
+    /// The server has refused STARTTLS by this reply; the connection is still in clear.
+    StartTlsRefused(Ask<question::StartTlsRefused>, &'s Reply),
+    /// Shake hands, then report [`Session::tls_established`] or [`Session::tls_failed`].
+    StartTls,
+    /// A transaction may begin: [`Session::begin`], or [`Session::quit`].
+    Ready,
+    /// The message is wanted: [`Session::body`], or [`Session::end_of_body`].
+    Body,
+    /// What became of the recipients of the transaction: one each, in the envelope's order.
+    Outcomes(Vec<Outcome>),
+    /// Read into [`Session::input`], for as long as the phase allows.
+    Wait(Phase),
+    /// What happened.
+    Note(Event),
+    /// Close the connection. It stays the last word.
+    Close,
+}
+
+/// The client's side of one connection.
+#[derive(Debug)]
+pub struct Session {
+    config: Arc<Config>,
+    desk: Desk,
+    state: State,
+    under_tls: bool,
+    inbox: Inbox,
+    outbox: Vec<u8>,
+    /// The outbox was handed out and is emptied at the next poll.
+    given: bool,
+    notes: VecDeque<Event>,
+    outcomes: Option<Vec<Outcome>>,
+    capabilities: Capabilities,
+    refusal: Option<Reply>,
+    transaction: Option<Transaction>,
+    encoder: DataEncoder,
+    reset_first: bool,
+    replies: u64,
+    failure: Option<Failure>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum State {
+    /// TLS comes before the greeting.
+    TlsFirst,
+    /// One command, or the greeting, awaits its reply.
+    Await(Phase),
+    /// Capabilities are known: the caller is to be asked.
+    AskHello,
+    /// STARTTLS was refused: the caller is to be asked.
+    AskRefusal,
+    /// A question is open.
+    Asked,
+    /// The handshake is due, or (`asked`) under way.
+    Handshake {
+        asked: bool,
+    },
+    Ready,
+    Transaction,
+    Closed,
+}
+
+/// What [`Session::advance`] found to do; [`Output`] without its borrows.
+enum Step {
+    Again,
+    Transmit,
+    AskHello,
+    AskRefusal,
+    StartTls,
+    Ready,
+    Body,
+    Wait(Phase),
+    Close,
+}
+
+impl Session {
+    /// A session on a fresh connection.
+    pub fn new(config: Arc<Config>) -> Self {
+        let encoder = DataEncoder::new(config.line_ends);
+        let state = match config.implicit_tls {
+            true => State::TlsFirst,
+            false => State::Await(Phase::Greeting),
+        };
+        Self {
+            config,
+            desk: Desk::new(),
+            state,
+            under_tls: false,
+            inbox: Inbox::new(),
+            outbox: Vec::new(),
+            given: false,
+            notes: VecDeque::new(),
+            outcomes: None,
+            capabilities: Capabilities::default(),
+            refusal: None,
+            transaction: None,
+            encoder,
+            reset_first: false,
+            replies: 0,
+            failure: None,
+        }
+    }
+
+    /// Whether the handshake has succeeded.
+    pub fn under_tls(&self) -> bool {
+        self.under_tls
+    }
+
+    /// What the server offered in its last answer to EHLO; nothing before one, and nothing of what
+    /// it offered in clear once STARTTLS is sent.
+    pub fn capabilities(&self) -> &Capabilities {
+        &self.capabilities
+    }
+
+    /// How many whole replies have come. A phase's time begins anew with each one.
+    pub fn replies(&self) -> u64 {
+        self.replies
+    }
+
+    /// Why the session ended before its time; `None` while it has not.
+    pub fn failure(&self) -> Option<&Failure> {
+        self.failure.as_ref()
+    }
+
+    /// What the session wants next. Until it is [`Wait`](Output::Wait), [`Body`](Output::Body) or
+    /// [`Ready`](Output::Ready) no input is taken.
+    ///
+    /// An unanswered question, and a handshake whose result was not reported, end the session.
+    pub fn poll_output(&mut self) -> Output<'_> {
+        if mem::take(&mut self.given) {
+            self.outbox.clear();
+        }
+        match self.state {
+            State::Asked => {
+                self.desk.abandon();
+                self.fail(Phase::Ehlo, Cause::Stopped, None);
+            }
+            State::Handshake { asked: true } => self.fail(Phase::StartTls, Cause::TlsFailed, None),
+            _ => {}
+        }
+        loop {
+            if let Some(event) = self.notes.pop_front() {
+                return Output::Note(event);
+            }
+            if let Some(outcomes) = self.outcomes.take() {
+                return Output::Outcomes(outcomes);
+            }
+            match self.advance() {
+                Step::Again => {}
+                Step::Transmit => {
+                    self.given = true;
+                    if let Some(transaction) = &mut self.transaction {
+                        transaction.given();
+                    }
+                    return Output::Transmit(&self.outbox);
+                }
+                Step::AskHello => {
+                    self.state = State::Asked;
+                    return Output::Ehlo(self.desk.ask(), &self.capabilities);
+                }
+                Step::AskRefusal => match self.refusal {
+                    Some(ref reply) => {
+                        self.state = State::Asked;
+                        return Output::StartTlsRefused(self.desk.ask(), reply);
+                    }
+                    None => self.state = State::Ready,
+                },
+                Step::StartTls => {
+                    self.state = State::Handshake { asked: true };
+                    return Output::StartTls;
+                }
+                Step::Ready => return Output::Ready,
+                Step::Body => return Output::Body,
+                Step::Wait(phase) => return Output::Wait(phase),
+                Step::Close => return Output::Close,
+            }
+        }
+    }
+
+    /// Where the next octets of input go; empty where the session takes none.
+    pub fn input(&mut self) -> &mut [u8] {
+        match self.takes_input() {
+            true => self.inbox.space(),
+            false => &mut [],
+        }
+    }
+
+    /// `octets` were read into [`input`](Self::input).
+    pub fn received(&mut self, octets: usize) -> Result<(), ApiMisuse> {
+        if octets > 0 && !self.takes_input() {
+            return Err(ApiMisuse::InputBeforeDrain);
+        }
+        self.inbox.received(octets)
+    }
+
+    /// The server sends nothing more.
+    pub fn end_of_input(&mut self) {
+        self.interrupt(Cause::ConnectionLost);
+    }
+
+    /// The server took longer than the phase allows.
+    pub fn timed_out(&mut self) {
+        self.interrupt(Cause::TimedOut);
+    }
+
+    /// The session is to end now. The final dot of a message under way is not sent.
+    pub fn shut_down(&mut self) {
+        self.interrupt(Cause::Stopped);
+    }
+
+    /// The handshake that [`Output::StartTls`] asked for succeeded.
+    pub fn tls_established(&mut self) -> Result<(), ApiMisuse> {
+        self.expect(State::Handshake { asked: true }, ApiMisuse::TlsNotAsked)?;
+        self.under_tls = true;
+        self.capabilities = Capabilities::default();
+        self.notes.push_back(Event::TlsEstablished);
+        if self.config.implicit_tls {
+            self.state = State::Await(Phase::Greeting);
+        } else {
+            self.say_hello();
+        }
+        Ok(())
+    }
+
+    /// The handshake that [`Output::StartTls`] asked for failed.
+    pub fn tls_failed(&mut self) -> Result<(), ApiMisuse> {
+        self.expect(State::Handshake { asked: true }, ApiMisuse::TlsNotAsked)?;
+        self.fail(Phase::StartTls, Cause::TlsFailed, None);
+        Ok(())
+    }
+
+    /// Answers a question.
+    ///
+    /// # Errors
+    /// The question is not this session's, or no longer open.
+    pub fn answer<Q: Question>(&mut self, ask: Ask<Q>, verdict: Q::Verdict) -> Result<(), ApiMisuse>
+    where
+        Q::Verdict: Into<AfterHello>,
+    {
+        self.desk.take(ask)?;
+        match verdict.into() {
+            AfterHello::StartTls => self.say(Phase::StartTls, b"STARTTLS\r\n"),
+            AfterHello::Proceed => self.state = State::Ready,
+            AfterHello::Quit => self.part(Phase::Ehlo, Cause::Stopped, None),
+        }
+        Ok(())
+    }
+
+    /// Begins a transaction.
+    ///
+    /// Where the message does not fit what the server offers, nothing is sent and the outcomes
+    /// say so. Its outcomes come in any case, once.
+    ///
+    /// # Errors
+    /// The session is not [`Ready`](Output::Ready).
+    pub fn begin(&mut self, envelope: Envelope, message: MessageFacts) -> Result<(), ApiMisuse> {
+        self.expect(State::Ready, ApiMisuse::NotReady)?;
+        if let Err(misfit) = self.fits(message) {
+            let outcome = Outcome::Rejected(Rejection::Incompatible(misfit));
+            self.outcomes = Some(alloc::vec![outcome; envelope.recipients()]);
+            return Ok(());
+        }
+        if envelope.recipients() == 0 {
+            self.outcomes = Some(Vec::new());
+            return Ok(());
+        }
+        let mut parameters = String::new();
+        if let (Some(_), Some(size)) = (self.capabilities.size, message.size) {
+            // Writing to a String never fails.
+            let _ = write!(parameters, " SIZE={size}");
+        }
+        if message.eight_bit && self.capabilities.eight_bit_mime {
+            parameters.push_str(" BODY=8BITMIME");
+        }
+        let reset_first = mem::take(&mut self.reset_first);
+        let pipelining = self.capabilities.pipelining;
+        self.encoder = DataEncoder::new(self.config.line_ends);
+        self.transaction = Some(Transaction::new(envelope, parameters, pipelining, reset_first));
+        self.state = State::Transaction;
+        Ok(())
+    }
+
+    /// Gives octets of the message; says how many were taken: at least one, at most
+    /// [`BODY_CHUNK`].
+    ///
+    /// # Errors
+    /// The session did not ask for the message.
+    pub fn body(&mut self, octets: &[u8]) -> Result<usize, ApiMisuse> {
+        self.expect_body()?;
+        let taken = octets.len().min(BODY_CHUNK);
+        if let Err(error) = self.encoder.encode(&octets[..taken], &mut self.outbox) {
+            self.withdraw(error);
+        }
+        Ok(taken)
+    }
+
+    /// The message is over: the final dot is sent.
+    ///
+    /// # Errors
+    /// The session did not ask for the message.
+    pub fn end_of_body(&mut self) -> Result<(), ApiMisuse> {
+        self.expect_body()?;
+        // A reply that begins before the dot is no reply to it.
+        let interrupted = !self.inbox.is_empty();
+        if !interrupted {
+            let fresh = DataEncoder::new(self.config.line_ends);
+            let encoder = mem::replace(&mut self.encoder, fresh);
+            if let Err(error) = encoder.finish(&mut self.outbox) {
+                self.withdraw(error);
+                return Ok(());
+            }
+        }
+        if let Some(transaction) = &mut self.transaction {
+            transaction.end_of_body(interrupted);
+        }
+        Ok(())
+    }
+
+    /// Says QUIT; [`Output::Close`] follows when the server has answered.
+    ///
+    /// # Errors
+    /// The session is not [`Ready`](Output::Ready).
+    pub fn quit(&mut self) -> Result<(), ApiMisuse> {
+        self.expect(State::Ready, ApiMisuse::NotReady)?;
+        self.say(Phase::Quit, b"QUIT\r\n");
+        Ok(())
+    }
+}
+
+impl Session {
+    fn advance(&mut self) -> Step {
+        match self.state {
+            State::TlsFirst | State::Handshake { .. } => Step::StartTls,
+            State::AskHello => Step::AskHello,
+            State::AskRefusal => Step::AskRefusal,
+            State::Ready => Step::Ready,
+            State::Asked | State::Closed => Step::Close,
+            _ if !self.outbox.is_empty() && !self.given => Step::Transmit,
+            State::Await(phase) => match self.next_reply(phase) {
+                Some(reply) => {
+                    self.hear(phase, reply);
+                    Step::Again
+                }
+                None if self.state == State::Closed => Step::Again,
+                None => Step::Wait(phase),
+            },
+            State::Transaction => self.advance_transaction(),
+        }
+    }
+
+    fn advance_transaction(&mut self) -> Step {
+        let Some(transaction) = &mut self.transaction else {
+            self.state = State::Ready;
+            return Step::Again;
+        };
+        if transaction.stage() == Stage::Done {
+            return self.finish_transaction();
+        }
+        let Some(phase) = transaction.awaited() else {
+            // What lies here was said before the command that goes out next.
+            if !self.unsolicited(Phase::Mail) {
+                self.pump();
+            }
+            return Step::Again;
+        };
+        // All that came is paired before more commands go out, so that no reply can answer a
+        // command that was not sent yet.
+        if let Some(reply) = self.next_reply(phase) {
+            if let Some(transaction) = &mut self.transaction
+                && let Err(failure) = transaction.reply(reply, &mut self.outbox)
+            {
+                self.fail(failure.phase, failure.cause, failure.reply);
+            }
+            return Step::Again;
+        }
+        self.pump();
+        match &self.transaction {
+            Some(_) if !self.outbox.is_empty() => Step::Again,
+            Some(transaction) => match transaction.stage() {
+                Stage::Body => Step::Body,
+                Stage::Done => Step::Again,
+                _ => Step::Wait(phase),
+            },
+            None => Step::Again,
+        }
+    }
+
+    fn pump(&mut self) {
+        if let Some(transaction) = &mut self.transaction {
+            transaction.pump(&mut self.outbox);
+        }
+    }
+
+    fn finish_transaction(&mut self) -> Step {
+        if let Some(transaction) = self.transaction.take() {
+            self.reset_first = transaction.open_at_server();
+            // Every recipient is decided here; the failure is given to none.
+            let none = Failure { phase: Phase::FinalDot, cause: Cause::Stopped, reply: None };
+            self.outcomes = Some(transaction.conclude(&none));
+            self.state = State::Ready;
+            self.unsolicited(Phase::FinalDot);
+        }
+        Step::Again
+    }
+
+    /// A reply to a command that stands alone.
+    fn hear(&mut self, phase: Phase, reply: Reply) {
+        match (phase, meaning(phase, &reply)) {
+            (Phase::Quit, _) => self.state = State::Closed,
+            (_, Meaning::Closing) => self.fail(phase, Cause::ServiceClosing, Some(reply)),
+            (_, Meaning::Misplaced) => {
+                self.fail(phase, ServerMisbehaved::MisplacedReply.into(), Some(reply));
+            }
+            (Phase::StartTls, Meaning::GoOn) if !self.inbox.is_empty() => {
+                self.fail(phase, ServerMisbehaved::OctetsBehindStartTls.into(), None);
+            }
+            (Phase::StartTls, Meaning::GoOn) => {
+                self.capabilities = Capabilities::default();
+                self.state = State::Handshake { asked: false };
+            }
+            _ if self.unsolicited(phase) => {}
+            (Phase::StartTls, _) => {
+                self.refusal = Some(reply);
+                self.state = State::AskRefusal;
+            }
+            (Phase::Greeting, Meaning::GoOn) => {
+                self.notes.push_back(Event::Greeted(reply));
+                self.say_hello();
+            }
+            (Phase::Ehlo, Meaning::GoOn) => {
+                self.capabilities = Capabilities::from_reply(&reply);
+                self.know();
+            }
+            (Phase::Helo, Meaning::GoOn) => self.know(),
+            (Phase::Ehlo, Meaning::TryHelo) => {
+                self.notes.push_back(Event::EhloRefused(reply));
+                self.capabilities = Capabilities::default();
+                self.say_name(Phase::Helo, "HELO");
+            }
+            _ => self.part(phase, Cause::Refused, Some(reply)),
+        }
+    }
+
+    /// What the server offers is known. Under TLS there is nothing left to decide.
+    fn know(&mut self) {
+        self.state = match self.under_tls {
+            true => State::Ready,
+            false => State::AskHello,
+        };
+    }
+
+    fn say_hello(&mut self) {
+        self.say_name(Phase::Ehlo, "EHLO");
+    }
+
+    fn say_name(&mut self, phase: Phase, verb: &str) {
+        for part in [verb, " ", self.config.host_name(), "\r\n"] {
+            self.outbox.extend_from_slice(part.as_bytes());
+        }
+        self.state = State::Await(phase);
+    }
+
+    fn say(&mut self, phase: Phase, line: &[u8]) {
+        self.outbox.extend_from_slice(line);
+        self.state = State::Await(phase);
+    }
+
+    /// The next whole reply. A malformed one ends the session.
+    fn next_reply(&mut self, phase: Phase) -> Option<Reply> {
+        match self.inbox.reply()? {
+            Ok(reply) => {
+                self.replies += 1;
+                Some(reply)
+            }
+            // Whatever stands there in place of an answer to QUIT, the session is over.
+            Err(_) if phase == Phase::Quit => {
+                self.state = State::Closed;
+                None
+            }
+            Err(error) => {
+                self.fail(phase, ServerMisbehaved::MalformedReply(error).into(), None);
+                None
+            }
+        }
+    }
+
+    /// Whether octets lie here that no command asked for; if so, the session is over.
+    fn unsolicited(&mut self, phase: Phase) -> bool {
+        if self.inbox.is_empty() {
+            return false;
+        }
+        match self.inbox.reply() {
+            Some(Ok(reply)) if reply.code() == Code::SERVICE_NOT_AVAILABLE => {
+                self.fail(phase, Cause::ServiceClosing, Some(reply));
+            }
+            Some(Ok(reply)) => {
+                self.fail(phase, ServerMisbehaved::UnsolicitedReply.into(), Some(reply));
+            }
+            Some(Err(_)) | None => {
+                self.fail(phase, ServerMisbehaved::UnsolicitedReply.into(), None);
+            }
+        }
+        true
+    }
+
+    fn fits(&self, message: MessageFacts) -> Result<(), ServerIncompatible> {
+        if let (Some(Some(limit)), Some(size)) = (self.capabilities.size, message.size)
+            && limit > 0
+            && size > limit
+        {
+            return Err(ServerIncompatible::MessageTooLarge { size, limit });
+        }
+        let bears_eight_bit =
+            self.capabilities.eight_bit_mime || self.config.eight_bit == EightBit::SendAsIs;
+        if message.eight_bit && !bears_eight_bit {
+            return Err(ServerIncompatible::EightBitNotOffered);
+        }
+        Ok(())
+    }
+
+    /// Input ends, time is over, or the caller stops: in whatever state.
+    fn interrupt(&mut self, cause: Cause) {
+        match self.state {
+            State::Closed => {}
+            // The outcomes are out already: how the goodbye goes changes nothing.
+            State::Await(Phase::Quit) => {
+                self.outbox.clear();
+                self.state = State::Closed;
+            }
+            state => {
+                let phase = match state {
+                    State::Await(phase) => phase,
+                    State::TlsFirst | State::Handshake { .. } | State::AskRefusal => {
+                        Phase::StartTls
+                    }
+                    State::Transaction => {
+                        let awaited = self.transaction.as_ref().and_then(Transaction::awaited);
+                        awaited.unwrap_or(Phase::FinalDot)
+                    }
+                    _ => Phase::Ehlo,
+                };
+                self.fail(phase, cause, None);
+            }
+        }
+    }
+
+    /// The message breaks [`Config::line_ends`] on its way. Without the final dot the server holds
+    /// nothing, so the connection ends here.
+    fn withdraw(&mut self, error: BareLineEnd) {
+        if let Some(transaction) = &mut self.transaction {
+            transaction.withdraw(error);
+        }
+        self.fail(Phase::Body, Cause::Stopped, None);
+    }
+
+    /// Ends the session, politely.
+    fn part(&mut self, phase: Phase, cause: Cause, reply: Option<Reply>) {
+        self.fail(phase, cause, reply);
+        self.say(Phase::Quit, b"QUIT\r\n");
+    }
+
+    /// Ends the session: the recipients of a transaction under way get their outcomes, nothing
+    /// more is sent.
+    fn fail(&mut self, phase: Phase, cause: Cause, reply: Option<Reply>) {
+        let failure = Failure { phase, cause, reply };
+        if let Some(transaction) = self.transaction.take() {
+            self.outcomes = Some(transaction.conclude(&failure));
+        }
+        self.notes.push_back(Event::Failed(failure.clone()));
+        self.failure.get_or_insert(failure);
+        self.desk.abandon();
+        self.outbox.clear();
+        self.given = false;
+        self.inbox.clear();
+        self.state = State::Closed;
+    }
+
+    fn takes_input(&self) -> bool {
+        let drained = self.outbox.is_empty() || self.given;
+        match self.state {
+            State::Await(_) | State::Transaction => drained,
+            State::Ready => true,
+            _ => false,
+        }
+    }
+
+    fn expect(&self, state: State, otherwise: ApiMisuse) -> Result<(), ApiMisuse> {
+        if self.state == state && self.outcomes.is_none() { Ok(()) } else { Err(otherwise) }
+    }
+
+    fn expect_body(&self) -> Result<(), ApiMisuse> {
+        match &self.transaction {
+            Some(transaction)
+                if transaction.stage() == Stage::Body && (self.outbox.is_empty() || self.given) =>
+            {
+                Ok(())
+            }
+            _ => Err(ApiMisuse::BodyNotAsked),
+        }
+    }
+}

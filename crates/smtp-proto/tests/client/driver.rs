@@ -1,0 +1,265 @@
+//! A caller of the session that does what a transcript's settings say.
+//!
+//! | setting | means |
+//! |---|---|
+//! | `tls: none\|opportunistic\|required\|implicit` | the answers to the session's questions; default `none` |
+//! | `from: ADDRESS` | default `a@example.org` |
+//! | `to: ADDRESS` | one recipient each; default `b@example.org` |
+//! | `body: TEXT` | the message; `\n` and `\r` are line ends, each character is one octet |
+//! | `messages: N` | how many times it is sent; default 1 |
+//! | `size: unknown` | its size is not told to the session |
+//! | `eight-bit: send` | it is sent as it is where 8BITMIME is not offered |
+//! | `line-ends: refuse` | bare line ends are refused |
+
+use std::sync::Arc;
+
+use smtp_proto::client::{
+    AfterHello, AfterRefusal, Config, EightBit, Envelope, Event, MessageFacts, Outcome, Output,
+    Session,
+};
+use smtp_proto::wire::{ClientName, ForwardPath, LineEnds, ReversePath};
+use smtp_testkit::transcript::{Side, Transcript};
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Tls {
+    None,
+    Opportunistic,
+    Required,
+    Implicit,
+}
+
+#[derive(Clone, Debug)]
+pub(crate) struct Plan {
+    pub(crate) tls: Tls,
+    pub(crate) from: String,
+    pub(crate) to: Vec<String>,
+    pub(crate) body: Vec<u8>,
+    pub(crate) messages: usize,
+    pub(crate) size_known: bool,
+    pub(crate) eight_bit: EightBit,
+    pub(crate) line_ends: LineEnds,
+}
+
+impl Default for Plan {
+    fn default() -> Self {
+        Self {
+            tls: Tls::None,
+            from: "a@example.org".into(),
+            to: vec!["b@example.org".into()],
+            body: b"hi\n".to_vec(),
+            messages: 1,
+            size_known: true,
+            eight_bit: EightBit::Refuse,
+            line_ends: LineEnds::Normalize,
+        }
+    }
+}
+
+/// Drives one session; what it says is kept.
+pub(crate) struct Driver {
+    plan: Plan,
+    session: Session,
+    output: Vec<u8>,
+    events: Vec<String>,
+    pub(crate) outcomes: Vec<Vec<Outcome>>,
+    pub(crate) begun: usize,
+    body_given: bool,
+    wants_tls: bool,
+    closed: bool,
+}
+
+impl Driver {
+    pub(crate) fn new(plan: Plan) -> Self {
+        let mut config = Config::new(ClientName::parse("client.example.org").unwrap());
+        config.implicit_tls = plan.tls == Tls::Implicit;
+        config.eight_bit = plan.eight_bit;
+        config.line_ends = plan.line_ends;
+        let mut driver = Self {
+            plan,
+            session: Session::new(Arc::new(config)),
+            output: Vec::new(),
+            events: Vec::new(),
+            outcomes: Vec::new(),
+            begun: 0,
+            body_given: false,
+            wants_tls: false,
+            closed: false,
+        };
+        driver.run();
+        driver
+    }
+
+    pub(crate) fn from_transcript(transcript: &Transcript) -> Self {
+        let mut plan = Plan::default();
+        let mut to = Vec::new();
+        for name in transcript.setting_names() {
+            let value = transcript.setting(name).unwrap();
+            match (name, value) {
+                ("tls", "none") => plan.tls = Tls::None,
+                ("tls", "opportunistic") => plan.tls = Tls::Opportunistic,
+                ("tls", "required") => plan.tls = Tls::Required,
+                ("tls", "implicit") => plan.tls = Tls::Implicit,
+                ("from", from) => plan.from = from.into(),
+                ("to", _) => to = transcript.settings("to").map(Into::into).collect(),
+                ("body", body) => {
+                    plan.body = body
+                        .replace("\\n", "\n")
+                        .replace("\\r", "\r")
+                        .chars()
+                        .map(|c| u8::try_from(u32::from(c)).unwrap())
+                        .collect();
+                }
+                ("messages", count) => plan.messages = count.parse().unwrap(),
+                ("size", "unknown") => plan.size_known = false,
+                ("eight-bit", "send") => plan.eight_bit = EightBit::SendAsIs,
+                ("line-ends", "refuse") => plan.line_ends = LineEnds::Refuse,
+                (name, value) => panic!("{}: unknown setting {name}: {value}", transcript.name),
+            }
+        }
+        if !to.is_empty() {
+            plan.to = to;
+        }
+        Self::new(plan)
+    }
+
+    fn begin(&mut self) {
+        if self.begun == self.plan.messages {
+            self.session.quit().unwrap();
+            return;
+        }
+        self.begun += 1;
+        self.body_given = false;
+        let mut envelope = Envelope::new(&ReversePath::parse(&self.plan.from).unwrap());
+        for to in &self.plan.to {
+            envelope.add(&ForwardPath::parse(to).unwrap());
+        }
+        let facts = MessageFacts {
+            size: self.plan.size_known.then_some(self.plan.body.len() as u64),
+            eight_bit: self.plan.body.iter().any(|octet| *octet > 127),
+        };
+        self.session.begin(envelope, facts).unwrap();
+    }
+
+    fn run(&mut self) {
+        loop {
+            match self.session.poll_output() {
+                Output::Transmit(octets) => self.output.extend_from_slice(octets),
+                Output::Ehlo(ask, capabilities) => {
+                    let verdict = match self.plan.tls {
+                        Tls::None => AfterHello::Proceed,
+                        Tls::Implicit => panic!("asked under TLS"),
+                        _ if capabilities.starttls => AfterHello::StartTls,
+                        Tls::Opportunistic => AfterHello::Proceed,
+                        Tls::Required => AfterHello::Quit,
+                    };
+                    self.session.answer(ask, verdict).unwrap();
+                }
+                Output::StartTlsRefused(ask, _) => {
+                    let verdict = match self.plan.tls {
+                        Tls::Required => AfterRefusal::Quit,
+                        _ => AfterRefusal::Proceed,
+                    };
+                    self.session.answer(ask, verdict).unwrap();
+                }
+                Output::StartTls => {
+                    self.wants_tls = true;
+                    return;
+                }
+                Output::Ready => self.begin(),
+                Output::Body if self.body_given => self.session.end_of_body().unwrap(),
+                Output::Body => {
+                    self.body_given = true;
+                    if !self.plan.body.is_empty() {
+                        let taken = self.session.body(&self.plan.body).unwrap();
+                        assert_eq!(taken, self.plan.body.len());
+                    }
+                }
+                Output::Outcomes(outcomes) => {
+                    for (to, outcome) in self.plan.to.iter().zip(&outcomes) {
+                        self.events.push(format!("{to} {}", describe(outcome)));
+                    }
+                    self.outcomes.push(outcomes);
+                }
+                Output::Note(Event::Failed(failure)) => {
+                    self.events.push(format!("failed {failure}"));
+                }
+                Output::Note(_) => {}
+                Output::Wait(_) => return,
+                Output::Close => {
+                    self.closed = true;
+                    return;
+                }
+            }
+        }
+    }
+}
+
+fn describe(outcome: &Outcome) -> String {
+    match outcome {
+        Outcome::Delivered { reply } => format!("delivered {reply}"),
+        Outcome::Deferred { failure, may_have_been_accepted: false } => {
+            format!("deferred {failure}")
+        }
+        Outcome::Deferred { failure, may_have_been_accepted: true } => {
+            format!("deferred, maybe accepted, {failure}")
+        }
+        Outcome::Rejected(rejection) => format!("rejected {rejection}"),
+    }
+}
+
+impl Side for Driver {
+    fn feed(&mut self, mut bytes: &[u8]) {
+        while !bytes.is_empty() && !self.closed && !self.wants_tls {
+            let space = self.session.input();
+            let octets = space.len().min(bytes.len());
+            assert!(octets > 0, "the session waits and takes nothing");
+            space[..octets].copy_from_slice(&bytes[..octets]);
+            self.session.received(octets).unwrap();
+            bytes = &bytes[octets..];
+            self.run();
+        }
+    }
+
+    fn take_output(&mut self) -> Vec<u8> {
+        std::mem::take(&mut self.output)
+    }
+
+    fn take_events(&mut self) -> Vec<String> {
+        std::mem::take(&mut self.events)
+    }
+
+    fn wants_tls(&self) -> bool {
+        self.wants_tls
+    }
+
+    fn tls_established(&mut self) {
+        self.wants_tls = false;
+        self.session.tls_established().unwrap();
+        self.run();
+    }
+
+    fn tls_failed(&mut self) {
+        self.wants_tls = false;
+        self.session.tls_failed().unwrap();
+        self.run();
+    }
+
+    fn end_of_input(&mut self) {
+        self.session.end_of_input();
+        self.run();
+    }
+
+    fn timed_out(&mut self) {
+        self.session.timed_out();
+        self.run();
+    }
+
+    fn shut_down(&mut self) {
+        self.session.shut_down();
+        self.run();
+    }
+
+    fn closed(&self) -> bool {
+        self.closed
+    }
+}
