@@ -9,7 +9,7 @@ use core::fmt;
 
 use super::grammar::is_let_dig;
 use super::param::size_value;
-use super::reply::{Code, Reply};
+use super::reply::{Code, Reply, TEXT};
 
 /// One line of an EHLO reply behind the first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -108,17 +108,14 @@ impl Capabilities {
     /// capability is passed over.
     #[must_use]
     pub fn from_reply(reply: &Reply) -> Self {
-        let mut capabilities = Self::default();
-        if reply.code() == Code::OK {
-            for capability in reply.lines().skip(1).filter_map(Capability::parse) {
-                capabilities.insert(capability);
-            }
+        if reply.code() != Code::OK {
+            return Self::default();
         }
-        capabilities
+        reply.lines().skip(1).filter_map(Capability::parse).collect()
     }
 
-    /// Adds a capability; an [`Other`](Capability::Other) that is no line of an EHLO reply is
-    /// left out.
+    /// Adds a capability; an [`Other`](Capability::Other) that is no line of an EHLO reply, or is
+    /// too long for one, is left out.
     pub fn insert(&mut self, capability: Capability<'_>) {
         match capability {
             Capability::Pipelining => self.pipelining = true,
@@ -127,9 +124,11 @@ impl Capabilities {
             Capability::EnhancedStatusCodes => self.enhanced_status_codes = true,
             Capability::StartTls => self.starttls = true,
             Capability::Other(line) => match Capability::parse(line) {
-                Some(Capability::Other(line)) => self.other.push(line.to_string()),
+                Some(Capability::Other(line)) if line.len() <= TEXT => {
+                    self.other.push(line.to_string());
+                }
+                Some(Capability::Other(_)) | None => {}
                 Some(known) => self.insert(known),
-                None => {}
             },
         }
     }
@@ -151,12 +150,24 @@ impl Capabilities {
         known.into_iter().flatten().chain(self.other().map(Capability::Other))
     }
 
-    /// The reply to EHLO: `greeting` (the server's name, perhaps with a text behind it), then a
-    /// line for each.
+    /// The reply to EHLO: `greeting` (the server's name, perhaps with a text behind it; cut off
+    /// where it does not fit in one line), then a line for each.
     #[must_use]
     pub fn to_reply(&self, greeting: &str) -> Reply {
+        // A greeting that went on in a second line would pass for a capability.
+        let greeting: String = greeting.chars().take(TEXT).collect();
         let lines = self.iter().map(|capability| capability.to_string());
-        Reply::multiline(Code::OK, None, core::iter::once(greeting.to_string()).chain(lines))
+        Reply::multiline(Code::OK, None, core::iter::once(greeting).chain(lines))
+    }
+}
+
+impl<'a> FromIterator<Capability<'a>> for Capabilities {
+    fn from_iter<I: IntoIterator<Item = Capability<'a>>>(capabilities: I) -> Self {
+        let mut all = Self::default();
+        for capability in capabilities {
+            all.insert(capability);
+        }
+        all
     }
 }
 

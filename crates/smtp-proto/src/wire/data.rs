@@ -343,7 +343,7 @@ impl DataEncoder {
             out.push(b'.');
         }
         out.extend_from_slice(text);
-        self.line_start &= text.is_empty();
+        self.line_start = false;
         let Some(end) = end else { return Ok(text.len()) };
         if rest[end] == b'\r' {
             self.cr = true;

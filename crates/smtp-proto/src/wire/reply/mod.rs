@@ -188,16 +188,17 @@ pub struct Reply {
 }
 
 impl Reply {
-    /// A reply with a fixed text, which allocates nothing. A line feed in the text starts a new
-    /// line of the reply. Codes of class 3 carry no enhanced code: theirs is dropped.
+    /// A reply with a fixed text, which allocates nothing. A line feed in the text, or CR LF,
+    /// starts a new line of the reply. Codes of class 3 carry no enhanced code: theirs is dropped.
     #[must_use]
     pub const fn new_static(code: Code, detail: Option<Detail>, text: &'static str) -> Self {
         let detail = if matches!(code.class(), Class::Intermediate) { None } else { detail };
         Self { code, detail, text: Cow::Borrowed(text) }
     }
 
-    /// A reply with a text of the caller's. A line feed in it starts a new line of the reply; any
-    /// other octet outside printable ASCII is printed as a question mark, a tab as a space.
+    /// A reply with a text of the caller's. A line feed in it, or CR LF, starts a new line of the
+    /// reply; any other character outside printable ASCII is printed as a question mark, a tab as
+    /// a space.
     #[must_use]
     pub fn new(code: Code, detail: Option<Detail>, text: impl Into<String>) -> Self {
         let detail = detail.filter(|_| code.class() != Class::Intermediate);
@@ -246,7 +247,7 @@ impl Reply {
 
     /// The text's lines, without codes: at least one.
     pub fn lines(&self) -> impl Iterator<Item = &str> {
-        self.text.split('\n')
+        self.text.split('\n').map(|line| line.strip_suffix('\r').unwrap_or(line))
     }
 
     /// Appends the reply as it goes on the wire. Text that is too long for one line
@@ -323,7 +324,8 @@ fn push_number(number: u16, out: &mut Vec<u8>) {
 
 /// Longest text of one line, in characters: the line less its code, separator, the longest
 /// enhanced code with its space, and CRLF.
-const TEXT: usize = limits::REPLY_LINE - "250-".len() - "2.999.999 ".len() - "\r\n".len();
+pub(super) const TEXT: usize =
+    limits::REPLY_LINE - "250-".len() - "2.999.999 ".len() - "\r\n".len();
 
 /// One line's text in pieces of at most [`TEXT`] characters, cut at a space where there is one.
 struct Pieces<'a> {

@@ -1,0 +1,394 @@
+//! Message text, against an oracle that reads it whole, at every cut.
+#![allow(clippy::unwrap_used)]
+
+use proptest::prelude::*;
+use smtp_proto::wire::{BareLf, BareLineEnd, DataDecoder, DataEncoder, DataStatus, LineEnds};
+
+/// What became of an input.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+struct Outcome {
+    body: Vec<u8>,
+    /// Where the next command starts.
+    end: Option<usize>,
+    /// Where the bare LF stands for which the message was refused.
+    bare_lf: Option<usize>,
+}
+
+/// Decodes an input cut into pieces.
+fn decode(policy: BareLf, input: &[u8], cuts: &[usize]) -> Outcome {
+    let mut decoder = DataDecoder::new(policy);
+    let mut outcome = Outcome::default();
+    let mut start = 0;
+    for end in cuts.iter().copied().chain([input.len()]) {
+        let mut piece = input[start..end].to_vec();
+        let mut at = 0;
+        loop {
+            let decoded = decoder.decode(&mut piece[at..]);
+            assert!(decoded.body <= decoded.consumed, "a body larger than what was read");
+            outcome.body.extend_from_slice(&piece[at..at + decoded.body]);
+            let behind = at + decoded.consumed;
+            assert_eq!(piece[behind..], input[start + behind..end], "octets behind were touched");
+            match decoded.status {
+                DataStatus::More => {
+                    assert_eq!(behind, piece.len());
+                    break;
+                }
+                DataStatus::Insert(octets) => outcome.body.extend_from_slice(octets),
+                DataStatus::BareLf { at: lf } => {
+                    assert_eq!(outcome.bare_lf, None, "refused twice");
+                    outcome.bare_lf = Some(start + at + lf);
+                    assert_eq!(decoded.consumed, lf + 1);
+                    assert!(decoder.is_skipping());
+                }
+                DataStatus::EndOfData => {
+                    outcome.end = Some(start + behind);
+                    return outcome;
+                }
+            }
+            at = behind;
+        }
+        start = end;
+    }
+    outcome
+}
+
+/// The same, from the rules as they are written, on the whole input.
+fn oracle(policy: BareLf, input: &[u8]) -> Outcome {
+    let mut outcome = Outcome::default();
+    let mut rest = input;
+    let mut behind_bare_lf = false;
+    while !rest.is_empty() {
+        let lf = rest.iter().position(|octet| *octet == b'\n');
+        let at = input.len() - rest.len();
+        // Under Reject a bare LF is no line end: the line goes on to the next CRLF.
+        let (line, bare) = match (lf, policy) {
+            (None, _) => (rest, None),
+            (Some(lf), BareLf::Normalize) => (&rest[..=lf], None),
+            (Some(_), BareLf::Reject) => {
+                let crlf = rest.windows(2).position(|pair| pair == b"\r\n");
+                let len = crlf.map_or(rest.len(), |crlf| crlf + 2);
+                let bare = (0..len)
+                    .find(|i| rest[*i] == b'\n' && (*i == 0 || rest[i - 1] != b'\r'))
+                    .map(|i| at + i);
+                (&rest[..len], bare)
+            }
+        };
+        if outcome.bare_lf.is_none() && bare.is_some() {
+            outcome.bare_lf = bare;
+            // What stands before the bare LF was given out already.
+            let before = &rest[..bare.unwrap() - at];
+            outcome.body.extend_from_slice(before.strip_prefix(b".").unwrap_or(before));
+        }
+        rest = &rest[line.len()..];
+        let crlf = line.ends_with(b"\r\n");
+        let bare_end = !crlf && line.ends_with(b"\n");
+        if line == b".\r\n" && !behind_bare_lf {
+            outcome.end = Some(input.len() - rest.len());
+            return outcome;
+        }
+        let dropped = matches!(line, b".\r\n" | b".\n" | b".\r");
+        if !dropped && outcome.bare_lf.is_none() {
+            let text = line.strip_prefix(b".").unwrap_or(line);
+            if policy == BareLf::Normalize && bare_end {
+                outcome.body.extend_from_slice(&text[..text.len() - 1]);
+                outcome.body.extend_from_slice(b"\r\n");
+            } else {
+                outcome.body.extend_from_slice(text);
+            }
+        }
+        behind_bare_lf = bare_end && policy == BareLf::Normalize;
+    }
+    outcome
+}
+
+const POLICIES: [BareLf; 2] = [BareLf::Reject, BareLf::Normalize];
+
+#[test]
+fn every_short_input_at_every_cut() {
+    let alphabet = b".\r\na";
+    for len in 0..=7u32 {
+        for number in 0..4usize.pow(len) {
+            let input: Vec<u8> =
+                (0..len).map(|place| alphabet[number >> (2 * place) & 3]).collect();
+            for policy in POLICIES {
+                let expected = oracle(policy, &input);
+                for cut in 0..=input.len() {
+                    let outcome = decode(policy, &input, &[cut]);
+                    assert_eq!(outcome, expected, "{policy:?} {:?} at {cut}", input.escape_ascii());
+                }
+                let each: Vec<usize> = (1..input.len()).collect();
+                let outcome = decode(policy, &input, &each);
+                assert_eq!(outcome, expected, "{policy:?} {:?}, by octets", input.escape_ascii());
+            }
+        }
+    }
+}
+
+/// A message in which a sequence tries to pass for the end, and what follows for commands.
+fn smuggle(sequence: &[u8]) -> Vec<u8> {
+    let smuggled = b"MAIL FROM:<b@x>\r\nRCPT TO:<v@y>\r\nDATA\r\nSubject: s\r\n\r\nB";
+    [b"H: x\r\n\r\nA", sequence, smuggled, b"\r\n.\r\nQUIT\r\n"].concat()
+}
+
+#[test]
+fn what_looks_like_the_end_is_none() {
+    // The sequence, what Reject makes of it (None: refused), and what Normalize makes of it.
+    let cases: &[(&[u8], Option<&[u8]>, &[u8])] = &[
+        (b"\n.\n", None, b"\r\n"),
+        (b"\n.\r\n", None, b"\r\n"),
+        (b"\r\n.\n", None, b"\r\n"),
+        (b"\r.\r", Some(b"\r.\r"), b"\r.\r"),
+        (b"\r.\n", None, b"\r.\r\n"),
+        (b"\n.\r", None, b"\r\n\r"),
+        (b"\r.\r\n", Some(b"\r.\r\n"), b"\r.\r\n"),
+        (b"\r\n.\r", Some(b"\r\n\r"), b"\r\n\r"),
+        (b"\r\n\0.\r\n", Some(b"\r\n\0.\r\n"), b"\r\n\0.\r\n"),
+        (b"\r\n.\0\r\n", Some(b"\r\n\0\r\n"), b"\r\n\0\r\n"),
+        (b"\r\n.\r\r\n", Some(b"\r\n\r\r\n"), b"\r\n\r\r\n"),
+        (b"\r\r\n.\r\r\n", Some(b"\r\r\n\r\r\n"), b"\r\r\n\r\r\n"),
+        (b"\r\n\r.\r\n", Some(b"\r\n\r.\r\n"), b"\r\n\r.\r\n"),
+        (b"\r\n..\r\n", Some(b"\r\n.\r\n"), b"\r\n.\r\n"),
+        (b" .\r\n", Some(b" .\r\n"), b" .\r\n"),
+        (b"\r\n. \r\n", Some(b"\r\n \r\n"), b"\r\n \r\n"),
+        (b"\r\n.\t\r\n", Some(b"\r\n\t\r\n"), b"\r\n\t\r\n"),
+        (
+            b"\xe2\x80\xa8.\xe2\x80\xa8",
+            Some(b"\xe2\x80\xa8.\xe2\x80\xa8"),
+            b"\xe2\x80\xa8.\xe2\x80\xa8",
+        ),
+        (b"\xc2\x85.\xc2\x85", Some(b"\xc2\x85.\xc2\x85"), b"\xc2\x85.\xc2\x85"),
+        (b"\r\n\x0b.\x0c\r\n", Some(b"\r\n\x0b.\x0c\r\n"), b"\r\n\x0b.\x0c\r\n"),
+        (b"\x85.\x85", Some(b"\x85.\x85"), b"\x85.\x85"),
+        (b"\n\n.\n\n", None, b"\r\n\r\n\r\n"),
+        (b"\r\n.\n.\r\n", None, b"\r\n"),
+        (b"\n..x\n", None, b"\r\n.x\r\n"),
+    ];
+    for (sequence, reject, normalize) in cases {
+        let input = smuggle(sequence);
+        let end = input.len() - b"QUIT\r\n".len();
+        for (policy, made) in [(BareLf::Reject, *reject), (BareLf::Normalize, Some(*normalize))] {
+            for cut in 0..=input.len() {
+                let outcome = decode(policy, &input, &[cut]);
+                let context = format!("{policy:?} {} cut at {cut}", sequence.escape_ascii());
+                assert_eq!(outcome.end, Some(end), "{context}");
+                match made {
+                    None => assert!(outcome.bare_lf.is_some(), "{context}"),
+                    Some(made) => {
+                        assert_eq!(outcome.bare_lf, None, "{context}");
+                        let mut body = smuggle(made);
+                        body.truncate(body.len() - b".\r\nQUIT\r\n".len());
+                        assert_eq!(outcome.body, body, "{context}");
+                    }
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn a_true_end_behind_bare_lines_is_one() {
+    let input = b"a\n\n\r\n.\r\nQUIT";
+    let outcome = decode(BareLf::Normalize, input, &[]);
+    assert_eq!((outcome.body.as_slice(), outcome.end), (&b"a\r\n\r\n\r\n"[..], Some(8)));
+    let outcome = decode(BareLf::Reject, input, &[]);
+    assert_eq!((outcome.bare_lf, outcome.end), (Some(1), Some(8)));
+}
+
+#[test]
+fn a_dot_at_once_is_an_empty_message() {
+    for policy in POLICIES {
+        for cut in 0..=3 {
+            let outcome = decode(policy, b".\r\nQUIT\r\n", &[cut]);
+            assert_eq!(outcome, Outcome { end: Some(3), ..Outcome::default() });
+        }
+    }
+}
+
+#[test]
+fn the_end_is_found_at_the_edge_of_a_buffer() {
+    for edge in [1023usize, 1024, 2048, 4096, 65_535] {
+        for into in 0..=5 {
+            let mut input = vec![b'x'; edge - into];
+            input.extend_from_slice(b"\r\n.\r\n");
+            let outcome = decode(BareLf::Reject, &input, &[edge]);
+            assert_eq!(outcome.end, Some(input.len()), "{edge} {into}");
+            assert_eq!(outcome.body.len(), edge - into + 2);
+        }
+        // A full buffer is not the end of a line.
+        let mut input = vec![b'x'; edge];
+        input.extend_from_slice(b".\r\nMAIL FROM:<>\r\n");
+        let outcome = decode(BareLf::Reject, &input, &[edge]);
+        assert_eq!((outcome.end, outcome.body), (None, input));
+    }
+}
+
+#[test]
+fn text_without_dots_stays_where_it_is() {
+    let mut decoder = DataDecoder::new(BareLf::Reject);
+    let mut buffer = b"Subject: x\r\n\r\none\rtwo\r\n".to_vec();
+    let whole = buffer.clone();
+    let decoded = decoder.decode(&mut buffer);
+    assert_eq!((decoded.body, decoded.consumed), (whole.len(), whole.len()));
+    assert_eq!(buffer, whole);
+}
+
+#[test]
+fn a_message_that_is_passed_over_has_no_body_and_the_same_end() {
+    for policy in POLICIES {
+        let mut decoder = DataDecoder::new(policy);
+        decoder.skip();
+        let mut buffer = b"a\n.\r\n..b\r\n.\n\r\n.\r\nQUIT".to_vec();
+        let decoded = decoder.decode(&mut buffer);
+        assert_eq!((decoded.body, decoded.consumed), (0, buffer.len() - 4), "{policy:?}");
+        assert_eq!(decoded.status, DataStatus::EndOfData);
+        // Behind the end nothing is read.
+        let decoded = decoder.decode(&mut buffer);
+        assert_eq!((decoded.consumed, decoded.status), (0, DataStatus::EndOfData));
+    }
+}
+
+fn encode(line_ends: LineEnds, message: &[u8], cuts: &[usize]) -> Result<Vec<u8>, BareLineEnd> {
+    let mut encoder = DataEncoder::new(line_ends);
+    let mut out = Vec::new();
+    let mut start = 0;
+    for end in cuts.iter().copied().chain([message.len()]) {
+        encoder.encode(&message[start..end], &mut out)?;
+        start = end;
+    }
+    encoder.finish(&mut out)?;
+    Ok(out)
+}
+
+/// A message with every line end a CRLF, the last one included.
+fn normalised(message: &[u8]) -> Vec<u8> {
+    let mut out = Vec::new();
+    let mut octets = message.iter().copied().peekable();
+    while let Some(octet) = octets.next() {
+        match octet {
+            b'\r' => {
+                octets.next_if_eq(&b'\n');
+                out.extend_from_slice(b"\r\n");
+            }
+            b'\n' => out.extend_from_slice(b"\r\n"),
+            octet => out.push(octet),
+        }
+    }
+    if !out.is_empty() && !out.ends_with(b"\r\n") {
+        out.extend_from_slice(b"\r\n");
+    }
+    out
+}
+
+#[test]
+fn what_is_sent() {
+    let cases: &[(&[u8], &[u8])] = &[
+        (b"", b".\r\n"),
+        (b"a", b"a\r\n.\r\n"),
+        (b"a\n", b"a\r\n.\r\n"),
+        (b"a\r\n", b"a\r\n.\r\n"),
+        (b"a\r", b"a\r\n.\r\n"),
+        (b"\n", b"\r\n.\r\n"),
+        (b".", b"..\r\n.\r\n"),
+        (b".\n..\n.a", b"..\r\n...\r\n..a\r\n.\r\n"),
+        (b"a.\n.", b"a.\r\n..\r\n.\r\n"),
+        (b"a\r.\r\nb", b"a\r\n..\r\nb\r\n.\r\n"),
+        (b"a\r\r\nb", b"a\r\n\r\nb\r\n.\r\n"),
+        (b"a\n\rb", b"a\r\n\r\nb\r\n.\r\n"),
+    ];
+    for (message, wire) in cases {
+        for cut in 0..=message.len() {
+            let sent = encode(LineEnds::Normalize, message, &[cut]).unwrap();
+            assert_eq!(sent.escape_ascii().to_string(), wire.escape_ascii().to_string());
+        }
+    }
+}
+
+#[test]
+fn refused_line_ends_are_named() {
+    let cases: &[(&[u8], u64)] =
+        &[(b"a\nb", 1), (b"\n", 0), (b"a\r\nb\rc\r\n", 4), (b"a\r\n\r", 3), (b"a\r\r\n", 1)];
+    for (message, at) in cases {
+        for cut in 0..=message.len() {
+            let refused = encode(LineEnds::Refuse, message, &[cut]);
+            assert_eq!(refused, Err(BareLineEnd { at: *at }), "{}", message.escape_ascii());
+        }
+    }
+    assert_eq!(encode(LineEnds::Refuse, b".a\r\nb", &[]).unwrap(), b"..a\r\nb\r\n.\r\n");
+}
+
+/// Octets of which many are dots and line ends.
+fn text() -> impl Strategy<Value = Vec<u8>> {
+    let piece = prop_oneof![
+        2 => Just(b"\r\n".to_vec()),
+        2 => Just(b".".to_vec()),
+        1 => Just(b"\n".to_vec()),
+        1 => Just(b"\r".to_vec()),
+        1 => Just(b"\r\n.\r\n".to_vec()),
+        1 => Just(b"\r\n.".to_vec()),
+        3 => proptest::collection::vec(any::<u8>(), 0..12),
+    ];
+    proptest::collection::vec(piece, 0..24).prop_map(|pieces| pieces.concat())
+}
+
+fn cuts(len: usize) -> impl Strategy<Value = Vec<usize>> {
+    proptest::collection::vec(0..=len, 0..8).prop_map(|mut cuts| {
+        cuts.sort_unstable();
+        cuts
+    })
+}
+
+fn text_and_cuts() -> impl Strategy<Value = (Vec<u8>, Vec<usize>)> {
+    text().prop_flat_map(|text| {
+        let cuts = cuts(text.len());
+        (Just(text), cuts)
+    })
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(1024))]
+
+    #[test]
+    fn decoding_is_what_the_rules_say((input, cuts) in text_and_cuts()) {
+        for policy in POLICIES {
+            prop_assert_eq!(decode(policy, &input, &cuts), oracle(policy, &input));
+        }
+    }
+
+    #[test]
+    fn what_was_sent_is_what_arrives(
+        (message, cuts) in text_and_cuts(),
+        places in proptest::collection::vec(any::<prop::sample::Index>(), 0..8),
+    ) {
+        let wire = encode(LineEnds::Normalize, &message, &cuts).unwrap();
+        prop_assert_eq!(&wire, &encode(LineEnds::Normalize, &message, &[]).unwrap());
+        for (at, octet) in wire.iter().enumerate() {
+            match octet {
+                b'\r' => prop_assert_eq!(wire[at + 1], b'\n'),
+                b'\n' => prop_assert_eq!(wire[at - 1], b'\r'),
+                _ => {}
+            }
+        }
+        let mut places: Vec<usize> = places.iter().map(|place| place.index(wire.len())).collect();
+        places.sort_unstable();
+        for policy in POLICIES {
+            let outcome = decode(policy, &wire, &places);
+            prop_assert_eq!(outcome.end, Some(wire.len()));
+            prop_assert_eq!(outcome.bare_lf, None);
+            prop_assert_eq!(outcome.body, normalised(&message));
+        }
+    }
+
+    #[test]
+    fn refusing_takes_crlf_alone((message, cuts) in text_and_cuts()) {
+        let bare = (0..message.len()).find(|at| match message[*at] {
+            b'\n' => *at == 0 || message[at - 1] != b'\r',
+            b'\r' => message.get(at + 1) != Some(&b'\n'),
+            _ => false,
+        });
+        let sent = encode(LineEnds::Refuse, &message, &cuts);
+        match bare {
+            Some(at) => prop_assert_eq!(sent, Err(BareLineEnd { at: at as u64 })),
+            None => prop_assert_eq!(sent, encode(LineEnds::Normalize, &message, &[])),
+        }
+    }
+}

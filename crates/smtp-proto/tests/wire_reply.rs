@@ -1,0 +1,387 @@
+//! Replies and capabilities: what is printed is well formed whatever was given, what is read is
+//! bounded, and each reads back.
+#![allow(clippy::unwrap_used)]
+
+use proptest::prelude::*;
+use smtp_proto::limits;
+use smtp_proto::wire::{
+    BareLf, Capabilities, Capability, Class, Code, Detail, EnhancedCode, Refusal, Reply,
+    ReplyError, ReplyParser, ReplyStatus,
+};
+
+fn print(reply: &Reply) -> String {
+    let mut out = Vec::new();
+    reply.write_to(&mut out);
+    String::from_utf8(out).unwrap()
+}
+
+fn read(input: &[u8]) -> Result<ReplyStatus, ReplyError> {
+    ReplyParser::new().feed(input)
+}
+
+/// Reads an input that arrives in pieces, as a caller with a buffer does.
+fn read_in_pieces(input: &[u8], cuts: &[usize]) -> Result<Option<(Reply, usize)>, ReplyError> {
+    let mut parser = ReplyParser::new();
+    let mut buffer = Vec::new();
+    let (mut start, mut taken) = (0, 0);
+    for end in cuts.iter().copied().chain([input.len()]) {
+        buffer.extend_from_slice(&input[start..end]);
+        start = end;
+        match parser.feed(&buffer)? {
+            ReplyStatus::Complete { reply, consumed } => {
+                return Ok(Some((reply, taken + consumed)));
+            }
+            ReplyStatus::Incomplete { consumed } => {
+                taken += consumed;
+                buffer.drain(..consumed);
+            }
+        }
+    }
+    Ok(None)
+}
+
+const OK: Code = Code::OK;
+
+#[test]
+fn how_replies_print() {
+    let detail = Some(Detail::new(7, 1));
+    let cases = [
+        (Reply::new_static(OK, None, "ok"), "250 ok\r\n"),
+        (Reply::new_static(OK, Some(Detail::new(0, 0)), "ok"), "250 2.0.0 ok\r\n"),
+        (
+            Reply::new_static(Code::MAILBOX_NAME, detail, "sorry (#5.7.1)"),
+            "553 5.7.1 sorry (#5.7.1)\r\n",
+        ),
+        (Reply::new_static(Code::LOCAL_ERROR, detail, "x"), "451 4.7.1 x\r\n"),
+        (Reply::new_static(Code::START_MAIL_INPUT, detail, "go"), "354 go\r\n"),
+        (Reply::new(Code::START_MAIL_INPUT, detail, "go"), "354 go\r\n"),
+        (Reply::new_static(OK, None, ""), "250\r\n"),
+        (Reply::new_static(OK, detail, ""), "250 2.7.1\r\n"),
+        (Reply::new_static(OK, None, "a\n\nb"), "250-a\r\n250-\r\n250 b\r\n"),
+        (Reply::new(OK, None, "a\r\nb\r\n"), "250-a\r\n250-b\r\n250\r\n"),
+        (Reply::new(OK, detail, "a\nb"), "250-2.7.1 a\r\n250 2.7.1 b\r\n"),
+        (Reply::new(OK, None, "a\rb\0c\u{7f}d\u{e4}e\tf\x1b"), "250 a?b?c?d?e f?\r\n"),
+        (Reply::multiline(OK, None, ["a\n250 b", "c\r"]), "250-a 250 b\r\n250 c\r\n"),
+        (Reply::multiline(OK, None, [""; 0]), "250\r\n"),
+        (Reply::new(OK, Some(Detail::new(255, 10)), "x"), "250 2.255.10 x\r\n"),
+    ];
+    for (reply, wire) in cases {
+        assert_eq!(print(&reply), wire);
+    }
+}
+
+#[test]
+fn long_text_goes_on_in_further_lines() {
+    let words = "word ".repeat(300);
+    let printed =
+        print(&Reply::new(Code::TRANSACTION_FAILED, Some(Detail::new(7, 1)), words.trim_end()));
+    assert!(printed.lines().count() > 1);
+    assert!(printed.split_inclusive("\r\n").all(|line| line.len() <= limits::REPLY_LINE));
+    assert!(!printed.contains("wor\r\n"), "cut within a word");
+    let printed = print(&Reply::new(OK, None, "x".repeat(2000)));
+    assert!(printed.split_inclusive("\r\n").all(|line| line.len() <= limits::REPLY_LINE));
+    assert_eq!(printed.matches('x').count(), 2000);
+}
+
+#[test]
+fn codes_and_refusals() {
+    assert_eq!(Code::new(199), None);
+    assert_eq!(Code::new(600), None);
+    let classes = [
+        (200, Class::Positive),
+        (354, Class::Intermediate),
+        (499, Class::Transient),
+        (599, Class::Permanent),
+    ];
+    for (code, class) in classes {
+        assert_eq!(Code::new(code).unwrap().class(), class);
+    }
+    assert_eq!(Refusal::new(Reply::new_static(OK, None, "")), None);
+    assert_eq!(Refusal::new(Reply::new_static(Code::START_MAIL_INPUT, None, "")), None);
+    let refusal = Refusal::permanent(Detail::new(1, 1), "no such mailbox");
+    assert_eq!(refusal.to_string(), "550 5.1.1 no such mailbox");
+    assert!(refusal.is_permanent());
+    assert!(!Refusal::transient(Detail::new(3, 0), "later").is_permanent());
+}
+
+#[test]
+fn what_is_read() {
+    let cases: &[(&str, u16, Option<(u16, u16)>, &str)] = &[
+        ("250 ok\r\n", 250, None, "ok"),
+        ("250\r\n", 250, None, ""),
+        ("250 \r\n", 250, None, ""),
+        ("250-\r\n250\r\n", 250, None, "\n"),
+        ("250-a\r\n250 b\r\n", 250, None, "a\nb"),
+        ("220-a\r\n220-b\r\n220 c\r\n", 220, None, "a\nb\nc"),
+        ("550 5.7.1 no\r\n", 550, Some((7, 1)), "no"),
+        ("550 5.7.1\r\n", 550, Some((7, 1)), ""),
+        ("550-5.7.1 a\r\n550 5.7.1 b\r\n", 550, Some((7, 1)), "a\nb"),
+        ("550-5.7.1 a\r\n550 b\r\n", 550, Some((7, 1)), "a\nb"),
+        ("550-5.7.1 a\r\n550 5.7.2 b\r\n", 550, Some((7, 1)), "a\n5.7.2 b"),
+        ("550-a\r\n550 5.7.1 b\r\n", 550, None, "a\n5.7.1 b"),
+        ("550 4.7.1 no\r\n", 550, None, "4.7.1 no"),
+        ("550 5.7 no\r\n", 550, None, "5.7 no"),
+        ("550 5.07.1 no\r\n", 550, None, "5.07.1 no"),
+        ("550 5.7.1000 no\r\n", 550, None, "5.7.1000 no"),
+        ("550 5.7.1no\r\n", 550, None, "5.7.1no"),
+        ("354 3.0.0 go\r\n", 354, None, "3.0.0 go"),
+        ("571 5.7.1 no\r\n", 571, Some((7, 1)), "no"),
+        ("250 a\tb\0c\x1bd\u{e4}\r\n", 250, None, "a b?c?d??"),
+        ("250 a\rb\r\n", 250, None, "a?b"),
+    ];
+    for (input, code, detail, text) in cases {
+        let Ok(ReplyStatus::Complete { reply, consumed }) = read(input.as_bytes()) else {
+            panic!("{input:?}: {:?}", read(input.as_bytes()))
+        };
+        assert_eq!(consumed, input.len(), "{input:?}");
+        assert_eq!(reply.code().get(), *code, "{input:?}");
+        assert_eq!(reply.text(), *text, "{input:?}");
+        let expected = detail.map(|(subject, detail)| EnhancedCode {
+            class: Code::new(*code).unwrap().class(),
+            subject,
+            detail,
+        });
+        assert_eq!(reply.enhanced(), expected, "{input:?}");
+        for cut in 0..=input.len() {
+            let pieces = read_in_pieces(input.as_bytes(), &[cut]);
+            assert_eq!(pieces, Ok(Some((reply.clone(), input.len()))), "{input:?} at {cut}");
+        }
+    }
+}
+
+#[test]
+fn what_is_no_reply() {
+    let cases: &[(&[u8], ReplyError)] = &[
+        (b"\r\n", ReplyError::NoCode),
+        (b"ok\r\n", ReplyError::NoCode),
+        (b"25\r\n", ReplyError::NoCode),
+        (b"2500\r\n", ReplyError::NoCode),
+        (b"250x\r\n", ReplyError::NoCode),
+        (b"250\tx\r\n", ReplyError::NoCode),
+        (b"199 x\r\n", ReplyError::NoCode),
+        (b"600 x\r\n", ReplyError::NoCode),
+        (b"+50 x\r\n", ReplyError::NoCode),
+        (b" 250 x\r\n", ReplyError::NoCode),
+        (b"HTTP/1.1 400 Bad Request\r\n", ReplyError::NoCode),
+        (b"250-a\r\nb\r\n", ReplyError::NoCode),
+        (b"250-a\r\n251 b\r\n", ReplyError::CodeChanged { first: 250, other: 251 }),
+        (b"250 ok\n", ReplyError::BareLf),
+        (b"250-a\r\n250 b\n", ReplyError::BareLf),
+    ];
+    for (input, error) in cases {
+        for cut in 0..=input.len() {
+            let pieces = read_in_pieces(input, &[cut]);
+            assert_eq!(pieces, Err(*error), "{} at {cut}", input.escape_ascii());
+        }
+    }
+    let mut lenient = ReplyParser::with_bare_lf(BareLf::Normalize);
+    let status = lenient.feed(b"250-a\n250 b\nx");
+    let reply = Reply::new(OK, None, "a\nb");
+    assert_eq!(status, Ok(ReplyStatus::Complete { reply, consumed: 12 }));
+}
+
+#[test]
+fn an_error_stays() {
+    let mut parser = ReplyParser::new();
+    assert_eq!(parser.feed(b"ok\r\n"), Err(ReplyError::NoCode));
+    assert_eq!(parser.feed(b"250 ok\r\n"), Err(ReplyError::NoCode));
+}
+
+#[test]
+fn replies_follow_each_other() {
+    let mut parser = ReplyParser::new();
+    let input = b"250-a\r\n250 b\r\n550 5.1.1 c\r\n";
+    let Ok(ReplyStatus::Complete { consumed, .. }) = parser.feed(input) else { panic!() };
+    assert!(!parser.is_within_reply());
+    let Ok(ReplyStatus::Complete { reply, .. }) = parser.feed(&input[consumed..]) else { panic!() };
+    assert_eq!(reply.to_string(), "550 5.1.1 c");
+    assert_eq!(parser.feed(b"250-a\r\n25"), Ok(ReplyStatus::Incomplete { consumed: 7 }));
+    assert!(parser.is_within_reply());
+}
+
+#[test]
+fn memory_is_bounded() {
+    let mut line = b"250 ".to_vec();
+    line.resize(limits::REPLY_LINE_READ - 2, b'x');
+    let mut whole = line.clone();
+    whole.extend_from_slice(b"\r\n");
+    assert!(matches!(read(&whole), Ok(ReplyStatus::Complete { .. })));
+    line.extend_from_slice(b"xx");
+    assert_eq!(read(&line), Err(ReplyError::LineTooLong));
+
+    let mut parser = ReplyParser::new();
+    let mut lines = 0;
+    let error = loop {
+        match parser.feed(b"250-\r\n") {
+            Ok(_) => lines += 1,
+            Err(error) => break error,
+        }
+    };
+    assert_eq!((error, lines), (ReplyError::TooLong, limits::REPLY_LINES_READ));
+
+    let mut parser = ReplyParser::new();
+    whole[3] = b'-';
+    let mut octets = 0;
+    while parser.feed(&whole).is_ok() {
+        octets += whole.len();
+    }
+    assert_eq!(parser.feed(&whole), Err(ReplyError::TooLong));
+    assert!(octets <= limits::REPLY_OCTETS_READ);
+}
+
+#[test]
+fn capability_lines() {
+    let cases = [
+        ("PIPELINING", Capability::Pipelining, "PIPELINING"),
+        ("pipelining", Capability::Pipelining, "PIPELINING"),
+        ("SIZE", Capability::Size(None), "SIZE"),
+        ("SIZE 0", Capability::Size(None), "SIZE"),
+        ("size 1000 ", Capability::Size(Some(1000)), "SIZE 1000"),
+        ("SIZE x", Capability::Other("SIZE x"), "SIZE x"),
+        ("SIZE 1 2", Capability::Other("SIZE 1 2"), "SIZE 1 2"),
+        ("8bitmime", Capability::EightBitMime, "8BITMIME"),
+        ("ENHANCEDSTATUSCODES", Capability::EnhancedStatusCodes, "ENHANCEDSTATUSCODES"),
+        ("STARTTLS", Capability::StartTls, "STARTTLS"),
+        ("starttls now", Capability::StartTls, "STARTTLS"),
+        ("AUTH PLAIN LOGIN", Capability::Other("AUTH PLAIN LOGIN"), "AUTH PLAIN LOGIN"),
+        ("X-A b=c", Capability::Other("X-A b=c"), "X-A b=c"),
+    ];
+    for (line, capability, printed) in cases {
+        assert_eq!(Capability::parse(line), Some(capability), "{line}");
+        assert_eq!(capability.to_string(), printed);
+        assert_eq!(Capability::parse(printed), Some(capability));
+    }
+    for line in ["", " ", "-A", "A_B", "XXXX\r\nSTARTTLS", "\u{e4}", "AUTH=LOGIN"] {
+        assert_eq!(Capability::parse(line), None, "{line}");
+    }
+}
+
+#[test]
+fn an_ehlo_reply_has_a_name_and_capabilities() {
+    let reply = Reply::new(OK, None, "STARTTLS\nPIPELINING\n?\nAUTH PLAIN\nSIZE 5");
+    let capabilities = Capabilities::from_reply(&reply);
+    assert!(!capabilities.starttls, "the first line is the server's name");
+    assert!(capabilities.pipelining);
+    assert_eq!(capabilities.size, Some(Some(5)));
+    assert_eq!(capabilities.other().collect::<Vec<_>>(), ["AUTH PLAIN"]);
+    let refused = Reply::new(Code::UNRECOGNISED, None, "no\nSTARTTLS");
+    assert_eq!(Capabilities::from_reply(&refused), Capabilities::default());
+
+    let long = "X".repeat(600);
+    let others = ["DSN", "X\nAUTH PLAIN", &long].map(Capability::Other);
+    let capabilities: Capabilities = others.into_iter().chain([Capability::StartTls]).collect();
+    let printed = print(&capabilities.to_reply("mx.example.org\nAUTH LOGIN"));
+    assert_eq!(printed, "250-mx.example.org AUTH LOGIN\r\n250-STARTTLS\r\n250 DSN\r\n");
+    assert_eq!(print(&Capabilities::default().to_reply("mx")), "250 mx\r\n");
+    // A long greeting stays in its line.
+    let printed = print(&Capabilities::default().to_reply(&"DSN ".repeat(200)));
+    assert!(printed.starts_with("250 ") && printed.len() <= limits::REPLY_LINE);
+}
+
+fn code() -> impl Strategy<Value = Code> {
+    (200u16..600).prop_map(|code| Code::new(code).unwrap())
+}
+
+fn detail() -> impl Strategy<Value = Option<Detail>> {
+    proptest::option::of(
+        any::<(u8, u8)>().prop_map(|(subject, detail)| Detail::new(subject, detail)),
+    )
+}
+
+/// Text with much in it that could break out of a reply.
+fn hostile() -> impl Strategy<Value = String> {
+    let piece = prop_oneof![
+        Just("\r\n".to_owned()),
+        Just("\r".to_owned()),
+        Just("\n250 ok".to_owned()),
+        Just("\0".to_owned()),
+        Just("5.7.1 ".to_owned()),
+        Just("\u{85}\u{2028}".to_owned()),
+        "[ -~]{0,300}",
+        ".{0,8}",
+    ];
+    proptest::collection::vec(piece, 0..8).prop_map(|pieces| pieces.concat())
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(512))]
+
+    #[test]
+    fn any_text_prints_as_one_reply(code in code(), detail in detail(), text in hostile()) {
+        let reply = Reply::new(code, detail, text);
+        let printed = print(&reply);
+        let lines: Vec<&str> = printed.split_inclusive("\r\n").collect();
+        for (index, line) in lines.iter().enumerate() {
+            let text = line.strip_suffix("\r\n").unwrap();
+            prop_assert!(line.len() <= limits::REPLY_LINE);
+            prop_assert!(text.bytes().all(|octet| (0x20..=0x7e).contains(&octet)), "{line:?}");
+            prop_assert!(text.starts_with(&code.to_string()));
+            let last = index + 1 == lines.len();
+            prop_assert_eq!(text.as_bytes().get(3) == Some(&b'-'), !last);
+            if let Some(enhanced) = reply.enhanced() {
+                prop_assert_eq!(enhanced.class, code.class());
+                prop_assert!(text[4..].starts_with(&enhanced.to_string()));
+            }
+        }
+        let display = reply.to_string();
+        prop_assert!(display.bytes().all(|octet| (0x20..=0x7e).contains(&octet)), "{display:?}");
+        if lines.len() <= limits::REPLY_LINES_READ {
+            let Ok(ReplyStatus::Complete { reply: read, consumed }) = read(printed.as_bytes()) else { panic!() };
+            prop_assert_eq!(consumed, printed.len());
+            prop_assert_eq!(read.code(), code);
+            if detail.is_some() {
+                prop_assert_eq!(read.enhanced(), reply.enhanced());
+                prop_assert_eq!(print(&read), printed);
+            }
+        }
+    }
+
+    #[test]
+    fn a_plain_reply_reads_back_as_itself(
+        code in code(),
+        detail in detail(),
+        lines in proptest::collection::vec("([!-~][ -~]{0,60})?", 1..6),
+    ) {
+        let reply = Reply::multiline(code, detail, &lines);
+        let printed = print(&reply);
+        let Ok(ReplyStatus::Complete { reply: read, .. }) = read(printed.as_bytes()) else { panic!() };
+        prop_assert_eq!(read, reply);
+    }
+
+    #[test]
+    fn any_octets_are_read_the_same_at_every_cut(
+        input in proptest::collection::vec(
+            prop_oneof![Just(b'2'), Just(b'5'), Just(b'0'), Just(b'-'), Just(b' '), Just(b'\r'), Just(b'\n'), any::<u8>()],
+            0..24,
+        ),
+        head in prop_oneof![Just(""), Just("250-a\r\n"), Just("250 "), Just("550 5.7.1 ")],
+    ) {
+        let input = [head.as_bytes(), &input].concat();
+        let whole = read_in_pieces(&input, &[]);
+        for cut in 0..=input.len() {
+            prop_assert_eq!(read_in_pieces(&input, &[cut]), whole.clone());
+        }
+        let each: Vec<usize> = (1..input.len()).collect();
+        prop_assert_eq!(read_in_pieces(&input, &each), whole);
+    }
+
+    #[test]
+    fn capabilities_read_back(
+        known in any::<[bool; 4]>(),
+        size in proptest::option::of(proptest::option::of(1u64..)),
+        other in proptest::collection::vec("X[A-Z0-9-]{0,10}( [!-~]{1,8}){0,2}", 0..4),
+        greeting in hostile(),
+    ) {
+        let mut capabilities: Capabilities = other.iter().map(|line| Capability::Other(line)).collect();
+        [
+            capabilities.pipelining,
+            capabilities.eight_bit_mime,
+            capabilities.enhanced_status_codes,
+            capabilities.starttls,
+        ] = known;
+        capabilities.size = size;
+        let printed = print(&capabilities.to_reply(&greeting));
+        let Ok(ReplyStatus::Complete { reply, .. }) = read(printed.as_bytes()) else { panic!() };
+        prop_assert_eq!(Capabilities::from_reply(&reply), capabilities);
+    }
+}
