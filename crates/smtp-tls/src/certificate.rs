@@ -7,7 +7,7 @@ use std::{fmt, net::IpAddr, sync::Arc};
 
 use thiserror::Error;
 use x509_cert::{
-    der::{Decode, Header, Reader, SliceReader, Tag},
+    der::{Decode, Header, Reader, SliceReader, Tag, asn1::BitStringRef},
     ext::pkix::{AuthorityKeyIdentifier, SubjectAltName, SubjectKeyIdentifier, name::GeneralName},
     name::Name,
     time::Validity,
@@ -175,4 +175,14 @@ pub(crate) fn enter<'a>(reader: &mut SliceReader<'a>) -> x509_cert::der::Result<
     let all = reader.tlv_bytes()?;
     let length = usize::try_from(header.length())?;
     SliceReader::new(&all[all.len() - length..])
+}
+
+/// The algorithm identifier (without its SEQUENCE) and the key of a SubjectPublicKeyInfo.
+pub(crate) fn public_key_parts(info: &[u8]) -> x509_cert::der::Result<(&[u8], &[u8])> {
+    let mut info = SliceReader::new(info)?;
+    let mut info = enter(&mut info)?;
+    let mut algorithm = enter(&mut info)?;
+    let algorithm = algorithm.read_slice(algorithm.remaining_len())?;
+    let key = info.decode::<BitStringRef<'_>>()?;
+    Ok((algorithm, key.raw_bytes()))
 }

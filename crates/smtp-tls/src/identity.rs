@@ -13,7 +13,7 @@ use x509_cert::der::{
 
 use crate::{
     Certificate, Identity, KeyKind, MalformedCertificate, PemKind, PemSection, PrivateKey,
-    certificate::{Fields, enter, key_identifiers},
+    certificate::{Fields, enter, key_identifiers, public_key_parts},
 };
 
 /// Why sections do not make an identity.
@@ -246,7 +246,8 @@ enum PublicHalf<'a> {
 fn key_matches(key: &PrivateKey, certificate: &[u8]) -> Option<bool> {
     let half = public_half(key).ok()?;
     let fields = Fields::read(certificate).ok()?;
-    let (algorithm, public) = public_key(fields.public_key_info).ok()?;
+    let (algorithm, public) = public_key_parts(fields.public_key_info).ok()?;
+    let algorithm = SliceReader::new(algorithm).ok()?.decode::<ObjectIdentifier>().ok()?;
     match half {
         PublicHalf::Rsa { modulus } => Some(
             algorithm == RSA_ENCRYPTION && rsa_modulus(public).is_ok_and(|other| other == modulus),
@@ -255,14 +256,6 @@ fn key_matches(key: &PrivateKey, certificate: &[u8]) -> Option<bool> {
         PublicHalf::Ec { point } => point.map(|point| point == public),
         PublicHalf::Other { algorithm: other } => (algorithm != other).then_some(false),
     }
-}
-
-fn public_key(info: &[u8]) -> x509_cert::der::Result<(ObjectIdentifier, &[u8])> {
-    let mut info = SliceReader::new(info)?;
-    let mut info = enter(&mut info)?;
-    let algorithm = enter(&mut info)?.decode::<ObjectIdentifier>()?;
-    let key = info.decode::<BitStringRef<'_>>()?;
-    Ok((algorithm, key.raw_bytes()))
 }
 
 fn rsa_modulus(public: &[u8]) -> x509_cert::der::Result<UintRef<'_>> {

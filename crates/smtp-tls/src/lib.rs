@@ -23,26 +23,46 @@
 //! a TLS library is part of this crate's API.
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
+#[cfg(any(feature = "rustls", feature = "openssl"))]
+mod acceptor;
 mod alert;
 mod backend;
 mod certificate;
 mod client;
+#[cfg(any(feature = "rustls", feature = "openssl"))]
+mod connector;
 mod error;
+#[cfg(any(feature = "rustls", feature = "openssl"))]
+mod host;
 mod identity;
 mod info;
 mod level;
 mod material;
+#[cfg(feature = "openssl")]
+mod openssl;
 mod origin;
 mod pem;
 mod report;
+#[cfg(any(feature = "rustls", feature = "openssl"))]
+mod roots;
+#[cfg(feature = "rustls")]
+mod rustls;
+#[cfg(feature = "self-signed")]
+mod self_signed;
 mod server;
+#[cfg(any(feature = "rustls", feature = "openssl"))]
+mod stream;
 
+#[cfg(any(feature = "rustls", feature = "openssl"))]
+pub use acceptor::Acceptor;
 pub use alert::Alert;
 pub use backend::{Backend, UnknownBackend};
 pub use certificate::{Certificate, CertificateDescription, MalformedCertificate};
 pub use client::{
     AfterEhlo, AfterFailure, AfterRefusal, ClientPolicy, Fallback, Roots, TlsRefusal,
 };
+#[cfg(any(feature = "rustls", feature = "openssl"))]
+pub use connector::Connector;
 pub use error::{CertificateProblem, ConfigError, Fault, HandshakeError};
 pub use identity::{Assembly, MaterialError, Unused, UnusedReason};
 pub use info::TlsInfo;
@@ -51,4 +71,8 @@ pub use material::{Identity, KeyKind, PrivateKey};
 pub use origin::OriginId;
 pub use pem::{PemError, PemKind, PemSection, pem_sections};
 pub use report::Unhonoured;
+#[cfg(feature = "self-signed")]
+pub use self_signed::{SelfSigned, SelfSignedError, self_signed};
 pub use server::{CipherString, ServerPolicy};
+#[cfg(any(feature = "rustls", feature = "openssl"))]
+pub use stream::Stream;

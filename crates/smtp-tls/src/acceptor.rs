@@ -1,0 +1,101 @@
+//! The server's side of a handshake, whichever library does it.
+
+use std::{fmt, sync::Arc};
+
+use tokio::io::{AsyncRead, AsyncWrite};
+
+use crate::{
+    Backend, ConfigError, HandshakeError, ServerPolicy, Stream, TlsInfo, Unhonoured, Version,
+};
+
+/// A server policy that a TLS library has taken. Cheap to clone; one serves any number of connections.
+///
+/// Sessions are resumed only within one acceptor (and its clones).
+#[derive(Clone)]
+pub struct Acceptor(Arc<Shared>);
+
+struct Shared {
+    library: Library,
+    unhonoured: Vec<Unhonoured>,
+}
+
+enum Library {
+    #[cfg(feature = "rustls")]
+    Rustls(crate::rustls::Acceptor),
+    #[cfg(feature = "openssl")]
+    OpenSsl(crate::openssl::Acceptor),
+}
+
+impl Acceptor {
+    /// Hands the policy to a library.
+    ///
+    /// # Errors
+    ///
+    /// [`ConfigError`] if the library cannot take it: the library is not compiled in, the key
+    /// does not match, the certificate or the cipher string is unusable.
+    pub fn new(backend: Backend, policy: &ServerPolicy) -> Result<Self, ConfigError> {
+        check_versions(policy.versions)?;
+        let mut unhonoured = Vec::new();
+        let library = match backend {
+            #[cfg(feature = "rustls")]
+            Backend::Rustls => {
+                Library::Rustls(crate::rustls::Acceptor::new(policy, &mut unhonoured)?)
+            }
+            #[cfg(feature = "openssl")]
+            Backend::OpenSsl => {
+                Library::OpenSsl(crate::openssl::Acceptor::new(policy, &mut unhonoured)?)
+            }
+            #[allow(unreachable_patterns)]
+            backend => return Err(ConfigError::NotCompiledIn { backend }),
+        };
+        Ok(Self(Arc::new(Shared { library, unhonoured })))
+    }
+
+    /// Which library this is.
+    #[must_use]
+    pub fn backend(&self) -> Backend {
+        match self.0.library {
+            #[cfg(feature = "rustls")]
+            Library::Rustls(_) => Backend::Rustls,
+            #[cfg(feature = "openssl")]
+            Library::OpenSsl(_) => Backend::OpenSsl,
+        }
+    }
+
+    /// What the library does not honour of the policy.
+    #[must_use]
+    pub fn unhonoured(&self) -> &[Unhonoured] {
+        &self.0.unhonoured
+    }
+
+    /// Does one handshake, over a transport from which nothing of it has been read yet.
+    ///
+    /// There is no timeout inside: put one deadline over the call. Dropping the future drops the
+    /// transport.
+    ///
+    /// # Errors
+    ///
+    /// [`HandshakeError`]; the client has then been sent an alert, where there is one for the
+    /// case, and the transport has been shut down for writing.
+    pub async fn accept<IO>(&self, io: IO) -> Result<(Stream<IO>, TlsInfo), HandshakeError>
+    where
+        IO: AsyncRead + AsyncWrite + Unpin + Send,
+    {
+        match &self.0.library {
+            #[cfg(feature = "rustls")]
+            Library::Rustls(acceptor) => acceptor.accept(io).await,
+            #[cfg(feature = "openssl")]
+            Library::OpenSsl(acceptor) => acceptor.accept(io).await,
+        }
+    }
+}
+
+impl fmt::Debug for Acceptor {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Acceptor({})", self.backend())
+    }
+}
+
+pub(crate) fn check_versions((lowest, highest): (Version, Version)) -> Result<(), ConfigError> {
+    if lowest > highest { Err(ConfigError::Versions { lowest, highest }) } else { Ok(()) }
+}

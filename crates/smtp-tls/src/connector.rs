@@ -1,0 +1,125 @@
+//! The client's side of a handshake, whichever library does it.
+
+use std::{fmt, sync::Arc};
+
+use tokio::io::{AsyncRead, AsyncWrite};
+
+use crate::{
+    Backend, ClientPolicy, ConfigError, HandshakeError, Stream, TlsInfo, Unhonoured,
+    acceptor::check_versions, host::PeerName,
+};
+
+/// A client policy that a TLS library has taken. Cheap to clone; one serves any number of connections.
+///
+/// Sessions are resumed only within one connector (and its clones) and only for the same host name,
+/// so that none crosses from one policy to another.
+#[derive(Clone)]
+pub struct Connector(Arc<Shared>);
+
+struct Shared {
+    library: Library,
+    server_name: Option<String>,
+    verified: bool,
+    unhonoured: Vec<Unhonoured>,
+}
+
+enum Library {
+    #[cfg(feature = "rustls")]
+    Rustls(crate::rustls::Connector),
+    #[cfg(feature = "openssl")]
+    OpenSsl(crate::openssl::Connector),
+}
+
+impl Connector {
+    /// Hands the policy to a library.
+    ///
+    /// # Errors
+    ///
+    /// [`ConfigError`] if the library cannot take it: the library is not compiled in, the policy
+    /// uses no TLS at all, or there is nobody to trust.
+    pub fn new(backend: Backend, policy: &ClientPolicy) -> Result<Self, ConfigError> {
+        if !backend.is_available() {
+            return Err(ConfigError::NotCompiledIn { backend });
+        }
+        if !policy.uses_tls() {
+            return Err(ConfigError::NoTls);
+        }
+        check_versions(policy.versions)?;
+        let mut unhonoured = Vec::new();
+        let library = match backend {
+            #[cfg(feature = "rustls")]
+            Backend::Rustls => {
+                Library::Rustls(crate::rustls::Connector::new(policy, &mut unhonoured)?)
+            }
+            #[cfg(feature = "openssl")]
+            Backend::OpenSsl => {
+                Library::OpenSsl(crate::openssl::Connector::new(policy, &mut unhonoured)?)
+            }
+            #[allow(unreachable_patterns)]
+            backend => return Err(ConfigError::NotCompiledIn { backend }),
+        };
+        Ok(Self(Arc::new(Shared {
+            library,
+            server_name: policy.server_name.clone(),
+            verified: policy.level.verified(),
+            unhonoured,
+        })))
+    }
+
+    /// Which library this is.
+    #[must_use]
+    pub fn backend(&self) -> Backend {
+        match self.0.library {
+            #[cfg(feature = "rustls")]
+            Library::Rustls(_) => Backend::Rustls,
+            #[cfg(feature = "openssl")]
+            Library::OpenSsl(_) => Backend::OpenSsl,
+        }
+    }
+
+    /// What the library does not honour of the policy.
+    #[must_use]
+    pub fn unhonoured(&self) -> &[Unhonoured] {
+        &self.0.unhonoured
+    }
+
+    /// Does one handshake with `host`, over a transport from which nothing of it has been read yet.
+    ///
+    /// `host` is a DNS name (in its ASCII form) or an IP address; the policy's own name, where it
+    /// has one, takes its place. A DNS name is sent as SNI. Where the certificate is not to be
+    /// verified, a host that is neither still gets its handshake, without SNI.
+    ///
+    /// There is no timeout inside: put one deadline over the call. Dropping the future drops the
+    /// transport.
+    ///
+    /// # Errors
+    ///
+    /// [`HandshakeError`]; the server has then been sent an alert, where there is one for the
+    /// case, and the transport has been shut down for writing.
+    pub async fn connect<IO>(
+        &self,
+        host: &str,
+        io: IO,
+    ) -> Result<(Stream<IO>, TlsInfo), HandshakeError>
+    where
+        IO: AsyncRead + AsyncWrite + Unpin + Send,
+    {
+        let host = self.0.server_name.as_deref().unwrap_or(host);
+        let name = PeerName::parse(host);
+        if self.0.verified && name == PeerName::Unusable {
+            return Err(HandshakeError::InvalidServerName { name: host.to_owned() });
+        }
+        match &self.0.library {
+            #[cfg(feature = "rustls")]
+            Library::Rustls(connector) => connector.connect(&name, io).await,
+            #[cfg(feature = "openssl")]
+            Library::OpenSsl(connector) => connector.connect(&name, io).await,
+        }
+    }
+}
+
+impl fmt::Debug for Connector {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Connector({})", self.backend())
+    }
+}

@@ -1,0 +1,125 @@
+//! A client policy as an OpenSSL context.
+
+use std::pin::Pin;
+
+use openssl::{
+    error::ErrorStack,
+    ssl::{Ssl, SslContext, SslMethod, SslSessionCacheMode, SslVerifyMode},
+    x509::{
+        X509,
+        store::{X509Store, X509StoreBuilder},
+        verify::{X509CheckFlags, X509VerifyFlags},
+    },
+};
+use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
+use tokio_openssl::SslStream;
+
+use super::{context, error, info, library, stream::Transport};
+use crate::{
+    ClientPolicy, ConfigError, HandshakeError, Roots, Stream, TlsInfo, Unhonoured, host::PeerName,
+    roots, stream::Session,
+};
+
+pub(crate) struct Connector {
+    context: SslContext,
+    verified: bool,
+}
+
+impl Connector {
+    pub(crate) fn new(
+        policy: &ClientPolicy,
+        unhonoured: &mut Vec<Unhonoured>,
+    ) -> Result<Self, ConfigError> {
+        let mut context =
+            context(SslMethod::tls_client(), policy.versions).map_err(|e| library(&e))?;
+        context.set_session_cache_mode(SslSessionCacheMode::OFF);
+        let verified = policy.level.verified();
+        if verified {
+            let store = store(policy, unhonoured)?;
+            context.set_verify_cert_store(store).map_err(|e| library(&e))?;
+            context.set_verify(SslVerifyMode::PEER);
+        } else {
+            context.set_verify(SslVerifyMode::NONE);
+        }
+        Ok(Self { context: context.build(), verified })
+    }
+
+    pub(crate) async fn connect<IO>(
+        &self,
+        host: &PeerName,
+        io: IO,
+    ) -> Result<(Stream<IO>, TlsInfo), HandshakeError>
+    where
+        IO: AsyncRead + AsyncWrite + Unpin + Send,
+    {
+        let failed = |e: ErrorStack| HandshakeError::Library(error::line(&e));
+        let ssl = self.session(host).map_err(failed)?;
+        let mut stream = SslStream::new(ssl, Transport::new(io)).map_err(failed)?;
+        if let Err(failure) = Pin::new(&mut stream).connect().await {
+            let expected = match host {
+                PeerName::Dns(name) => name.clone(),
+                PeerName::Ip(address) => address.to_string(),
+                PeerName::Unusable => String::new(),
+            };
+            let failure = error::handshake(failure, stream.ssl(), &expected);
+            let _ = stream.get_mut().io.shutdown().await;
+            return Err(failure);
+        }
+        let info = info(stream.ssl(), host.server_name().map(str::to_owned));
+        Ok((Stream(Session::OpenSsl(super::Stream::new(stream))), info))
+    }
+
+    fn session(&self, host: &PeerName) -> Result<Ssl, ErrorStack> {
+        let mut ssl = Ssl::new(&self.context)?;
+        if let Some(name) = host.server_name() {
+            ssl.set_hostname(name)?;
+        }
+        if self.verified {
+            let parameters = ssl.param_mut();
+            // As webpki does: the subject alternative name alone counts (RFC 9525 section 6.3).
+            parameters.set_hostflags(
+                X509CheckFlags::NO_PARTIAL_WILDCARDS | X509CheckFlags::NEVER_CHECK_SUBJECT,
+            );
+            match host {
+                PeerName::Dns(name) => parameters.set_host(name)?,
+                PeerName::Ip(address) => parameters.set_ip(*address)?,
+                PeerName::Unusable => {}
+            }
+        }
+        Ok(ssl)
+    }
+}
+
+fn store(
+    policy: &ClientPolicy,
+    unhonoured: &mut Vec<Unhonoured>,
+) -> Result<X509Store, ConfigError> {
+    let mut store = X509StoreBuilder::new().map_err(|e| library(&e))?;
+    // As webpki does: whatever is trusted ends the chain, self-signed or not.
+    store.set_flags(X509VerifyFlags::PARTIAL_CHAIN).map_err(|e| library(&e))?;
+    let failed =
+        |e: &ErrorStack| ConfigError::Roots { origin: policy.origin, reason: error::line(e) };
+    match &policy.roots {
+        Roots::Pem(certificates) => {
+            if certificates.is_empty() {
+                return Err(ConfigError::Roots {
+                    origin: policy.origin,
+                    reason: "none was given".to_owned(),
+                });
+            }
+            for certificate in certificates {
+                let root = X509::from_der(certificate.der()).map_err(|e| failed(&e))?;
+                store.add_cert(root).map_err(|e| failed(&e))?;
+            }
+        }
+        Roots::System => {
+            for root in roots::system(policy.origin, unhonoured)? {
+                // Each alone is dispensable; the system's own store skips what it cannot read too.
+                if let Ok(root) = X509::from_der(&root) {
+                    store.add_cert(root).map_err(|e| failed(&e))?;
+                }
+            }
+        }
+    }
+    Ok(store.build())
+}

@@ -1,0 +1,99 @@
+//! A server policy as a rustls configuration.
+
+use std::sync::Arc;
+
+use rustls::{
+    Error, InconsistentKeys, ServerConfig,
+    crypto::aws_lc_rs::Ticketer,
+    server::{NoServerSessionStorage, ServerSessionMemoryCache},
+};
+use rustls_pki_types::{CertificateDer, PrivateKeyDer};
+use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
+
+use super::{error, info, provider, versions};
+use crate::{
+    Backend, ConfigError, HandshakeError, Identity, KeyKind, ServerPolicy, Stream, TlsInfo,
+    Unhonoured, host::received_name, stream::Session,
+};
+
+/// Sessions kept for TLS 1.2 clients that know no tickets; all others keep theirs themselves.
+const SESSIONS: usize = 1024;
+
+pub(crate) struct Acceptor(tokio_rustls::TlsAcceptor);
+
+impl Acceptor {
+    pub(crate) fn new(
+        policy: &ServerPolicy,
+        unhonoured: &mut Vec<Unhonoured>,
+    ) -> Result<Self, ConfigError> {
+        if let Some(ciphers) = &policy.ciphers {
+            unhonoured.push(Unhonoured {
+                origin: ciphers.origin,
+                setting: "ciphers",
+                reason: "rustls has suites of its own and is not given the cipher string; \
+                         OpenSSL applies it"
+                    .to_owned(),
+            });
+        }
+        let versions: Vec<_> = versions(policy.versions).collect();
+        let (chain, key) = material(&policy.identity);
+        let mut config = ServerConfig::builder_with_provider(provider())
+            .with_protocol_versions(&versions)
+            .map_err(|e| library(&e))?
+            .with_no_client_auth()
+            .with_single_cert(chain, key)
+            .map_err(|e| refused(&e, &policy.identity))?;
+        config.ignore_client_order = true;
+        if policy.resumption {
+            config.ticketer = Ticketer::new().map_err(|e| library(&e))?;
+            config.session_storage = ServerSessionMemoryCache::new(SESSIONS);
+        } else {
+            config.session_storage = Arc::new(NoServerSessionStorage {});
+            config.send_tls13_tickets = 0;
+        }
+        Ok(Self(Arc::new(config).into()))
+    }
+
+    pub(crate) async fn accept<IO>(&self, io: IO) -> Result<(Stream<IO>, TlsInfo), HandshakeError>
+    where
+        IO: AsyncRead + AsyncWrite + Unpin + Send,
+    {
+        match self.0.accept(io).into_fallible().await {
+            Ok(stream) => {
+                let session = stream.get_ref().1;
+                let info = info(session, session.server_name().and_then(received_name));
+                Ok((Stream(Session::Rustls(Box::new(stream.into()))), info))
+            }
+            Err((failure, mut io)) => {
+                // The alert is in the transport already; the peer learns that nothing follows.
+                let _ = io.shutdown().await;
+                Err(error::handshake(failure, ""))
+            }
+        }
+    }
+}
+
+fn material(identity: &Identity) -> (Vec<CertificateDer<'static>>, PrivateKeyDer<'static>) {
+    let chain = identity.chain().iter().map(|c| CertificateDer::from(c.der().to_vec())).collect();
+    let secret = identity.key().secret_der().to_vec();
+    let key = match identity.key().kind() {
+        KeyKind::Pkcs8 => PrivateKeyDer::Pkcs8(secret.into()),
+        KeyKind::Pkcs1 => PrivateKeyDer::Pkcs1(secret.into()),
+        KeyKind::Sec1 => PrivateKeyDer::Sec1(secret.into()),
+    };
+    (chain, key)
+}
+
+fn refused(failure: &Error, identity: &Identity) -> ConfigError {
+    let origin = identity.origin();
+    match failure {
+        Error::InconsistentKeys(InconsistentKeys::KeyMismatch) => {
+            ConfigError::KeyMismatch { origin }
+        }
+        other => ConfigError::Identity { origin, reason: error::line(other) },
+    }
+}
+
+pub(super) fn library(failure: &Error) -> ConfigError {
+    ConfigError::Library { backend: Backend::Rustls, reason: error::line(failure) }
+}

@@ -1,0 +1,129 @@
+//! An established TLS session over any transport.
+//!
+//! Both libraries behave alike here:
+//! - A write is done once the library has taken the bytes. They leave with the next `flush`, write
+//!   or `shutdown`; without a flush a peer may wait for them for ever. A write that was given up
+//!   (its future dropped) has taken either nothing or exactly what it reported.
+//! - `shutdown` sends close_notify (RFC 8446 section 6.1) and then shuts the transport down for writing. It does
+//!   not wait for the peer's.
+//! - A read returns 0 octets only after the peer's close_notify. A transport that ends without one
+//!   is cut short, perhaps by an attacker: [`UnexpectedEof`](std::io::ErrorKind::UnexpectedEof), after
+//!   all that was received whole has been read. Many SMTP peers close so after QUIT.
+//! - What the peer garbles is [`InvalidData`](std::io::ErrorKind::InvalidData).
+
+use std::{
+    fmt,
+    io::{self, IoSlice},
+    pin::Pin,
+    task::{Context, Poll},
+};
+
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+
+use crate::Backend;
+
+/// An established TLS session over a transport. See the crate's documentation for what reads and
+/// writes promise: the same on every backend.
+///
+/// - Written bytes leave with the next flush: flush before waiting for an answer.
+/// - Reading 0 octets means that the peer said close_notify; an end without it is
+///   [`UnexpectedEof`](io::ErrorKind::UnexpectedEof).
+/// - Shutting down sends close_notify and does not wait for the peer's.
+pub struct Stream<IO>(pub(crate) Session<IO>);
+
+pub(crate) enum Session<IO> {
+    #[cfg(feature = "rustls")]
+    Rustls(Box<tokio_rustls::TlsStream<IO>>),
+    #[cfg(feature = "openssl")]
+    OpenSsl(crate::openssl::Stream<IO>),
+}
+
+impl<IO> Stream<IO> {
+    /// Which library this is.
+    #[must_use]
+    pub const fn backend(&self) -> Backend {
+        match self.0 {
+            #[cfg(feature = "rustls")]
+            Session::Rustls(_) => Backend::Rustls,
+            #[cfg(feature = "openssl")]
+            Session::OpenSsl(_) => Backend::OpenSsl,
+        }
+    }
+
+    /// The transport, to ask for addresses and the like.
+    #[must_use]
+    pub fn get_ref(&self) -> &IO {
+        match &self.0 {
+            #[cfg(feature = "rustls")]
+            Session::Rustls(stream) => stream.get_ref().0,
+            #[cfg(feature = "openssl")]
+            Session::OpenSsl(stream) => stream.get_ref(),
+        }
+    }
+}
+
+impl<IO> fmt::Debug for Stream<IO> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Stream({})", self.backend())
+    }
+}
+
+macro_rules! forward {
+    ($stream:expr, $inner:ident => $call:expr) => {
+        match &mut $stream.get_mut().0 {
+            #[cfg(feature = "rustls")]
+            Session::Rustls(inner) => {
+                let $inner = Pin::new(inner.as_mut());
+                $call
+            }
+            #[cfg(feature = "openssl")]
+            Session::OpenSsl(inner) => {
+                let $inner = Pin::new(inner);
+                $call
+            }
+        }
+    };
+}
+
+impl<IO: AsyncRead + AsyncWrite + Unpin> AsyncRead for Stream<IO> {
+    fn poll_read(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        if buf.remaining() == 0 {
+            return Poll::Ready(Ok(()));
+        }
+        forward!(self, inner => inner.poll_read(cx, buf))
+    }
+}
+
+impl<IO: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Stream<IO> {
+    fn poll_write(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        forward!(self, inner => inner.poll_write(cx, buf))
+    }
+
+    fn poll_write_vectored(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bufs: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        forward!(self, inner => inner.poll_write_vectored(cx, bufs))
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        true
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        forward!(self, inner => inner.poll_flush(cx))
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        forward!(self, inner => inner.poll_shutdown(cx))
+    }
+}
