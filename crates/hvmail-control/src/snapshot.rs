@@ -14,6 +14,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 
 use memchr::memchr_iter;
+pub use smtp_tls::OriginId;
 
 use crate::error::ReadError;
 use crate::source::{Source, below};
@@ -86,10 +87,6 @@ impl fmt::Display for Location {
         write!(f, "{}:{}:{}", self.path.display(), self.line, self.column)
     }
 }
-
-/// An opaque id that [`Origins`] turns back into an [`Origin`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct OriginId(pub u32);
 
 /// Where an effective value came from.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -255,6 +252,11 @@ impl Snapshot {
     #[must_use]
     pub fn bytes(&self, file: FileId) -> &[u8] {
         self.get(file).map_or(&[], |file| &file.bytes)
+    }
+
+    /// The same, to keep while more files are read.
+    pub(crate) fn shared(&self, file: FileId) -> Arc<[u8]> {
+        self.get(file).map_or_else(|| Arc::from([]), |file| Arc::clone(&file.bytes))
     }
 
     /// The text of `span`, what is not UTF-8 in it replaced; empty where it lies outside its file.

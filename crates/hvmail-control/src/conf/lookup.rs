@@ -1,0 +1,430 @@
+//! The value of a directive for one IP address and one recipient domain.
+//!
+//! Contexts that take part: `general { … }`, `ip_address NAME { … }`, `domain PATTERN { … }`, and
+//! `domain` inside `ip_address`. Names and patterns may be comma lists; case does not matter.
+//!
+//! Documented, for throttling, in this order, and taken for every directive here:
+//! 1. the IP address by name, the domain by name;
+//! 2. the IP address by name, the domain by a wildcard;
+//! 3. `ip_address *`, the domain by name;
+//! 4. `ip_address *`, the domain by a wildcard.
+//!
+//! Wildcards for `foo.example.com` are tried as documented: `[*.]foo.example.com`, `*.example.com`,
+//! `[*.]example.com`, `*.com`, `[*.]com`.
+//!
+//! Our reading, where the documents are silent:
+//! - each directive is looked up on its own: a block that does not hold it hides no other block;
+//! - `domain *` comes behind all other wildcards;
+//! - a block that names no domain stands for every domain, directly behind `domain *`, and one that
+//!   names no IP address for every address, directly behind `ip_address *` with the same domain;
+//!   `general` comes last;
+//! - of several equal places the last counts, which [`Lookup::overridden`] reports; the user's file
+//!   comes behind the file of defaults;
+//! - the domain is the recipient's, not that of the host which takes its mail.
+//!
+//! A directive anywhere else (in a `relay_server`, in no block) takes no part; [`Lookup::elsewhere`]
+//! lists it, so that nothing is left out in silence.
+
+use std::borrow::Cow;
+use std::collections::HashMap;
+
+use super::tree::{Argument, Directive, DirectiveId, Tree};
+use crate::diagnostic::{Diagnostic, quoted};
+use crate::limits::MAX_SCOPES;
+
+/// A directive that a lookup found.
+#[derive(Clone, Copy, Debug)]
+pub struct Found<'a> {
+    /// Which one.
+    pub id: DirectiveId,
+    /// The directive.
+    pub directive: &'a Directive,
+}
+
+/// A [`Tree`], indexed.
+///
+/// ```
+/// use hvmail_control::conf::{lookup::Lookup, tree::Tree};
+/// use hvmail_control::snapshot::Loader;
+/// use hvmail_control::source::Memory;
+///
+/// let source = Memory::new().file(
+///     "greenarrow.conf",
+///     "general {\n starttls_use yes\n}\ndomain [*.]example.com {\n starttls_require yes\n}\n",
+/// );
+/// let (tree, _) = Tree::load(&mut Loader::new(&source));
+/// let (lookup, _) = Lookup::new(tree);
+/// let required = |domain| lookup.find("starttls_require", None, domain).is_some();
+/// assert!(required("mail.example.com") && required("EXAMPLE.com") && !required("example.net"));
+/// assert!(lookup.find("starttls_use", None, "mail.example.com").is_some());
+/// ```
+#[derive(Clone, Debug, Default)]
+pub struct Lookup {
+    tree: Tree,
+    /// Every name that a directive has, and every place where it stands.
+    names: HashMap<String, (u32, Vec<DirectiveId>)>,
+    addresses: HashMap<String, u32>,
+    domains: HashMap<String, Patterns>,
+    places: HashMap<Key, Vec<DirectiveId>>,
+    /// By the number of the directive: whether it stands where a lookup finds it.
+    placed: Vec<bool>,
+}
+
+/// A directive's name and the blocks that it stands in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+struct Key {
+    name: u32,
+    address: u32,
+    domain: u32,
+}
+
+/// No block of the kind.
+const ANY: u32 = 0;
+/// The block for `*`.
+const STAR: u32 = 1;
+/// The address of what stands in `general`.
+const GENERAL: u32 = 2;
+/// The first number for what has a name.
+const NAMED: u32 = 3;
+
+/// The patterns that end in one domain, by number.
+#[derive(Clone, Copy, Debug, Default)]
+struct Patterns {
+    exact: Option<u32>,
+    /// `[*.]domain`
+    with_subdomains: Option<u32>,
+    /// `*.domain`
+    subdomains: Option<u32>,
+}
+
+impl Lookup {
+    /// Indexes `tree`. The diagnostics are about blocks whose names cannot match anything; an error
+    /// among them means that the index is not whole.
+    #[must_use]
+    pub fn new(tree: Tree) -> (Self, Vec<Diagnostic>) {
+        let mut builder = Builder::default();
+        builder.index(&tree);
+        builder.lookup.tree = tree;
+        (builder.lookup, builder.diagnostics)
+    }
+
+    /// What was indexed.
+    #[must_use]
+    pub const fn tree(&self) -> &Tree {
+        &self.tree
+    }
+
+    /// The directive `name` that counts for mail from the IP address called `address` to `domain`;
+    /// without an address, and for one that no block names, `ip_address *` and blocks of no address
+    /// count. An empty domain matches `domain *` alone.
+    #[must_use]
+    pub fn find(&self, name: &str, address: Option<&str>, domain: &str) -> Option<Found<'_>> {
+        self.find_all(name, address, domain).next_back()
+    }
+
+    /// Every directive `name` of the place that [`find`](Self::find) takes it from, in order: for
+    /// directives that accumulate.
+    pub fn find_all(
+        &self,
+        name: &str,
+        address: Option<&str>,
+        domain: &str,
+    ) -> impl DoubleEndedIterator<Item = Found<'_>> {
+        let ids = self.place(name, address, domain).unwrap_or_default();
+        ids.iter().filter_map(|id| self.found(*id))
+    }
+
+    /// The directive `name` in `general`, wherever else it may stand.
+    #[must_use]
+    pub fn general(&self, name: &str) -> Option<Found<'_>> {
+        let (name, _) = self.names.get(name)?;
+        let ids = self.places.get(&Key { name: *name, address: GENERAL, domain: ANY })?;
+        self.found(*ids.last()?)
+    }
+
+    /// Every directive `name`, wherever it stands, in order.
+    pub fn occurrences(&self, name: &str) -> impl Iterator<Item = Found<'_>> {
+        let ids = self.names.get(name).map_or(&[][..], |(_, ids)| ids);
+        ids.iter().filter_map(|id| self.found(*id))
+    }
+
+    /// Every directive `name` that no lookup finds, because of the place that it stands in.
+    pub fn elsewhere(&self, name: &str) -> impl Iterator<Item = Found<'_>> {
+        self.occurrences(name).filter(|found| !self.placed.get(found.id.index()).unwrap_or(&false))
+    }
+
+    /// A note about each directive `name` that has no effect because the same place holds another
+    /// one behind it. For directives with one value; what accumulates overrides nothing. A default
+    /// that the user's file overrides is no news.
+    #[must_use]
+    pub fn overridden(&self, name: &str) -> Vec<Diagnostic> {
+        let Some((name, _)) = self.names.get(name) else { return Vec::new() };
+        let mut pairs = Vec::new();
+        for (_, ids) in self.places.iter().filter(|(key, _)| key.name == *name) {
+            if let Some((last, earlier)) = ids.split_last() {
+                pairs.extend(earlier.iter().map(|id| (*id, *last)));
+            }
+        }
+        pairs.sort_unstable();
+        pairs.dedup();
+        let both = |(earlier, last)| Some((self.tree.get(earlier)?, self.tree.get(last)?));
+        pairs
+            .into_iter()
+            .filter_map(both)
+            .filter(|(earlier, last)| earlier.layer == last.layer)
+            .map(|(earlier, last)| {
+                let name = &earlier.name.value;
+                Diagnostic::note(
+                    "overridden-directive",
+                    format!("this {name} has no effect: the same place holds another one"),
+                )
+                .at(earlier.span)
+                .with_related(last.span, "the last one counts")
+            })
+            .collect()
+    }
+
+    fn found(&self, id: DirectiveId) -> Option<Found<'_>> {
+        self.tree.get(id).map(|directive| Found { id, directive })
+    }
+
+    /// The first place, in the order of the module's documentation, that holds `name`.
+    fn place(&self, name: &str, address: Option<&str>, domain: &str) -> Option<&[DirectiveId]> {
+        let (name, _) = self.names.get(name)?;
+        let get = |address, domain| {
+            self.places.get(&Key { name: *name, address, domain }).map(Vec::as_slice)
+        };
+        let (exact, wildcards) = self.candidates(domain);
+        let named = address.and_then(|address| self.addresses.get(&*folded(address)).copied());
+        if let Some(named) = named {
+            let domains = exact.iter().chain(&wildcards).chain(&[STAR, ANY]);
+            if let Some(ids) = domains.copied().find_map(|domain| get(named, domain)) {
+                return Some(ids);
+            }
+        }
+        let domains = exact.iter().chain(&wildcards).chain(&[STAR]);
+        domains
+            .copied()
+            .find_map(|domain| get(STAR, domain).or_else(|| get(ANY, domain)))
+            .or_else(|| get(STAR, ANY))
+            .or_else(|| get(GENERAL, ANY))
+    }
+
+    /// The patterns of the tree that match `domain`: the domain itself, and wildcards in their order.
+    fn candidates(&self, domain: &str) -> (Option<u32>, Vec<u32>) {
+        let domain = normalized(domain);
+        let mut wildcards = Vec::new();
+        let own = self.domains.get(&*domain).copied().unwrap_or_default();
+        wildcards.extend(own.with_subdomains);
+        let mut rest = &*domain;
+        while let Some((_, parent)) = rest.split_once('.') {
+            if let Some(patterns) = self.domains.get(parent) {
+                wildcards.extend(patterns.subdomains);
+                wildcards.extend(patterns.with_subdomains);
+            }
+            rest = parent;
+        }
+        (own.exact, wildcards)
+    }
+}
+
+#[derive(Default)]
+struct Builder {
+    lookup: Lookup,
+    diagnostics: Vec<Diagnostic>,
+    patterns: usize,
+    places: usize,
+}
+
+impl Builder {
+    fn index(&mut self, tree: &Tree) {
+        self.lookup.placed = vec![false; tree.directives().count()];
+        for (id, directive) in tree.directives() {
+            let next = u32::try_from(self.lookup.names.len()).unwrap_or(u32::MAX);
+            if let Some((_, ids)) = self.lookup.names.get_mut(&directive.name.value) {
+                ids.push(id);
+            } else {
+                self.lookup.names.insert(directive.name.value.clone(), (next, vec![id]));
+            }
+        }
+        for (id, context) in tree.roots().filter(|(_, directive)| directive.block.is_some()) {
+            match context.name.value.as_str() {
+                "general" => self.place(tree, id, &[GENERAL], &[ANY]),
+                "domain" => {
+                    let domains = self.domains(context);
+                    self.place(tree, id, &[ANY], &domains);
+                }
+                "ip_address" => {
+                    let addresses = self.addresses(context);
+                    self.place(tree, id, &addresses, &[ANY]);
+                    for (id, inner) in tree.children(id) {
+                        if inner.name.value == "domain" && inner.block.is_some() {
+                            let domains = self.domains(inner);
+                            self.place(tree, id, &addresses, &domains);
+                        }
+                    }
+                }
+                _ => {}
+            }
+        }
+    }
+
+    /// Places what stands in the block of `context`.
+    fn place(&mut self, tree: &Tree, context: DirectiveId, addresses: &[u32], domains: &[u32]) {
+        for (id, directive) in tree.children(context) {
+            let Some((name, _)) = self.lookup.names.get(&directive.name.value) else { continue };
+            let name = *name;
+            let before = self.places;
+            self.places = addresses.len().saturating_mul(domains.len()).saturating_add(self.places);
+            if self.places > MAX_SCOPES {
+                if before <= MAX_SCOPES {
+                    self.diagnostics.push(
+                        Diagnostic::error(
+                            "configuration-too-large",
+                            format!(
+                                "the blocks name more than {MAX_SCOPES} pairs of an IP address \
+                                 and a domain, counted for each directive in them"
+                            ),
+                        )
+                        .at(directive.span),
+                    );
+                }
+                return;
+            }
+            for (address, domain) in
+                addresses.iter().flat_map(|a| domains.iter().map(move |d| (*a, *d)))
+            {
+                let key = Key { name, address, domain };
+                self.lookup.places.entry(key).or_default().push(id);
+            }
+            if let Some(placed) = self.lookup.placed.get_mut(id.index()) {
+                *placed = !addresses.is_empty() && !domains.is_empty();
+            }
+        }
+    }
+
+    fn addresses(&mut self, context: &Directive) -> Vec<u32> {
+        let mut numbers = Vec::new();
+        for value in self.parameters(context) {
+            numbers.push(if value == "*" {
+                STAR
+            } else {
+                let next = number(self.lookup.addresses.len());
+                *self.lookup.addresses.entry(folded(&value).into_owned()).or_insert(next)
+            });
+        }
+        distinct(numbers)
+    }
+
+    fn domains(&mut self, context: &Directive) -> Vec<u32> {
+        let mut numbers = Vec::new();
+        for value in self.parameters(context) {
+            if value == "*" {
+                numbers.push(STAR);
+                continue;
+            }
+            let (base, kind): (_, fn(&mut Patterns) -> &mut Option<u32>) =
+                if let Some(base) = value.strip_prefix("[*.]") {
+                    (base, |patterns| &mut patterns.with_subdomains)
+                } else if let Some(base) = value.strip_prefix("*.") {
+                    (base, |patterns| &mut patterns.subdomains)
+                } else {
+                    (&*value, |patterns| &mut patterns.exact)
+                };
+            if base.is_empty() || base.contains('*') {
+                self.diagnostics.push(
+                    Diagnostic::warning(
+                        "domain-pattern",
+                        format!("{} matches no domain", quoted(&value)),
+                    )
+                    .at(context.span)
+                    .with_help("write a domain, *.domain, [*.]domain, or * alone"),
+                );
+                continue;
+            }
+            let base = normalized(base).into_owned();
+            let slot = kind(self.lookup.domains.entry(base).or_default());
+            numbers.push(*slot.get_or_insert_with(|| {
+                let next = number(self.patterns);
+                self.patterns += 1;
+                next
+            }));
+        }
+        distinct(numbers)
+    }
+
+    /// The names or patterns of a block.
+    fn parameters(&mut self, context: &Directive) -> Vec<String> {
+        let name = &context.name.value;
+        let mut values = Vec::new();
+        for argument in &context.arguments {
+            match argument {
+                Argument::Value(value) => values.push(value.text.clone()),
+                Argument::List(list) => values.extend(list.iter().map(|value| value.text.clone())),
+                Argument::Option(_) | Argument::Heredoc(_) => self.diagnostics.push(
+                    Diagnostic::warning(
+                        "context-parameter",
+                        format!("{name} takes names; this one has no effect"),
+                    )
+                    .at(context.span),
+                ),
+            }
+        }
+        if values.is_empty() {
+            self.diagnostics.push(
+                Diagnostic::warning(
+                    "context-parameter",
+                    format!("{name} names nothing: what stands in its block has no effect"),
+                )
+                .at(context.span)
+                .with_help(format!("write {name} NAME, or {name} * for all")),
+            );
+        } else if context.arguments.len() > 1 {
+            self.diagnostics.push(
+                Diagnostic::warning(
+                    "context-parameter",
+                    format!("the names of {name} are taken as a list"),
+                )
+                .at(context.span)
+                .with_help("write commas between names, and quotes around a name with blanks"),
+            );
+        }
+        values
+    }
+}
+
+fn number(index: usize) -> u32 {
+    u32::try_from(index).unwrap_or(u32::MAX - NAMED).saturating_add(NAMED)
+}
+
+fn distinct(mut numbers: Vec<u32>) -> Vec<u32> {
+    numbers.sort_unstable();
+    numbers.dedup();
+    numbers
+}
+
+/// A name of an IP address, without regard to case.
+fn folded(name: &str) -> Cow<'_, str> {
+    if name.bytes().any(|byte| byte.is_ascii_uppercase()) {
+        name.to_ascii_lowercase().into()
+    } else {
+        name.into()
+    }
+}
+
+/// A domain without regard to case, to a dot at its end, and to how its labels are written: in
+/// Unicode or as A-labels.
+fn normalized(domain: &str) -> Cow<'_, str> {
+    let domain = domain.strip_suffix('.').unwrap_or(domain);
+    if domain.is_ascii() {
+        return folded(domain);
+    }
+    match idna::domain_to_ascii(domain) {
+        Ok(ascii) => ascii.into(),
+        Err(_) => domain.to_lowercase().into(),
+    }
+}
+
+#[cfg(test)]
+#[path = "lookup_tests.rs"]
+mod tests;
