@@ -1,0 +1,198 @@
+//! What carries the octets of a session: TCP, or TLS over it.
+//!
+//! Does: join the two behind one type, shake hands, and keep one connector per policy, so that TLS
+//! sessions are resumed within a policy and never across. Does not: decide whether to shake hands.
+//! Fails: as the socket and the TLS library do.
+
+use std::io;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use smtp_tls::{Backend, ClientPolicy, ConfigError, HandshakeError, TlsInfo};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::TcpStream;
+
+#[cfg(any(feature = "rustls", feature = "openssl"))]
+mod tls {
+    use super::*;
+    use std::collections::HashMap;
+    use std::sync::{Mutex, PoisonError};
+
+    pub(crate) type TlsStream = smtp_tls::Stream<TcpStream>;
+    pub(crate) use smtp_tls::Connector;
+
+    /// The connectors made so far.
+    #[derive(Debug, Default)]
+    pub(crate) struct Connectors {
+        by_policy: Mutex<HashMap<ClientPolicy, Connector>>,
+    }
+
+    impl Connectors {
+        pub(crate) fn get(
+            &self,
+            backend: Option<Backend>,
+            policy: &ClientPolicy,
+        ) -> Result<Connector, ConfigError> {
+            let backend = backend.or(Backend::default_available()).unwrap_or(Backend::Rustls);
+            // What a panic elsewhere left behind is still a map of whole connectors.
+            let mut by_policy = self.by_policy.lock().unwrap_or_else(PoisonError::into_inner);
+            if let Some(connector) = by_policy.get(policy) {
+                return Ok(connector.clone());
+            }
+            let connector = Connector::new(backend, policy)?;
+            by_policy.insert(policy.clone(), connector.clone());
+            Ok(connector)
+        }
+    }
+}
+
+#[cfg(not(any(feature = "rustls", feature = "openssl")))]
+mod tls {
+    use super::*;
+
+    /// No TLS library is compiled in: there is no such stream.
+    #[derive(Debug)]
+    pub(crate) enum TlsStream {}
+
+    /// No TLS library is compiled in: there is no such connector.
+    #[derive(Debug)]
+    pub(crate) enum Connector {}
+
+    #[derive(Debug, Default)]
+    pub(crate) struct Connectors {}
+
+    impl Connectors {
+        pub(crate) fn get(
+            &self,
+            backend: Option<Backend>,
+            _: &ClientPolicy,
+        ) -> Result<Connector, ConfigError> {
+            Err(ConfigError::NotCompiledIn { backend: backend.unwrap_or(Backend::Rustls) })
+        }
+    }
+
+    impl Connector {
+        pub(crate) async fn connect(
+            &self,
+            _: &str,
+            _: TcpStream,
+        ) -> Result<(TlsStream, TlsInfo), HandshakeError> {
+            match *self {}
+        }
+    }
+
+    impl AsyncRead for TlsStream {
+        fn poll_read(
+            self: Pin<&mut Self>,
+            _: &mut Context<'_>,
+            _: &mut ReadBuf<'_>,
+        ) -> Poll<io::Result<()>> {
+            match *self {}
+        }
+    }
+
+    impl AsyncWrite for TlsStream {
+        fn poll_write(
+            self: Pin<&mut Self>,
+            _: &mut Context<'_>,
+            _: &[u8],
+        ) -> Poll<io::Result<usize>> {
+            match *self {}
+        }
+
+        fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+            match *self {}
+        }
+
+        fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+            match *self {}
+        }
+    }
+}
+
+pub(crate) use tls::{Connector, Connectors};
+
+/// An open connection.
+#[derive(Debug)]
+pub(crate) enum Transport {
+    Clear(TcpStream),
+    Tls(Box<tls::TlsStream>),
+    /// It was given to a handshake that failed.
+    Gone,
+}
+
+impl Transport {
+    /// Shakes hands over a connection in clear.
+    pub(crate) async fn secure(
+        &mut self,
+        connector: &Connector,
+        host: &str,
+    ) -> Result<TlsInfo, HandshakeError> {
+        match std::mem::replace(self, Self::Gone) {
+            Self::Clear(stream) => {
+                let (stream, info) = connector.connect(host, stream).await?;
+                *self = Self::Tls(Box::new(stream));
+                Ok(info)
+            }
+            Self::Tls(_) | Self::Gone => {
+                Err(HandshakeError::Io(io::ErrorKind::NotConnected.into()))
+            }
+        }
+    }
+
+    /// Whether the peer has already sent something on a connection in clear.
+    pub(crate) fn has_octets(&self, cx: &mut Context<'_>) -> bool {
+        let mut octet = [0];
+        match self {
+            Self::Clear(stream) => matches!(
+                stream.poll_peek(cx, &mut ReadBuf::new(&mut octet)),
+                Poll::Ready(Ok(octets)) if octets > 0
+            ),
+            Self::Tls(_) | Self::Gone => false,
+        }
+    }
+}
+
+impl AsyncRead for Transport {
+    fn poll_read(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        into: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        match self.get_mut() {
+            Self::Clear(stream) => Pin::new(stream).poll_read(cx, into),
+            Self::Tls(stream) => Pin::new(stream.as_mut()).poll_read(cx, into),
+            Self::Gone => Poll::Ready(Ok(())),
+        }
+    }
+}
+
+impl AsyncWrite for Transport {
+    fn poll_write(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        octets: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        match self.get_mut() {
+            Self::Clear(stream) => Pin::new(stream).poll_write(cx, octets),
+            Self::Tls(stream) => Pin::new(stream.as_mut()).poll_write(cx, octets),
+            Self::Gone => Poll::Ready(Err(io::ErrorKind::NotConnected.into())),
+        }
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match self.get_mut() {
+            Self::Clear(stream) => Pin::new(stream).poll_flush(cx),
+            Self::Tls(stream) => Pin::new(stream.as_mut()).poll_flush(cx),
+            Self::Gone => Poll::Ready(Ok(())),
+        }
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match self.get_mut() {
+            Self::Clear(stream) => Pin::new(stream).poll_shutdown(cx),
+            Self::Tls(stream) => Pin::new(stream.as_mut()).poll_shutdown(cx),
+            Self::Gone => Poll::Ready(Ok(())),
+        }
+    }
+}
