@@ -73,10 +73,10 @@ fn oracle(policy: BareLf, input: &[u8]) -> Outcome {
                 (&rest[..len], bare)
             }
         };
-        if outcome.bare_lf.is_none() && bare.is_some() {
+        if let (None, Some(lf)) = (outcome.bare_lf, bare) {
             outcome.bare_lf = bare;
             // What stands before the bare LF was given out already.
-            let before = &rest[..bare.unwrap() - at];
+            let before = &rest[..lf - at];
             outcome.body.extend_from_slice(before.strip_prefix(b".").unwrap_or(before));
         }
         rest = &rest[line.len()..];
@@ -132,8 +132,9 @@ fn smuggle(sequence: &[u8]) -> Vec<u8> {
 
 #[test]
 fn what_looks_like_the_end_is_none() {
-    // The sequence, what Reject makes of it (None: refused), and what Normalize makes of it.
-    let cases: &[(&[u8], Option<&[u8]>, &[u8])] = &[
+    /// The sequence, what Reject makes of it (None: refused), and what Normalize makes of it.
+    type Case = (&'static [u8], Option<&'static [u8]>, &'static [u8]);
+    let cases: &[Case] = &[
         (b"\n.\n", None, b"\r\n"),
         (b"\n.\r\n", None, b"\r\n"),
         (b"\r\n.\n", None, b"\r\n"),

@@ -106,7 +106,9 @@ fn codes_and_refusals() {
 
 #[test]
 fn what_is_read() {
-    let cases: &[(&str, u16, Option<(u16, u16)>, &str)] = &[
+    /// The input, its code, the subject and detail of its enhanced code, its text.
+    type Case = (&'static str, u16, Option<(u16, u16)>, &'static str);
+    let cases: &[Case] = &[
         ("250 ok\r\n", 250, None, "ok"),
         ("250\r\n", 250, None, ""),
         ("250 \r\n", 250, None, ""),

@@ -1,6 +1,6 @@
 //! Octets to values and back, without state of a session.
 //!
-//! Framing comes first and grammar second: [`line`] finds one complete line, and only then does
+//! Framing comes first and grammar second: [`mod@line`] finds one complete line, and only then does
 //! [`command`] read it. Nothing here knows what a session allows at a given moment.
 
 pub mod address;

@@ -1,6 +1,6 @@
 //! Replies: the code, the enhanced status code and the text.
 //!
-//! Does: hold a reply so that it cannot be malformed, and print it ([`parser`] reads). The class
+//! Does: hold a reply so that it cannot be malformed, and print it ([`ReplyParser`] reads). The class
 //! of an enhanced code is never stored: it is the code's own. What is printed holds printable
 //! ASCII and its own CRLFs alone, whatever text was given. Does not: choose texts.
 
