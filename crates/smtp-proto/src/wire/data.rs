@@ -195,7 +195,7 @@ impl DataDecoder {
                         }
                     }
                 }
-                State::End => {}
+                State::End => break DataStatus::EndOfData,
             }
         };
         let body = if self.skipping { 0 } else { run.finish(buffer, at) };
