@@ -21,9 +21,10 @@ use std::sync::Arc;
 
 use memchr::{memchr, memchr3};
 
+use super::escape::{Escape, decode};
 use super::tree::{Heredoc, OptionArgument, Quoting, Value};
 use crate::diagnostic::{Diagnostic, quoted};
-use crate::snapshot::{BYTE_ORDER_MARK, FileId, Span};
+use crate::snapshot::{BYTE_ORDER_MARK, FileId, Span, Spanned};
 
 /// A piece of a line.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -149,7 +150,7 @@ impl Lexer {
         self.at += 1;
         match self.bytes.get(self.at) {
             Some(&byte) if byte != b'<' && starts_string(byte) => {
-                let key = crate::snapshot::Spanned::new(value.text, value.span);
+                let key = Spanned::new(value.text, value.span);
                 let value = self.value(report)?;
                 Ok(TokenKind::Option(OptionArgument { key, value }))
             }
@@ -223,86 +224,31 @@ impl Lexer {
 
     /// Reads the escape whose backslash is at `at`, and gives the offset behind it.
     fn escape(&self, at: usize, text: &mut String, report: &mut impl FnMut(Diagnostic)) -> usize {
-        let character = match self.bytes.get(at + 1) {
-            Some(b'"') => '"',
-            Some(b'\\') => '\\',
-            Some(b'/') => '/',
-            Some(b'b') => '\u{8}',
-            Some(b'f') => '\u{c}',
-            Some(b'n') => '\n',
-            Some(b'r') => '\r',
-            Some(b't') => '\t',
-            Some(b'u') => {
-                if let Some(unit) = self.four_digits(at) {
-                    return self.code_unit(at, unit, text, report);
-                }
-                return self.unknown_escape(at, text, report);
+        let (escape, length) = decode(&self.bytes[at..]);
+        let behind = at + length;
+        match escape {
+            Escape::Character(character) => text.push(character),
+            Escape::LoneSurrogate => {
+                text.push(char::REPLACEMENT_CHARACTER);
+                let message =
+                    "half of a surrogate pair stands for no character; U+FFFD takes its place";
+                report(Diagnostic::warning("lone-surrogate", message).at(self.span(at, behind)));
             }
-            // The string is not terminated on this line, which is reported instead.
-            Some(b'\n' | b'\r') | None => {
+            Escape::Unknown => {
                 text.push('\\');
-                return at + 1;
+                // Before a line end, the string is not terminated, which is reported instead.
+                if !matches!(self.bytes.get(behind), Some(b'\n' | b'\r') | None) {
+                    let escape = shown_escape(character_at(&self.bytes[behind..]));
+                    let message = format!("{escape} is no escape of JSON; it is kept as written");
+                    report(
+                        Diagnostic::warning("unknown-escape", message)
+                            .at(self.span(at, behind))
+                            .with_help("write \\\\ where a backslash is meant"),
+                    );
+                }
             }
-            Some(_) => return self.unknown_escape(at, text, report),
-        };
-        text.push(character);
-        at + 2
-    }
-
-    fn code_unit(
-        &self,
-        at: usize,
-        unit: u32,
-        text: &mut String,
-        report: &mut impl FnMut(Diagnostic),
-    ) -> usize {
-        if let Some(character) = char::from_u32(unit) {
-            text.push(character);
-            return at + 6;
         }
-        let low = self.four_digits(at + 6).filter(|low| (0xdc00..0xe000).contains(low));
-        if let (0xd800..0xdc00, Some(low)) = (unit, low) {
-            let scalar = 0x1_0000 + ((unit - 0xd800) << 10) + (low - 0xdc00);
-            text.push(char::from_u32(scalar).unwrap_or(char::REPLACEMENT_CHARACTER));
-            return at + 12;
-        }
-        text.push(char::REPLACEMENT_CHARACTER);
-        report(
-            Diagnostic::warning(
-                "lone-surrogate",
-                "half of a surrogate pair stands for no character; U+FFFD takes its place",
-            )
-            .at(self.span(at, at + 6)),
-        );
-        at + 6
-    }
-
-    fn unknown_escape(
-        &self,
-        at: usize,
-        text: &mut String,
-        report: &mut impl FnMut(Diagnostic),
-    ) -> usize {
-        let shown = character_at(&self.bytes[at + 1..]).unwrap_or(char::REPLACEMENT_CHARACTER);
-        report(
-            Diagnostic::warning(
-                "unknown-escape",
-                format!("{} is no escape of JSON; it is kept as written", shown_escape(shown)),
-            )
-            .at(self.span(at, at + 1))
-            .with_help("write \\\\ where a backslash is meant"),
-        );
-        text.push('\\');
-        at + 1
-    }
-
-    /// The number behind `\u` at `at`, where four hexadecimal digits stand there.
-    fn four_digits(&self, at: usize) -> Option<u32> {
-        let escape = self.bytes.get(at..at + 6)?;
-        let digits = escape.strip_prefix(b"\\u")?;
-        digits.iter().try_fold(0, |value, digit| {
-            char::from(*digit).to_digit(16).map(|digit| value * 16 + digit)
-        })
+        behind
     }
 
     fn heredoc(&mut self, report: &mut impl FnMut(Diagnostic)) -> Lexed<TokenKind> {
@@ -513,11 +459,10 @@ fn unterminated(what: &str) -> Diagnostic {
     Diagnostic::error("unterminated-string", format!("{what} of this string is missing"))
 }
 
-fn shown_escape(character: char) -> String {
-    if character.is_control() {
-        format!("`\\` before {}", character.escape_default())
-    } else {
-        format!("`\\{character}`")
+fn shown_escape(character: Option<char>) -> String {
+    match character {
+        Some(character) if !character.is_control() => format!("`\\{character}`"),
+        _ => "this".to_owned(),
     }
 }
 

@@ -10,6 +10,7 @@
 //!
 //! The vendor documents the format in part. What is our own reading of it is said where it is read.
 
+mod escape;
 mod lex;
 pub mod lookup;
 mod parse;

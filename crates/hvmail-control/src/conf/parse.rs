@@ -350,7 +350,7 @@ impl<'p, 's> Parser<'p, 's> {
     /// The file that an `include` of `path` names.
     fn included(&mut self, path: &Value) -> Result<FileId, Box<Diagnostic>> {
         let fail = |code, message: String| Diagnostic::error(code, message).at(path.span);
-        if path.text.is_empty() {
+        if path.text.is_empty() || path.text.contains(char::is_control) {
             return Err(fail("include-form", "include takes the path of a file".to_owned()).into());
         }
         if path.text.contains(['*', '?', '[']) {
