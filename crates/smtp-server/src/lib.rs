@@ -1,1 +1,80 @@
 //! An SMTP server to embed: listeners, STARTTLS and SMTPS, a durable Maildir.
+//!
+//! ```text
+//!            accept, cap, drain      the one place where a socket      what you write
+//!                                    meets a session
+//!  TcpListener ─► server ─────────► connection ─────────────────────► Handler ─► HandlerSession
+//!                                    │  ▲  │                                          │
+//!                          transport ┘  │  └──────────────── octets ───────────────► Sink
+//!                   (socket, or TLS)    └ smtp_proto::server::Session     (maildir, discard, yours)
+//! ```
+//!
+//! A whole server, that takes mail for one domain into a Maildir:
+//!
+//! ```no_run
+//! use smtp_proto::{server::Verdict, wire::{Detail, Mail, Rcpt, Refusal}};
+//! use smtp_server::{Admission, ConnectionPolicy, Context, Handler, HandlerSession, Peer, Server, Service};
+//! use smtp_server::maildir::{Delivery, Envelope, Maildir};
+//!
+//! struct Inbox(Maildir);
+//! struct Session(Maildir, Envelope);
+//! impl Handler for Inbox {
+//!     type Session = Session;
+//!     fn connect(&self, _: &Peer<'_>) -> Admission<Session> {
+//!         Admission::Serve(Session(self.0.clone(), Envelope::default()))
+//!     }
+//! }
+//! impl HandlerSession for Session {
+//!     type Sink = Delivery;
+//!     async fn mail(&mut self, _: &Context<'_>, mail: Mail<'_>) -> Verdict {
+//!         self.1 = Envelope::new(mail.reverse_path.as_str());
+//!         Verdict::Accept
+//!     }
+//!     async fn rcpt(&mut self, _: &Context<'_>, rcpt: Rcpt<'_>) -> Verdict {
+//!         if !rcpt.forward_path.as_str().ends_with("@example.org") {
+//!             return Verdict::Refuse(Refusal::permanent(Detail::new(7, 1), "not here"));
+//!         }
+//!         self.1.add_recipient(rcpt.forward_path.as_str());
+//!         Verdict::Accept
+//!     }
+//!     async fn data(&mut self, context: &Context<'_>) -> Result<Delivery, Refusal> {
+//!         Ok(self.0.deliver(context, &self.1))
+//!     }
+//! }
+//!
+//! # async fn example() -> Result<(), Box<dyn std::error::Error>> {
+//! let smtp = smtp_proto::server::Config::new("mx.example.org").into();
+//! let mut server = Server::new(Inbox(Maildir::open("inbox", "mx.example.org")?));
+//! server.bind(Service::new("smtp", vec!["[::1]:2525".parse()?], ConnectionPolicy::new(smtp)))?;
+//! server.serve(std::future::pending()).await;
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! # What holds
+//!
+//! - Nothing is read from a peer while a sink or a handler works: who is slow slows the peer.
+//! - A message is only kept if it came whole; whatever ends a connection before the sink's
+//!   `commit` drops the sink.
+//! - A peer that is silent, reads nothing, or dawdles over a handshake is let go in time.
+//!
+//! # Features
+//!
+//! `rustls`, `openssl` and `openssl-vendored` are those of `smtp-tls`; without any of them the
+//! server speaks clear text alone.
+#![cfg_attr(test, allow(clippy::unwrap_used))]
+
+mod config;
+mod connection;
+pub mod discard;
+mod error;
+mod handler;
+pub mod maildir;
+mod server;
+mod transport;
+
+pub use config::{CONCURRENCY, ConnectionPolicy, DRAIN_TIMEOUT, HANDSHAKE_TIMEOUT, Service};
+pub use error::{BindError, storage_refusal};
+pub use handler::{Admission, Context, Handler, HandlerSession, Peer, Sink};
+pub use server::{Drained, Server};
+pub use transport::Acceptor;

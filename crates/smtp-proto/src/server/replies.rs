@@ -11,8 +11,10 @@ use super::config::Config;
 use super::state::Courtesy;
 use crate::error::PeerMisbehaved;
 
-/// For a connection over the limit of its service, before any session: a whole reply line.
-pub const TOO_MANY_CONNECTIONS: &str = "421 4.3.2 too many connections, try again later (#4.3.2)";
+/// For a connection over the limit of its service, before any session: a whole reply, with its
+/// line end.
+pub const TOO_MANY_CONNECTIONS: &str =
+    "421 4.3.2 too many connections, try again later (#4.3.2)\r\n";
 
 pub(super) const READY_FOR_TLS: &str = "220 2.0.0 ready for tls";
 pub(super) const FLUSHED: &str = "250 2.0.0 flushed";

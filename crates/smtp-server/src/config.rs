@@ -1,0 +1,91 @@
+//! What a server is told before it begins.
+//!
+//! Does: hold services and the policy of a connection as plain data. Does not: read files. Fails:
+//! nothing here fails.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use smtp_proto::server::{Config, Phase};
+
+use crate::transport::Acceptor;
+
+/// One deadline over a TLS handshake, unless a policy says less.
+pub const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// How long open sessions may go on after the server was told to stop.
+pub const DRAIN_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// Connections of one service at a time, unless told otherwise.
+pub const CONCURRENCY: usize = 1000;
+
+/// How a connection is served.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct ConnectionPolicy {
+    /// The protocol's settings. Its `tls` says when a handshake comes.
+    pub smtp: Arc<Config>,
+    /// Who makes the handshake. Without it, a session that asks for one ends.
+    pub acceptor: Option<Acceptor>,
+    /// How long the peer may be silent (qmail's `timeoutsmtpd`); RFC 5321's times if `None`. A
+    /// write that the peer does not take is bounded by it too.
+    pub idle_timeout: Option<Duration>,
+    /// One deadline over the whole handshake.
+    pub handshake_timeout: Duration,
+}
+
+impl ConnectionPolicy {
+    /// Serves `smtp`, without TLS.
+    #[must_use]
+    pub const fn new(smtp: Arc<Config>) -> Self {
+        Self { smtp, acceptor: None, idle_timeout: None, handshake_timeout: HANDSHAKE_TIMEOUT }
+    }
+
+    /// The same, with who makes its handshakes.
+    #[must_use]
+    pub fn with_acceptor(self, acceptor: Acceptor) -> Self {
+        Self { acceptor: Some(acceptor), ..self }
+    }
+
+    /// The same, with the peer's silence bounded. A handshake gets no more than that either.
+    #[must_use]
+    pub fn with_idle_timeout(self, timeout: Duration) -> Self {
+        Self {
+            idle_timeout: Some(timeout),
+            handshake_timeout: self.handshake_timeout.min(timeout),
+            ..self
+        }
+    }
+
+    pub(crate) fn timeout(&self, phase: Phase) -> Duration {
+        self.idle_timeout.unwrap_or_else(|| phase.timeout())
+    }
+}
+
+/// One service: a name, its addresses, and how its connections are served.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Service {
+    /// The name, as handlers and logs see it.
+    pub name: String,
+    /// Where it listens. `[::]` means IPv6 alone; all addresses are `0.0.0.0` and `[::]`.
+    pub listen: Vec<SocketAddr>,
+    /// The most connections at a time, over all its addresses. One more is told 421 and closed.
+    pub concurrency: usize,
+    /// How its connections are served, where the handler does not say otherwise.
+    pub policy: Arc<ConnectionPolicy>,
+}
+
+impl Service {
+    /// A service with [`CONCURRENCY`] connections.
+    pub fn new(name: impl Into<String>, listen: Vec<SocketAddr>, policy: ConnectionPolicy) -> Self {
+        Self { name: name.into(), listen, concurrency: CONCURRENCY, policy: Arc::new(policy) }
+    }
+
+    /// The same, with another cap.
+    #[must_use]
+    pub fn with_concurrency(self, concurrency: usize) -> Self {
+        Self { concurrency, ..self }
+    }
+}

@@ -1,0 +1,275 @@
+//! One connection: the one place where a socket meets a session.
+//!
+//! Does: carry out what the session asks for, in order, under the time that each phase allows.
+//! Does not: know what a command means, or read ahead of a sink. Fails: whatever ends the
+//! connection early drops the sink with it, and so the message.
+
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+use smtp_proto::server::{Commit, Event, Hello, Output, Phase, Session, Verdict};
+use smtp_proto::wire::Refusal;
+use smtp_tls::TlsInfo;
+use tokio::net::TcpStream;
+use tokio::sync::watch;
+use tokio::time::{Instant, timeout, timeout_at};
+use tracing::{debug, info, warn};
+
+use crate::config::ConnectionPolicy;
+use crate::error::{ConnectionError, storage_refusal};
+use crate::handler::{Context, HandlerSession, Peer, Sink};
+use crate::transport::Transport;
+
+/// How long the closing of a connection may take in all.
+const CLOSE_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// What a peer may still send behind the last reply before the socket is simply dropped. Octets
+/// that nobody reads would make the host reset the connection, and the peer lose that reply.
+const CLOSE_OCTETS: usize = 64 * 1024;
+
+/// One accepted connection with everything that it needs.
+#[derive(Debug)]
+pub(crate) struct Connection<'a, S> {
+    pub(crate) peer: Peer<'a>,
+    pub(crate) policy: Arc<ConnectionPolicy>,
+    pub(crate) handler: S,
+    pub(crate) stopping: watch::Receiver<bool>,
+}
+
+/// The client's name, kept beside the session so that a question can be asked with it.
+#[derive(Debug, Default)]
+struct Name {
+    text: String,
+    /// `None` while there is no name, then whether EHLO gave it.
+    extended: Option<bool>,
+}
+
+impl Name {
+    fn set(&mut self, hello: Hello<'_>) {
+        self.text.clear();
+        self.text.push_str(hello.name);
+        self.extended = Some(hello.extended);
+    }
+
+    fn forget(&mut self) {
+        self.text.clear();
+        self.extended = None;
+    }
+
+    fn get(&self) -> Option<Hello<'_>> {
+        self.extended.map(|extended| Hello { name: &self.text, extended })
+    }
+}
+
+impl<S: HandlerSession> Connection<'_, S> {
+    /// Serves the connection to its end.
+    pub(crate) async fn serve(mut self, socket: TcpStream) {
+        let mut transport = Some(Transport::Clear(socket));
+        if let Err(error) = self.run(&mut transport).await {
+            match error {
+                ConnectionError::Misuse(_) => warn!(peer = %self.peer.address, "{error}"),
+                ConnectionError::Write(_) | ConnectionError::WriteTimedOut => {
+                    debug!(peer = %self.peer.address, "{error}");
+                }
+            }
+            return;
+        }
+        if let Some(transport) = transport {
+            // A peer that does not take its goodbye in time goes without one.
+            let _ = timeout(CLOSE_TIMEOUT, close(transport)).await;
+        }
+    }
+
+    async fn run(&mut self, transport: &mut Option<Transport>) -> Result<(), ConnectionError> {
+        let mut session = Session::new(Arc::clone(&self.policy.smtp));
+        let mut name = Name::default();
+        let mut tls: Option<TlsInfo> = None;
+        let mut sink: Option<S::Sink> = None;
+        let mut storage_error: Option<io::Error> = None;
+        let mut command_deadline: Option<Instant> = None;
+        let mut told_to_stop = false;
+        loop {
+            let output = session.poll_output();
+            if !matches!(output, Output::Wait(_)) {
+                command_deadline = None;
+            }
+            let context = Context { peer: self.peer, hello: name.get(), tls: tls.as_ref() };
+            match output {
+                Output::Transmit(octets) => {
+                    transmit(&self.policy, transport.as_mut(), octets).await?
+                }
+                Output::Hello(hello) => name.set(hello),
+                Output::Mail(ask, mail) => {
+                    let verdict = self.handler.mail(&context, mail).await;
+                    session.answer(ask, verdict)?;
+                }
+                Output::Rcpt(ask, rcpt) => {
+                    let verdict = self.handler.rcpt(&context, rcpt).await;
+                    session.answer(ask, verdict)?;
+                }
+                Output::Data(ask) => {
+                    storage_error = None;
+                    let verdict = match self.handler.data(&context).await {
+                        Ok(opened) => {
+                            sink = Some(opened);
+                            Verdict::Accept
+                        }
+                        Err(refusal) => Verdict::Refuse(refusal),
+                    };
+                    session.answer(ask, verdict)?;
+                }
+                Output::Body(octets) => {
+                    if let Some(open) = &mut sink
+                        && let Err(error) = open.write(octets).await
+                    {
+                        sink = None;
+                        storage_error = Some(error);
+                    }
+                }
+                Output::EndOfMessage(ask) => {
+                    let commit = match sink.take() {
+                        Some(sink) => sink.commit().await,
+                        None => Commit::Refused(not_kept(storage_error.take())),
+                    };
+                    self.log_commit(&commit);
+                    session.answer(ask, commit)?;
+                }
+                Output::Abort => {
+                    sink = None;
+                    self.handler.reset();
+                }
+                Output::StartTls => {
+                    match handshake(self.peer, &self.policy, transport.take()).await {
+                        Some((secured, info)) => {
+                            *transport = Some(secured);
+                            tls = Some(info);
+                            name.forget();
+                            session.tls_established()?;
+                        }
+                        None => session.tls_failed()?,
+                    }
+                }
+                Output::Wait(phase) => {
+                    let deadline = Instant::now() + self.policy.timeout(phase);
+                    let deadline = if phase.restarts_with_input() {
+                        deadline
+                    } else {
+                        *command_deadline.get_or_insert(deadline)
+                    };
+                    let read = read(transport.as_mut(), session.input(), deadline);
+                    let input = tokio::select! {
+                        biased;
+                        () = stop(&mut self.stopping), if !told_to_stop => {
+                            told_to_stop = true;
+                            session.shut_down();
+                            continue;
+                        }
+                        input = read => input,
+                    };
+                    match input {
+                        Input::Octets(n) => session.received(n)?,
+                        Input::End => session.end_of_input(),
+                        Input::TimedOut => session.timed_out(),
+                    }
+                }
+                Output::Note(event) => self.log(event),
+                Output::Close => return Ok(()),
+            }
+        }
+    }
+
+    fn log(&self, event: Event) {
+        debug!(service = self.peer.service, peer = %self.peer.address, ?event);
+    }
+
+    fn log_commit(&self, commit: &Commit) {
+        let (service, peer) = (self.peer.service, self.peer.address);
+        match commit {
+            Commit::Accepted(_) => info!(service, %peer, "message accepted"),
+            Commit::Refused(refusal) => {
+                info!(service, %peer, code = %refusal.reply().code(), "message refused");
+            }
+        }
+    }
+}
+
+async fn transmit(
+    policy: &ConnectionPolicy,
+    transport: Option<&mut Transport>,
+    octets: &[u8],
+) -> Result<(), ConnectionError> {
+    let gone = || ConnectionError::Write(io::ErrorKind::NotConnected.into());
+    let write = transport.ok_or_else(gone)?.write(octets);
+    match timeout(policy.timeout(Phase::Command), write).await {
+        Ok(written) => written.map_err(ConnectionError::Write),
+        Err(_) => Err(ConnectionError::WriteTimedOut),
+    }
+}
+
+/// `None` when there is no TLS now. Then the socket is gone too: nothing may follow in clear.
+async fn handshake(
+    peer: Peer<'_>,
+    policy: &ConnectionPolicy,
+    transport: Option<Transport>,
+) -> Option<(Transport, TlsInfo)> {
+    let Some(Transport::Clear(socket)) = transport else { return None };
+    let Some(acceptor) = &policy.acceptor else {
+        warn!(service = peer.service, "TLS is offered, and nobody can make the handshake");
+        return None;
+    };
+    match timeout(policy.handshake_timeout, acceptor.accept(socket)).await {
+        Ok(Ok((stream, info))) => {
+            debug!(peer = %peer.address, version = ?info.version, suite = info.suite, "TLS");
+            Some((Transport::Tls(Box::new(stream)), info))
+        }
+        Ok(Err(error)) => {
+            info!(peer = %peer.address, "TLS handshake failed: {error}");
+            None
+        }
+        Err(_) => {
+            info!(peer = %peer.address, "TLS handshake took too long");
+            None
+        }
+    }
+}
+
+enum Input {
+    Octets(usize),
+    End,
+    TimedOut,
+}
+
+/// An error of the socket, and a TLS stream cut short, are an end like any other: what the
+/// session makes of it depends on whether it came where a message was whole.
+async fn read(transport: Option<&mut Transport>, space: &mut [u8], deadline: Instant) -> Input {
+    let Some(transport) = transport else { return Input::End };
+    match timeout_at(deadline, transport.read(space)).await {
+        Ok(Ok(0) | Err(_)) => Input::End,
+        Ok(Ok(n)) => Input::Octets(n),
+        Err(_) => Input::TimedOut,
+    }
+}
+
+/// Ends once the server is told to stop; a server that is gone has stopped too.
+pub(crate) async fn stop(stopping: &mut watch::Receiver<bool>) {
+    let _ = stopping.wait_for(|stopping| *stopping).await;
+}
+
+fn not_kept(error: Option<io::Error>) -> Refusal {
+    storage_refusal(&error.unwrap_or_else(|| io::ErrorKind::Other.into()))
+}
+
+async fn close(mut transport: Transport) {
+    if transport.shutdown().await.is_err() {
+        return;
+    }
+    let mut rest = [0; 2048];
+    let mut octets = 0;
+    while octets < CLOSE_OCTETS {
+        match transport.read(&mut rest).await {
+            Ok(0) | Err(_) => return,
+            Ok(n) => octets += n,
+        }
+    }
+}

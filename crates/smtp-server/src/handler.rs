@@ -1,0 +1,124 @@
+//! What a user of the server writes: who is served, which mail is taken, where it goes.
+//!
+//! Does: define the three traits and what they are told. Does not: decide anything; a method
+//! that has a default says what that is. Fails: an answer is a [`Verdict`], a [`Refusal`] or a
+//! [`Commit`]; a panic ends the one connection it happened on.
+
+use std::future::{self, Future};
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use smtp_proto::server::{Commit, Hello, Verdict};
+use smtp_proto::wire::{Mail, Rcpt, Refusal};
+use smtp_tls::TlsInfo;
+
+use crate::config::ConnectionPolicy;
+
+/// Makes one [`HandlerSession`] for every connection.
+pub trait Handler: Send + Sync + 'static {
+    /// What stands by one connection.
+    type Session: HandlerSession + 'static;
+
+    /// Says whether a peer is served, and how. It must not block: it is a look at settings.
+    fn connect(&self, peer: &Peer<'_>) -> Admission<Self::Session>;
+}
+
+/// Who is at the other end of a new connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Peer<'a> {
+    /// The name of the service that accepted it.
+    pub service: &'a str,
+    /// The peer's address.
+    pub address: SocketAddr,
+    /// The address it connected to.
+    pub local: SocketAddr,
+}
+
+impl<'a> Peer<'a> {
+    /// A peer of `service`.
+    #[must_use]
+    pub const fn new(service: &'a str, address: SocketAddr, local: SocketAddr) -> Self {
+        Self { service, address, local }
+    }
+}
+
+/// What becomes of a new connection.
+#[derive(Clone, Debug)]
+pub enum Admission<S> {
+    /// It is closed without a word.
+    Refuse,
+    /// It is served under the policy of its service.
+    Serve(S),
+    /// It is served under a policy of its own.
+    ServeWith(S, Arc<ConnectionPolicy>),
+}
+
+/// What is known of a connection at the moment of a question.
+#[derive(Clone, Copy, Debug)]
+#[non_exhaustive]
+pub struct Context<'a> {
+    /// Who is at the other end.
+    pub peer: Peer<'a>,
+    /// The name that the client gave itself, unverified; inside TLS, the one it gave there.
+    pub hello: Option<Hello<'a>>,
+    /// What the TLS handshake negotiated, under TLS.
+    pub tls: Option<&'a TlsInfo>,
+}
+
+impl<'a> Context<'a> {
+    /// A context, for whoever drives a handler without this crate's server.
+    #[must_use]
+    pub const fn new(peer: Peer<'a>, hello: Option<Hello<'a>>, tls: Option<&'a TlsInfo>) -> Self {
+        Self { peer, hello, tls }
+    }
+}
+
+/// The mail policy of one connection.
+///
+/// The methods of a transaction come in order: `mail`, then `rcpt` once or more, then `data`. The
+/// peer's time does not run while one of them works.
+pub trait HandlerSession: Send {
+    /// What takes a message.
+    type Sink: Sink;
+
+    /// MAIL: may a transaction begin? Yes, if not told otherwise.
+    fn mail(
+        &mut self,
+        context: &Context<'_>,
+        mail: Mail<'_>,
+    ) -> impl Future<Output = Verdict> + Send {
+        let _ = (context, mail);
+        future::ready(Verdict::Accept)
+    }
+
+    /// RCPT: is this recipient taken? There is no default: a default would be an open relay.
+    fn rcpt(
+        &mut self,
+        context: &Context<'_>,
+        rcpt: Rcpt<'_>,
+    ) -> impl Future<Output = Verdict> + Send;
+
+    /// DATA: gives the sink for the message, or refuses.
+    fn data(
+        &mut self,
+        context: &Context<'_>,
+    ) -> impl Future<Output = Result<Self::Sink, Refusal>> + Send;
+
+    /// The transaction ended without a message. Its sink, if there was one, is dropped already.
+    fn reset(&mut self) {}
+}
+
+/// Takes one message. Dropped before [`Sink::commit`] is done, nothing of it may stay behind.
+pub trait Sink: Send {
+    /// Takes the next piece; line ends are CRLF, dots are removed, a piece may end anywhere. The
+    /// next piece is not read from the peer before this is done.
+    ///
+    /// After an error the sink is dropped, the rest of the message is read and thrown away, and
+    /// the peer is told 452 (no space) or 451 (anything else).
+    fn write(&mut self, octets: &[u8]) -> impl Future<Output = io::Result<()>> + Send;
+
+    /// The message is whole. [`Commit::Accepted`] must not be said before it is safe.
+    fn commit(self) -> impl Future<Output = Commit> + Send;
+}
