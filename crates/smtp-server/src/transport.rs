@@ -10,7 +10,9 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
 #[cfg(any(feature = "rustls", feature = "openssl"))]
-pub use smtp_tls::{Acceptor, Stream};
+pub use smtp_tls::Acceptor;
+#[cfg(any(feature = "rustls", feature = "openssl"))]
+use smtp_tls::Stream;
 
 #[cfg(not(any(feature = "rustls", feature = "openssl")))]
 pub use without_tls::Acceptor;
