@@ -107,3 +107,72 @@ fn configured(out: &mut Vec<u8>, text: fmt::Arguments<'_>) {
     debug_assert!(wrote.is_ok(), "writing to memory does not fail");
     out.extend_from_slice(b"\r\n");
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::wire::{ReplyParser, ReplyStatus};
+    use alloc::string::{String, ToString};
+
+    /// Code, enhanced code and whether qmail's code at the end is the enhanced one.
+    fn parts(line: &str) -> (String, String, bool) {
+        let mut octets = Vec::from(line.as_bytes());
+        if !line.ends_with("\r\n") {
+            octets.extend_from_slice(b"\r\n");
+        }
+        let Ok(ReplyStatus::Complete { reply, consumed }) = ReplyParser::new().feed(&octets) else {
+            panic!("{line} is no reply")
+        };
+        assert_eq!(consumed, octets.len(), "{line}");
+        let enhanced = reply.enhanced().expect(line).to_string();
+        let agrees = match line.split_once("(#") {
+            Some((_, code)) => code.trim_end().trim_end_matches(')') == enhanced,
+            None => true,
+        };
+        (reply.code().to_string(), enhanced, agrees)
+    }
+
+    #[test]
+    fn codes_agree_with_each_other() {
+        use PeerMisbehaved as Fault;
+        let faults = [
+            Fault::Unrecognised,
+            Fault::NotImplemented,
+            Fault::NotAscii,
+            Fault::Syntax,
+            Fault::UnknownParameter,
+            Fault::ParametersNotAllowed,
+            Fault::HelloFirst,
+            Fault::MailFirst,
+            Fault::RcptFirst,
+            Fault::NoValidRecipients,
+            Fault::NestedMail,
+            Fault::TooManyRecipients,
+            Fault::MessageTooBig,
+            Fault::LineTooLong,
+            Fault::BareLf,
+            Fault::InputBehindStartTls,
+            Fault::TooManyErrors,
+        ];
+        let others = [
+            TOO_MANY_CONNECTIONS,
+            READY_FOR_TLS,
+            FLUSHED,
+            SENDER_OK,
+            RECIPIENT_OK,
+            MESSAGE_OK,
+            TIMED_OUT,
+            SHUTTING_DOWN,
+            NO_ANSWER,
+            courtesy(Courtesy::Noop),
+            courtesy(Courtesy::Help),
+            courtesy(Courtesy::Vrfy),
+        ];
+        for line in faults.map(fault).into_iter().chain(others) {
+            let (code, enhanced, agrees) = parts(line);
+            assert_eq!(code[..1], enhanced[..1], "{line}");
+            assert!(agrees, "{line}");
+            assert!(line.is_ascii() && line.len() < crate::limits::REPLY_LINE, "{line}");
+        }
+    }
+}

@@ -215,3 +215,6 @@ pub const fn settle(state: State, asked: Asked, accepted: bool) -> Settled {
         (Asked::Mail | Asked::Rcpt | Asked::Data, false) => Settled::Commands(state),
     }
 }
+
+#[cfg(test)]
+mod tests;

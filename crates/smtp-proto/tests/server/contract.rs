@@ -1,0 +1,248 @@
+//! What a session holds its caller to, and what it promises in return.
+
+use std::sync::Arc;
+
+use smtp_proto::ask::Ask;
+use smtp_proto::error::ApiMisuse;
+use smtp_proto::server::{Commit, Config, Event, Output, Phase, Session, Tls, Verdict, question};
+
+fn session(tls: Tls) -> Session {
+    let mut config = Config::new("mx.example");
+    config.tls = tls;
+    Session::new(Arc::new(config))
+}
+
+/// Takes outputs to the next [`Output::Wait`], and all that was transmitted.
+fn to_wait(session: &mut Session) -> (Phase, Vec<u8>) {
+    let mut transmitted = Vec::new();
+    loop {
+        match session.poll_output() {
+            Output::Wait(phase) => return (phase, transmitted),
+            Output::Transmit(octets) => transmitted.extend_from_slice(octets),
+            Output::Hello(_) | Output::Note(_) => {}
+            other => panic!("{other:?}"),
+        }
+    }
+}
+
+fn feed(session: &mut Session, octets: &[u8]) {
+    let space = session.input();
+    space[..octets.len()].copy_from_slice(octets);
+    session.received(octets.len()).unwrap();
+}
+
+fn to_mail(session: &mut Session) -> Ask<question::Mail> {
+    to_wait(session);
+    feed(session, b"EHLO a.example\r\nMAIL FROM:<s@a.example>\r\n");
+    loop {
+        match session.poll_output() {
+            Output::Mail(ask, _) => return ask,
+            Output::Transmit(_) | Output::Hello(_) => {}
+            other => panic!("{other:?}"),
+        }
+    }
+}
+
+fn ends(session: &mut Session) -> Vec<u8> {
+    let mut transmitted = Vec::new();
+    loop {
+        match session.poll_output() {
+            Output::Close => return transmitted,
+            Output::Transmit(octets) => transmitted.extend_from_slice(octets),
+            Output::Note(_) | Output::Abort => {}
+            other => panic!("{other:?}"),
+        }
+    }
+}
+
+#[test]
+fn input_is_taken_only_while_the_session_waits() {
+    let mut session = session(Tls::Unavailable);
+    assert!(session.input().is_empty());
+    assert_eq!(session.received(0), Err(ApiMisuse::InputBeforeDrain));
+    to_wait(&mut session);
+    let space = session.input().len();
+    assert!(space > 0);
+    assert_eq!(session.received(space + 1), Err(ApiMisuse::InputOverrun));
+    feed(&mut session, b"NOOP\r\n");
+    assert!(session.input().is_empty());
+    assert_eq!(session.received(1), Err(ApiMisuse::InputBeforeDrain));
+    assert_eq!(to_wait(&mut session).1, b"250 2.0.0 ok\r\n");
+}
+
+#[test]
+fn an_answer_to_another_session_changes_neither() {
+    let (mut one, mut other) = (session(Tls::Unavailable), session(Tls::Unavailable));
+    let (ask, others) = (to_mail(&mut one), to_mail(&mut other));
+    assert_eq!(other.answer(ask, Verdict::Accept), Err(ApiMisuse::AnswerToAnotherSession));
+    assert_eq!(other.answer(others, Verdict::Accept), Ok(()));
+    assert!(to_wait(&mut other).1.ends_with(b"250 2.1.0 ok\r\n"));
+}
+
+#[test]
+fn an_answer_after_the_session_gave_up_is_too_late() {
+    let mut session = session(Tls::Unavailable);
+    let ask = to_mail(&mut session);
+    let Output::Note(Event::QuestionDropped { question: "MAIL" }) = session.poll_output() else {
+        panic!("the question was not given up")
+    };
+    assert_eq!(session.answer(ask, Verdict::Accept), Err(ApiMisuse::AnswerTooLate));
+    assert!(ends(&mut session).ends_with(b"(#4.3.0)\r\n"));
+}
+
+#[test]
+fn tls_is_reported_only_when_it_was_asked_for() {
+    let mut session = session(Tls::StartTls);
+    assert_eq!(session.tls_established(), Err(ApiMisuse::TlsNotAsked));
+    assert_eq!(session.tls_failed(), Err(ApiMisuse::TlsNotAsked));
+    to_wait(&mut session);
+    feed(&mut session, b"STARTTLS\r\n");
+    // The 220 is queued, and not yet out: there is nothing to establish.
+    assert_eq!(session.tls_established(), Err(ApiMisuse::TlsNotAsked));
+    assert!(matches!(session.poll_output(), Output::Transmit(b"220 2.0.0 ready for tls\r\n")));
+    assert_eq!(session.tls_established(), Err(ApiMisuse::TlsNotAsked));
+    assert!(matches!(session.poll_output(), Output::StartTls));
+    assert!(session.input().is_empty());
+    assert_eq!(session.received(1), Err(ApiMisuse::InputBeforeDrain));
+    assert_eq!(session.tls_established(), Ok(()));
+    assert_eq!(session.tls_established(), Err(ApiMisuse::TlsNotAsked));
+    assert!(session.under_tls());
+    assert_eq!(to_wait(&mut session).1, b"");
+}
+
+#[test]
+fn a_handshake_without_a_report_has_failed() {
+    for tls in [Tls::StartTls, Tls::Implicit] {
+        let mut session = session(tls);
+        if tls == Tls::StartTls {
+            to_wait(&mut session);
+            feed(&mut session, b"STARTTLS\r\n");
+            assert!(matches!(session.poll_output(), Output::Transmit(_)));
+        }
+        assert!(matches!(session.poll_output(), Output::StartTls));
+        assert!(matches!(session.poll_output(), Output::Note(Event::TlsFailed)));
+        assert_eq!(ends(&mut session), b"");
+    }
+}
+
+#[test]
+fn an_ended_session_stays_ended() {
+    let mut session = session(Tls::Unavailable);
+    to_wait(&mut session);
+    feed(&mut session, b"QUIT\r\nNOOP\r\n");
+    assert_eq!(ends(&mut session), b"221 2.0.0 mx.example\r\n");
+    for _ in 0..3 {
+        session.end_of_input();
+        session.timed_out();
+        session.shut_down();
+        assert!(session.input().is_empty());
+        assert_eq!(session.received(0), Err(ApiMisuse::InputBeforeDrain));
+        assert_eq!(session.tls_established(), Err(ApiMisuse::TlsNotAsked));
+        assert!(matches!(session.poll_output(), Output::Close));
+    }
+}
+
+#[test]
+fn a_group_is_answered_in_one_write() {
+    let mut session = session(Tls::Unavailable);
+    to_wait(&mut session);
+    feed(&mut session, b"EHLO a.example\r\nNOOP\r\nRSET\r\nNOOP\r\nNOO");
+    let mut writes = Vec::new();
+    loop {
+        match session.poll_output() {
+            Output::Transmit(octets) => writes.push(octets.len()),
+            Output::Wait(_) => break,
+            Output::Hello(_) => {}
+            other => panic!("{other:?}"),
+        }
+    }
+    assert_eq!(writes.len(), 1, "{writes:?}");
+}
+
+#[test]
+fn replies_are_held_back_within_a_bound() {
+    let mut session = session(Tls::Unavailable);
+    let group = b"NOOP\r\n".repeat(2000);
+    let (mut rest, mut largest, mut total) = (&group[..], 0, 0);
+    loop {
+        match session.poll_output() {
+            Output::Transmit(octets) => {
+                largest = largest.max(octets.len());
+                total += octets.len();
+            }
+            Output::Wait(_) if rest.is_empty() => break,
+            Output::Wait(_) => {
+                let n = session.input().len().min(rest.len());
+                feed(&mut session, &rest[..n]);
+                rest = &rest[n..];
+            }
+            other => panic!("{other:?}"),
+        }
+    }
+    assert_eq!(total, 2000 * b"250 2.0.0 ok\r\n".len() + b"220 mx.example ESMTP\r\n".len());
+    assert!(largest <= 5000, "{largest}");
+}
+
+#[test]
+fn a_line_without_end_costs_no_memory() {
+    let mut session = session(Tls::Unavailable);
+    to_wait(&mut session);
+    let mut most = 0;
+    for _ in 0..100_000 {
+        let space = session.input();
+        most = most.max(space.len());
+        space.fill(b'x');
+        let n = space.len();
+        session.received(n).unwrap();
+        assert!(matches!(session.poll_output(), Output::Wait(Phase::Command)));
+    }
+    assert!(most <= 4096, "{most}");
+    feed(&mut session, b"\r\nNOOP\r\n");
+    let (_, replies) = loop {
+        match session.poll_output() {
+            Output::Note(_) => {}
+            Output::Transmit(octets) => break (Phase::Command, octets.to_vec()),
+            other => panic!("{other:?}"),
+        }
+    };
+    assert_eq!(replies, b"500 5.5.2 line too long (#5.5.2)\r\n250 2.0.0 ok\r\n");
+}
+
+#[test]
+fn the_buffer_grows_for_a_message_and_shrinks_behind_it() {
+    let mut session = session(Tls::Unavailable);
+    let ask = to_mail(&mut session);
+    session.answer(ask, Verdict::Accept).unwrap();
+    assert_eq!(to_wait(&mut session).0, Phase::Command);
+    let idle = session.input().len();
+    feed(&mut session, b"RCPT TO:<r@b.example>\r\nDATA\r\n");
+    let (mut largest, mut sent) = (0, 0);
+    loop {
+        match session.poll_output() {
+            Output::Rcpt(ask, _) => session.answer(ask, Verdict::Accept).unwrap(),
+            Output::Data(ask) => session.answer(ask, Verdict::Accept).unwrap(),
+            Output::EndOfMessage(ask) => session.answer(ask, Commit::Accepted(None)).unwrap(),
+            Output::Wait(Phase::Body) if sent < 50 => {
+                let space = session.input();
+                largest = largest.max(space.len());
+                space.fill(b'x');
+                let n = space.len();
+                session.received(n).unwrap();
+                sent += 1;
+            }
+            Output::Wait(Phase::Body) => feed(&mut session, b"\r\n.\r\n"),
+            Output::Wait(Phase::Command) => break,
+            Output::Transmit(_) | Output::Body(_) => {}
+            other => panic!("{other:?}"),
+        }
+    }
+    assert_eq!(largest, 64 * 1024);
+    assert!(session.input().len() <= idle.max(1024));
+}
+
+#[test]
+fn command_time_runs_over_the_whole_line_and_body_time_over_a_read() {
+    assert!(!Phase::Command.restarts_with_input());
+    assert!(Phase::Body.restarts_with_input());
+    assert!(Phase::Command.timeout().as_secs() >= 300);
+}

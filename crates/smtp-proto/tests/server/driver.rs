@@ -1,0 +1,222 @@
+//! A server session with a scripted handler, driven as the loop's contract says.
+
+use std::mem;
+
+use smtp_proto::server::{Commit, Config, Event, Output, Session, Tls, Verdict};
+use smtp_proto::wire::{BareLf, Code, Detail, Refusal, Reply};
+use smtp_testkit::transcript::{Side, Transcript, escape};
+
+/// What the handler does is written in the address: its local part is an [`Answer`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Answer {
+    Accept,
+    Refuse,
+    Later,
+    /// A refusal with 421, which ends the session.
+    Shut,
+    RefuseAndClose,
+    Drop,
+}
+
+impl Answer {
+    fn of(word: &str) -> Self {
+        match word.split('@').next() {
+            Some("refuse") => Self::Refuse,
+            Some("later") => Self::Later,
+            Some("shut") => Self::Shut,
+            Some("close") => Self::RefuseAndClose,
+            Some("drop") => Self::Drop,
+            _ => Self::Accept,
+        }
+    }
+
+    /// `None` drops the question.
+    fn verdict(self) -> Option<Verdict> {
+        let shut = Reply::new_static(Code::SERVICE_NOT_AVAILABLE, Some(Detail::new(3, 2)), "go");
+        Some(match self {
+            Self::Accept => Verdict::Accept,
+            Self::Refuse => Verdict::Refuse(Refusal::permanent(Detail::new(1, 1), "no")),
+            Self::Later => Verdict::Refuse(Refusal::transient(Detail::new(3, 0), "later")),
+            Self::Shut => Verdict::Refuse(Refusal::new(shut).unwrap()),
+            Self::RefuseAndClose => {
+                Verdict::RefuseAndClose(Refusal::permanent(Detail::new(7, 1), "go away"))
+            }
+            Self::Drop => return None,
+        })
+    }
+}
+
+pub(crate) struct Driver {
+    session: Session,
+    data: Answer,
+    commit: Option<Commit>,
+    message: Vec<u8>,
+    output: Vec<u8>,
+    events: Vec<String>,
+    wants_tls: bool,
+    closed: bool,
+}
+
+impl Driver {
+    pub(crate) fn new(transcript: &Transcript) -> Self {
+        let mut config = Config::new("mx.example");
+        let mut data = Answer::Accept;
+        let mut commit = Some(Commit::Accepted(None));
+        for name in transcript.setting_names() {
+            let value = transcript.setting(name).unwrap();
+            match (name, value) {
+                ("tls", "starttls") => config.tls = Tls::StartTls,
+                ("tls", "implicit") => config.tls = Tls::Implicit,
+                ("bare-lf", "normalize") => config.bare_lf = BareLf::Normalize,
+                ("size", _) => config.max_message_size = Some(value.parse().unwrap()),
+                ("recipients", _) => config.max_recipients = value.parse().unwrap(),
+                ("errors", _) => config.max_errors = value.parse().unwrap(),
+                ("line", _) => config.max_command_line = value.parse().unwrap(),
+                ("greeting", _) => config.greeting = value.replace("CRLF", "\r\n"),
+                ("data", _) => data = Answer::of(value),
+                ("commit", "reply") => {
+                    commit = Some(Commit::Accepted(Some(Reply::new(Code::OK, None, "kept as 1"))));
+                }
+                ("commit", "wrong reply") => {
+                    let reply = Reply::new(Code::LOCAL_ERROR, None, "not a yes");
+                    commit = Some(Commit::Accepted(Some(reply)));
+                }
+                ("commit", "refuse") => {
+                    let full = Refusal::transient(Detail::new(3, 1), "full");
+                    commit = Some(Commit::Refused(full));
+                }
+                ("commit", "drop") => commit = None,
+                _ => panic!("{}: no such setting: {name}: {value}", transcript.name),
+            }
+        }
+        let mut driver = Self {
+            session: Session::new(config.into()),
+            data,
+            commit,
+            message: Vec::new(),
+            output: Vec::new(),
+            events: Vec::new(),
+            wants_tls: false,
+            closed: false,
+        };
+        driver.drain();
+        driver
+    }
+
+    fn drain(&mut self) {
+        loop {
+            let mut events = mem::take(&mut self.events);
+            match self.session.poll_output() {
+                Output::Transmit(octets) => {
+                    assert!(!octets.is_empty());
+                    self.output.extend_from_slice(octets);
+                }
+                Output::Hello(hello) => {
+                    let verb = if hello.extended { "ehlo" } else { "helo" };
+                    events.push(format!("{verb} {}", hello.name));
+                }
+                Output::Mail(ask, mail) => {
+                    events.push(format!("mail {mail}"));
+                    if let Some(verdict) = Answer::of(mail.reverse_path.as_str()).verdict() {
+                        self.session.answer(ask, verdict).unwrap();
+                    }
+                }
+                Output::Rcpt(ask, rcpt) => {
+                    events.push(format!("rcpt {rcpt}"));
+                    if let Some(verdict) = Answer::of(rcpt.forward_path.as_str()).verdict() {
+                        self.session.answer(ask, verdict).unwrap();
+                    }
+                }
+                Output::Data(ask) => {
+                    self.message.clear();
+                    if let Some(verdict) = self.data.verdict() {
+                        self.session.answer(ask, verdict).unwrap();
+                    }
+                }
+                Output::Body(octets) => {
+                    assert!(!octets.is_empty());
+                    self.message.extend_from_slice(octets);
+                }
+                Output::EndOfMessage(ask) => {
+                    events.push(format!("message {}", escape(&self.message)));
+                    if let Some(commit) = self.commit.clone() {
+                        self.session.answer(ask, commit).unwrap();
+                    }
+                }
+                Output::Abort => events.push("abort".to_owned()),
+                // How many there are depends on the cut.
+                Output::Note(Event::InputBehindStartTls { octets }) => {
+                    assert!(octets > 0);
+                    events.push("InputBehindStartTls".to_owned());
+                }
+                Output::Note(event) => events.push(format!("{event:?}")),
+                Output::StartTls => self.wants_tls = true,
+                Output::Wait(_) => {}
+                Output::Close => self.closed = true,
+            }
+            self.events = events;
+            if self.wants_tls || self.closed || !self.session.input().is_empty() {
+                return;
+            }
+        }
+    }
+}
+
+impl Side for Driver {
+    fn feed(&mut self, mut bytes: &[u8]) {
+        while !bytes.is_empty() && !self.closed {
+            let space = self.session.input();
+            let n = space.len().min(bytes.len());
+            assert!(n > 0, "a session that waits has space");
+            space[..n].copy_from_slice(&bytes[..n]);
+            self.session.received(n).unwrap();
+            bytes = &bytes[n..];
+            self.drain();
+        }
+    }
+
+    fn take_output(&mut self) -> Vec<u8> {
+        mem::take(&mut self.output)
+    }
+
+    fn take_events(&mut self) -> Vec<String> {
+        mem::take(&mut self.events)
+    }
+
+    fn wants_tls(&self) -> bool {
+        self.wants_tls
+    }
+
+    fn tls_established(&mut self) {
+        assert!(self.session.input().is_empty(), "nothing is read before the handshake");
+        self.wants_tls = false;
+        self.session.tls_established().unwrap();
+        assert!(self.session.under_tls() && self.session.hello().is_none());
+        self.drain();
+    }
+
+    fn tls_failed(&mut self) {
+        self.wants_tls = false;
+        self.session.tls_failed().unwrap();
+        self.drain();
+    }
+
+    fn end_of_input(&mut self) {
+        self.session.end_of_input();
+        self.drain();
+    }
+
+    fn timed_out(&mut self) {
+        self.session.timed_out();
+        self.drain();
+    }
+
+    fn shut_down(&mut self) {
+        self.session.shut_down();
+        self.drain();
+    }
+
+    fn closed(&self) -> bool {
+        self.closed
+    }
+}
