@@ -10,6 +10,7 @@
 //!   is cut short, perhaps by an attacker: [`UnexpectedEof`](std::io::ErrorKind::UnexpectedEof), after
 //!   all that was received whole has been read. Many SMTP peers close so after QUIT.
 //! - What the peer garbles is [`InvalidData`](std::io::ErrorKind::InvalidData).
+//! - A read that failed fails again in the same way.
 
 use std::{
     fmt,
@@ -29,7 +30,11 @@ use crate::Backend;
 /// - Reading 0 octets means that the peer said close_notify; an end without it is
 ///   [`UnexpectedEof`](io::ErrorKind::UnexpectedEof).
 /// - Shutting down sends close_notify and does not wait for the peer's.
-pub struct Stream<IO>(pub(crate) Session<IO>);
+pub struct Stream<IO> {
+    session: Session<IO>,
+    /// How reading failed: it fails so for ever, and the library is not asked again.
+    failed: Option<io::ErrorKind>,
+}
 
 pub(crate) enum Session<IO> {
     #[cfg(feature = "rustls")]
@@ -39,10 +44,14 @@ pub(crate) enum Session<IO> {
 }
 
 impl<IO> Stream<IO> {
+    pub(crate) const fn new(session: Session<IO>) -> Self {
+        Self { session, failed: None }
+    }
+
     /// Which library this is.
     #[must_use]
     pub const fn backend(&self) -> Backend {
-        match self.0 {
+        match self.session {
             #[cfg(feature = "rustls")]
             Session::Rustls(_) => Backend::Rustls,
             #[cfg(feature = "openssl")]
@@ -53,7 +62,7 @@ impl<IO> Stream<IO> {
     /// The transport, to ask for addresses and the like.
     #[must_use]
     pub fn get_ref(&self) -> &IO {
-        match &self.0 {
+        match &self.session {
             #[cfg(feature = "rustls")]
             Session::Rustls(stream) => stream.get_ref().0,
             #[cfg(feature = "openssl")]
@@ -70,7 +79,7 @@ impl<IO> fmt::Debug for Stream<IO> {
 
 macro_rules! forward {
     ($stream:expr, $inner:ident => $call:expr) => {
-        match &mut $stream.get_mut().0 {
+        match &mut $stream.session {
             #[cfg(feature = "rustls")]
             Session::Rustls(inner) => {
                 let $inner = Pin::new(inner.as_mut());
@@ -94,7 +103,15 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> AsyncRead for Stream<IO> {
         if buf.remaining() == 0 {
             return Poll::Ready(Ok(()));
         }
-        forward!(self, inner => inner.poll_read(cx, buf))
+        let this = self.get_mut();
+        if let Some(kind) = this.failed {
+            return Poll::Ready(Err(kind.into()));
+        }
+        let read = forward!(this, inner => inner.poll_read(cx, buf));
+        if let Poll::Ready(Err(error)) = &read {
+            this.failed = Some(error.kind());
+        }
+        read
     }
 }
 
@@ -104,7 +121,7 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Stream<IO> {
         cx: &mut Context<'_>,
         buf: &[u8],
     ) -> Poll<io::Result<usize>> {
-        forward!(self, inner => inner.poll_write(cx, buf))
+        forward!(self.get_mut(), inner => inner.poll_write(cx, buf))
     }
 
     fn poll_write_vectored(
@@ -112,7 +129,7 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Stream<IO> {
         cx: &mut Context<'_>,
         bufs: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        forward!(self, inner => inner.poll_write_vectored(cx, bufs))
+        forward!(self.get_mut(), inner => inner.poll_write_vectored(cx, bufs))
     }
 
     fn is_write_vectored(&self) -> bool {
@@ -120,10 +137,10 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Stream<IO> {
     }
 
     fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        forward!(self, inner => inner.poll_flush(cx))
+        forward!(self.get_mut(), inner => inner.poll_flush(cx))
     }
 
     fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        forward!(self, inner => inner.poll_shutdown(cx))
+        forward!(self.get_mut(), inner => inner.poll_shutdown(cx))
     }
 }

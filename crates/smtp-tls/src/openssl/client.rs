@@ -66,7 +66,7 @@ impl Connector {
             return Err(failure);
         }
         let info = info(stream.ssl(), host.server_name().map(str::to_owned));
-        Ok((Stream(Session::OpenSsl(super::Stream::new(stream))), info))
+        Ok((Stream::new(Session::OpenSsl(super::Stream::new(stream))), info))
     }
 
     fn session(&self, host: &PeerName) -> Result<Ssl, ErrorStack> {

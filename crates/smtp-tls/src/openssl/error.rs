@@ -11,8 +11,6 @@ use crate::{Alert, CertificateProblem, HandshakeError};
 
 /// ERR_LIB_SSL.
 const LIBRARY_SSL: i32 = 20;
-/// ERR_LIB_X509.
-const LIBRARY_X509: i32 = 11;
 /// SSL_AD_REASON_OFFSET: an alert received is this plus its number.
 const ALERTS: i32 = 1000;
 
@@ -32,10 +30,6 @@ mod reason {
     pub(super) const VERSION_TOO_LOW: i32 = 396;
     pub(super) const NO_SHARED_GROUPS: i32 = 410;
 }
-
-/// Reasons of the X509 library (openssl/x509err.h).
-const KEY_TYPE_MISMATCH: i32 = 115;
-const KEY_VALUES_MISMATCH: i32 = 116;
 
 /// Results of a verification (openssl/x509_vfy.h).
 mod verdict {
@@ -131,14 +125,6 @@ pub(super) fn truncated() -> io::Error {
         io::ErrorKind::UnexpectedEof,
         "the peer closed the connection without ending its TLS session",
     )
-}
-
-/// Whether the private key belongs to another certificate.
-pub(super) fn is_key_mismatch(stack: &ErrorStack) -> bool {
-    stack.errors().iter().any(|error| {
-        error.library_code() == LIBRARY_X509
-            && matches!(error.reason_code(), KEY_TYPE_MISMATCH | KEY_VALUES_MISMATCH)
-    })
 }
 
 fn ssl_reason(stack: &ErrorStack) -> Option<i32> {

@@ -34,14 +34,12 @@ impl Acceptor {
         if let Some(ciphers) = &policy.ciphers {
             apply_ciphers(&mut context, ciphers, policy.versions, unhonoured)?;
         }
-        apply_identity(&mut context, &policy.identity).map_err(|e| {
-            let origin = policy.identity.origin();
-            if error::is_key_mismatch(&e) {
-                ConfigError::KeyMismatch { origin }
-            } else {
-                ConfigError::Identity { origin, reason: error::line(&e) }
-            }
-        })?;
+        let origin = policy.identity.origin();
+        let matches = apply_identity(&mut context, &policy.identity)
+            .map_err(|e| ConfigError::Identity { origin, reason: error::line(&e) })?;
+        if !matches {
+            return Err(ConfigError::KeyMismatch { origin });
+        }
         apply_resumption(&mut context, policy.resumption).map_err(|e| library(&e))?;
         // Without a callback OpenSSL forgets the name that the client asked for.
         context.set_servername_callback(|_, _| Ok(()));
@@ -62,21 +60,27 @@ impl Acceptor {
         }
         let name = stream.ssl().servername(NameType::HOST_NAME).and_then(received_name);
         let info = info(stream.ssl(), name);
-        Ok((Stream(Session::OpenSsl(super::Stream::new(stream))), info))
+        Ok((Stream::new(Session::OpenSsl(super::Stream::new(stream))), info))
     }
 }
 
-fn apply_identity(context: &mut SslContextBuilder, identity: &Identity) -> Result<(), ErrorStack> {
+/// Whether the key is the leaf's; then, and only then, the identity is in place.
+fn apply_identity(
+    context: &mut SslContextBuilder,
+    identity: &Identity,
+) -> Result<bool, ErrorStack> {
     let key = PKey::private_key_from_der(identity.key().secret_der())?;
-    let mut chain = identity.chain().iter().map(|certificate| X509::from_der(certificate.der()));
-    if let Some(leaf) = chain.next() {
-        context.set_certificate(&*leaf?)?;
+    let leaf = X509::from_der(identity.leaf().der())?;
+    if !leaf.public_key()?.public_eq(&key) {
+        return Ok(false);
     }
-    for issuer in chain {
-        context.add_extra_chain_cert(issuer?)?;
+    context.set_certificate(&leaf)?;
+    for issuer in &identity.chain()[1..] {
+        context.add_extra_chain_cert(X509::from_der(issuer.der())?)?;
     }
     context.set_private_key(&key)?;
-    context.check_private_key()
+    context.check_private_key()?;
+    Ok(true)
 }
 
 fn apply_ciphers(

@@ -75,7 +75,7 @@ impl Connector {
         match connector.connect(name, io).into_fallible().await {
             Ok(stream) => {
                 let info = info(stream.get_ref().1, host.server_name().map(str::to_owned));
-                Ok((Stream(Session::Rustls(Box::new(stream.into()))), info))
+                Ok((Stream::new(Session::Rustls(Box::new(stream.into()))), info))
             }
             Err((failure, mut io)) => {
                 // The alert is in the transport already; the peer learns that nothing follows.

@@ -62,7 +62,7 @@ impl Acceptor {
             Ok(stream) => {
                 let session = stream.get_ref().1;
                 let info = info(session, session.server_name().and_then(received_name));
-                Ok((Stream(Session::Rustls(Box::new(stream.into()))), info))
+                Ok((Stream::new(Session::Rustls(Box::new(stream.into()))), info))
             }
             Err((failure, mut io)) => {
                 // The alert is in the transport already; the peer learns that nothing follows.
