@@ -1,10 +1,305 @@
 //! GreenArrow and qmail control directories as typed TLS policies.
+//!
+//! [`Control::load`] reads a control directory through a [`Source`], once and whole, and
+//! answers what each SMTP service offers, what one client is allowed, which recipients are taken and
+//! which TLS outgoing mail needs. Every value keeps where it came from, and every setting that
+//! is not honoured is named by a [`Diagnostic`] with its file and line. No TLS library, no socket and
+//! no clock is used here, and nothing that is read is ever run.
+//!
+//! ```
+//! use hvmail_control::{Control, listener::TlsMode, source::Memory};
+//!
+//! let source = Memory::new()
+//!     .file("me", "mx.example.com\n")
+//!     .file("rcpthosts", "example.com\n")
+//!     .file("smtp.tcp", "127.0.0.1:allow,RELAYCLIENT=\"\"\n:allow\n")
+//!     .file("smtp3", "ENABLED=1\nPORT=465\nSMTPS=1\nexport SMTPS\n")
+//!     .file("greenarrow.conf", "domain bank.example {\n  starttls_require yes\n}\n");
+//! let control = Control::load(&source);
+//!
+//! let smtp3 = control.service("smtp3").unwrap();
+//! assert_eq!(smtp3.tls_mode.value, TlsMode::Implicit);
+//! // There is no certificate, so this service stays down; the others run.
+//! assert!(smtp3.broken && !control.is_fatal());
+//! assert_eq!(
+//!     control.location(smtp3.tls_mode.origin).unwrap().to_string(),
+//!     "/var/hvmail/control/smtp3:3:7"
+//! );
+//!
+//! let smtp = control.service("smtp").unwrap();
+//! assert!(control.for_peer(smtp, "127.0.0.1".parse().unwrap()).relay.is_some());
+//! assert!(control.accepts(Some("example.com")) && !control.accepts(Some("example.net")));
+//!
+//! let rule = control.outgoing_for("bank.example", None).unwrap();
+//! assert!(rule.policy.level.required());
+//! ```
+//!
+//! # What is read
+//!
+//! | file | meaning | status |
+//! |---|---|---|
+//! | `me` | the host's name | honoured; without it the program chooses one |
+//! | `rcpthosts` | domains that mail is taken for | honoured; absent means none, not every one |
+//! | `databytes` | largest message, octets | honoured; 0 or absent: no limit |
+//! | `timeoutsmtpd` | seconds a client may be silent | honoured; absent: 300 |
+//! | `timeoutconnect`, `timeoutremote` | seconds for outgoing connections | honoured |
+//! | `smtproutes` | `domain:host:port` | honoured, behind `smtp_route` |
+//! | `smtp.ipaddr`, `smtp.port`, `smtp.concurrency`, `smtp.starttls` | service `smtp` | honoured; absent: every address, 25, 100, on |
+//! | `smtp.auth` | SMTP AUTH | not offered yet: a warning where it is asked for |
+//! | `smtp2`, `smtp3` | `ENABLED IPADDR PORT CONCURRENCY TCPRULES_INHERIT GREENARROW_STARTTLS`, and exported `SMTPS TLSCIPHERS` | honoured; every other variable is named; absent: the service is off |
+//! | `smtp.tcp`, `smtp2.tcp`, `smtp3.tcp` | who may connect; RELAYCLIENT, TLSCIPHERS | honoured, the text and not the compiled form; rules by host name or IPv6 address are named |
+//! | `greenarrow.conf`, `.greenarrow-defaults.conf` | `starttls_use`, `starttls_require`, `smtp_route`, `tls_certificate_files`, `tls_certificate_auto_generate` | honoured; other directives about TLS are named |
+//! | `tls.servercert.pem`, `httpd.ssl.key`, `httpd.ssl.crt`, `httpd.ssl.ca` | certificate, deprecated ways | honoured where no directive names one |
+//! | `tls.tlsserverciphers`, the variable TLSCIPHERS | OpenSSL cipher string | handed to the TLS library's adapter |
+//! | `tls.rsa512.pem`, `tls.rsa1024.pem`, `tls.dh512.pem`, `tls.dh1024.pem`, `tls.dh2048.pem` | temporary keys | named, not used |
+//! | `tls.clientca.pem`, `tls.clientcrl.pem`, `tls.tlsclients` | relaying by client certificate | named, not honoured yet; the vendor calls them unsupported |
+//!
+//! # What is broken by what
+//!
+//! An error in `greenarrow.conf`'s grammar, or no service left to run, is fatal ([`Control::is_fatal`]).
+//! Any other error breaks what it names: a service that an error names does not
+//! [run](Service::runs), and a domain whose outgoing rule cannot be understood gets no rule.
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
+use std::net::IpAddr;
+
+mod access;
+pub mod certificate;
 pub mod conf;
 pub mod diagnostic;
 pub mod error;
+pub mod inventory;
 pub mod limits;
+pub mod listener;
+pub mod outgoing;
+pub mod policy;
 pub mod read;
+pub mod recipients;
+pub mod setting;
 pub mod snapshot;
 pub mod source;
+pub mod write;
+
+use certificate::CertificateRequest;
+use conf::lookup::Lookup;
+use conf::tree::Tree;
+use diagnostic::{Diagnostic, Severity, quoted};
+use outgoing::{Outgoing, OutgoingRule, UnusableRule};
+use policy::{Inbound, PeerRules};
+use read::flag;
+use recipients::Recipients;
+use setting::{Found, Gather};
+use snapshot::{Loader, Location, Origin, OriginId, Origins, Snapshot};
+use source::Source;
+
+pub use listener::{Service, ServiceTls, TlsMode};
+pub use setting::Setting;
+
+/// A control directory, read once and whole.
+#[derive(Clone, Debug)]
+pub struct Control {
+    /// Every file that was read.
+    pub snapshot: Snapshot,
+    /// The host's name, where `me` has one.
+    pub me: Option<Setting<String>>,
+    /// `smtp`, `smtp2` and `smtp3`, in this order, whether they run or not.
+    pub services: Vec<Service>,
+    /// What holds for every service and client.
+    pub inbound: Inbound,
+    /// The domains that mail is taken for.
+    pub recipients: Recipients,
+    /// What governs outgoing mail.
+    pub outgoing: Outgoing,
+    /// A certificate that the program is asked to make before it serves.
+    pub certificate_request: Option<CertificateRequest>,
+    /// What there is to say, in the order in which it was found.
+    pub diagnostics: Vec<Diagnostic>,
+    lookup: Lookup,
+    origins: Origins,
+    configuration_is_good: bool,
+}
+
+impl Control {
+    /// Reads a control directory. It never fails: what cannot be used is among the
+    /// [diagnostics](Self::diagnostics), and [`is_fatal`](Self::is_fatal) says whether
+    /// anything can be served at all.
+    #[must_use]
+    pub fn load(source: &dyn Source) -> Self {
+        let mut loader = Loader::new(source);
+        let (tree, mut diagnostics) = Tree::load(&mut loader);
+        let (lookup, said) = Lookup::new(tree);
+        diagnostics.extend(said);
+        let configuration_is_good = !has_error(&diagnostics);
+        let mut gather = Gather::new(loader);
+        gather.say_all(diagnostics, None);
+        // A tree that does not parse is not to be used: half of its rules may be missing.
+        let lookup = if configuration_is_good { lookup } else { Lookup::default() };
+
+        let me = read_me(&mut gather);
+        let mut services = listener::services(&mut gather);
+        let inbound = policy::inbound(&mut gather);
+        let recipients = recipients::read(&mut gather);
+        if recipients.is_none() {
+            refuse_all(&mut gather, &services);
+        }
+        let found = certificate::find(&mut gather, lookup.tree(), me.as_ref());
+        policy::apply(&mut gather, &mut services, found.identity.as_ref());
+        let outgoing = outgoing::read(&mut gather, &lookup);
+        inventory::directives(&mut gather, lookup.tree());
+        inventory::files(&mut gather);
+
+        let Gather { loader, origins, mut diagnostics } = gather;
+        mark_broken(&mut services, &diagnostics);
+        listener::report_conflicts(&services, &mut diagnostics);
+        mark_broken(&mut services, &diagnostics);
+        Self {
+            snapshot: loader.finish(),
+            me,
+            services,
+            inbound,
+            recipients: recipients.unwrap_or_default(),
+            outgoing,
+            certificate_request: found.request,
+            diagnostics,
+            lookup,
+            origins,
+            configuration_is_good,
+        }
+    }
+
+    /// Whether nothing can be served: `greenarrow.conf` does not parse, or no service is left.
+    #[must_use]
+    pub fn is_fatal(&self) -> bool {
+        !self.configuration_is_good || !self.services.iter().any(Service::runs)
+    }
+
+    /// Whether `greenarrow.conf` was understood, so that outgoing mail can be sent under its rules.
+    #[must_use]
+    pub const fn configuration_is_good(&self) -> bool {
+        self.configuration_is_good
+    }
+
+    /// Whether anything is an error, be it fatal or not.
+    #[must_use]
+    pub fn has_errors(&self) -> bool {
+        has_error(&self.diagnostics)
+    }
+
+    /// The service of this name.
+    #[must_use]
+    pub fn service(&self, name: &str) -> Option<&Service> {
+        self.services.iter().find(|service| service.name == name)
+    }
+
+    /// What a client is allowed on a service of this control directory.
+    #[must_use]
+    pub fn for_peer(&self, service: &Service, peer: IpAddr) -> PeerRules {
+        policy::for_peer(service, &self.origins, peer)
+    }
+
+    /// Whether mail for an address with this domain is taken from everybody; `None` is an address
+    /// without a domain. A client with RELAYCLIENT need not be asked about.
+    #[must_use]
+    pub fn accepts(&self, recipient_domain: Option<&str>) -> bool {
+        self.recipients.accepts(recipient_domain)
+    }
+
+    /// What holds for mail to a domain that leaves by the IP address with this name.
+    ///
+    /// # Errors
+    /// The rule for the domain cannot be understood, or `greenarrow.conf` as a whole: the mail is to
+    /// be kept and tried later.
+    pub fn outgoing_for(
+        &self,
+        domain: &str,
+        ip_name: Option<&str>,
+    ) -> Result<OutgoingRule, UnusableRule> {
+        if !self.configuration_is_good {
+            let reason = "greenarrow.conf cannot be read".to_owned();
+            return Err(UnusableRule { reason, origin: None });
+        }
+        self.outgoing.rule(&self.lookup, &self.origins, domain, ip_name)
+    }
+
+    /// The configuration file, for directives that have no accessor here.
+    #[must_use]
+    pub const fn configuration(&self) -> &Lookup {
+        &self.lookup
+    }
+
+    /// What is behind an origin of this directory's values.
+    #[must_use]
+    pub fn origin(&self, id: OriginId) -> Option<&Origin> {
+        self.origins.get(id)
+    }
+
+    /// The file, line and column behind an origin; `None` for a default or an environment variable.
+    #[must_use]
+    pub fn location(&self, id: OriginId) -> Option<Location> {
+        match self.origins.get(id)? {
+            Origin::File(span) => Some(self.snapshot.location(*span)),
+            Origin::Default(_) | Origin::Environment(_) => None,
+        }
+    }
+}
+
+fn has_error(diagnostics: &[Diagnostic]) -> bool {
+    diagnostics.iter().any(|diagnostic| diagnostic.severity == Severity::Error)
+}
+
+fn mark_broken(services: &mut [Service], diagnostics: &[Diagnostic]) {
+    for service in services {
+        service.broken = diagnostics.iter().any(|diagnostic| {
+            diagnostic.severity == Severity::Error
+                && diagnostic.service.as_deref() == Some(service.name)
+        });
+    }
+}
+
+/// Without knowing its recipients a service would refuse mail for good that is this host's.
+fn refuse_all(gather: &mut Gather<'_>, services: &[Service]) {
+    for service in services.iter().filter(|service| service.enabled.value) {
+        let path = gather.loader.resolve("rcpthosts");
+        gather.say(
+            Diagnostic::error(
+                "recipients-unknown",
+                format!("{} does not know which recipients to take", service.name),
+            )
+            .in_file(path)
+            .for_service(service.name),
+        );
+    }
+}
+
+fn read_me(gather: &mut Gather<'_>) -> Option<Setting<String>> {
+    let file = match gather.find("me", None) {
+        Found::File(file) => file,
+        Found::Unreadable => return None,
+        Found::Absent => {
+            let path = gather.loader.resolve("me");
+            gather.say(
+                Diagnostic::warning(
+                    "no-host-name",
+                    "this file is absent: the program chooses the name of the host",
+                )
+                .in_file(path)
+                .with_help("write the host's fully qualified name"),
+            );
+            return None;
+        }
+    };
+    let reading = gather.parse(file, |bytes, file| {
+        flag::text(bytes, file).and_then("not-a-host-name", |text| {
+            let good = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_');
+            if text.chars().all(good) && text.len() <= limits::MAX_HOST_NAME {
+                Ok(text)
+            } else {
+                Err(format!("{} is no host name", quoted(&text)))
+            }
+        })
+    });
+    gather.say_all(reading.diagnostics, None);
+    let written = reading.value?;
+    let origin = gather.origins.id(Origin::File(written.span));
+    Some(Setting { value: written.value, origin, replaced: Vec::new() })
+}

@@ -4,6 +4,8 @@
 //! memory or the time of the process that reads it. Each stands far above what a real installation
 //! needs, and running into one is an error that names the number.
 
+use std::time::Duration;
+
 /// The largest file that [`Directory`](crate::source::Directory) reads, in octets: 16 MiB.
 pub const MAX_FILE_SIZE: u64 = 16 * 1024 * 1024;
 
@@ -32,3 +34,12 @@ pub const MAX_DIAGNOSTICS: usize = 100;
 
 /// How many characters of a file's text a message quotes before it is cut short.
 pub const MAX_QUOTED: usize = 64;
+
+/// The most connections that one service may be told to serve at once.
+pub const MAX_CONCURRENCY: u64 = 1_000_000;
+
+/// The longest time that a `timeout…` file may ask for: a day.
+pub const MAX_TIMEOUT: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// The longest host name, in octets (RFC 1035, section 2.3.4, as written with dots).
+pub const MAX_HOST_NAME: usize = 253;

@@ -21,6 +21,26 @@ pub struct Reading<T> {
 }
 
 impl<T> Reading<T> {
+    /// The same reading with what `parse` makes of the value. Where that fails, its sentence is an
+    /// error of this code at the place of the value.
+    pub fn and_then<U>(
+        self,
+        code: &'static str,
+        parse: impl FnOnce(T) -> Result<U, String>,
+    ) -> Reading<U> {
+        let Self { value, diagnostics } = self;
+        let Some(written) = value else { return Reading { value: None, diagnostics } };
+        match parse(written.value) {
+            Ok(value) => {
+                Reading { value: Some(Spanned { value, span: written.span }), diagnostics }
+            }
+            Err(message) => {
+                let because = Diagnostic::error(code, message).at(written.span);
+                Reading::unusable(diagnostics, because)
+            }
+        }
+    }
+
     fn unusable(mut diagnostics: Vec<Diagnostic>, because: Diagnostic) -> Self {
         diagnostics.push(because);
         Self { value: None, diagnostics }
@@ -59,28 +79,12 @@ pub fn text(bytes: &[u8], file: FileId) -> Reading<String> {
 
 /// Reads a decimal number within `range`.
 pub fn number(bytes: &[u8], file: FileId, range: RangeInclusive<u64>) -> Reading<u64> {
-    let Reading { value, diagnostics } = text(bytes, file);
-    let Some(written) = value else { return Reading { value: None, diagnostics } };
-    match parse_number(&written.value, range) {
-        Ok(value) => Reading { value: Some(Spanned { value, span: written.span }), diagnostics },
-        Err(message) => Reading::unusable(
-            diagnostics,
-            Diagnostic::error("not-a-number", message).at(written.span),
-        ),
-    }
+    text(bytes, file).and_then("not-a-number", |text| parse_number(&text, range))
 }
 
 /// Reads a switch: `0` is off, `1` is on, nothing else is a switch.
 pub fn switch(bytes: &[u8], file: FileId) -> Reading<bool> {
-    let Reading { value, diagnostics } = text(bytes, file);
-    let Some(written) = value else { return Reading { value: None, diagnostics } };
-    match parse_switch(&written.value) {
-        Ok(value) => Reading { value: Some(Spanned { value, span: written.span }), diagnostics },
-        Err(message) => Reading::unusable(
-            diagnostics,
-            Diagnostic::error("not-a-switch", message).at(written.span),
-        ),
-    }
+    text(bytes, file).and_then("not-a-switch", |text| parse_switch(&text))
 }
 
 /// A decimal number within `range`, or what is wrong with the text.

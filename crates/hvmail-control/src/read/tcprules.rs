@@ -227,10 +227,8 @@ fn index(rules: &mut Rules, rule: &Rule, diagnostics: &mut Vec<Diagnostic>) {
     let mut covered = 0usize;
     let total = keys.len();
     for key in keys {
-        if rules.index.contains_key(&key) {
+        if *rules.index.entry(key).or_insert(number) != number {
             covered += 1;
-        } else {
-            rules.index.insert(key, number);
         }
     }
     if covered > 0 {

@@ -1,0 +1,84 @@
+//! The access rules in use: each file read once, whichever services are under it.
+//!
+//! A file that is absent restricts nobody and lets nobody relay, with a warning. A file that cannot be
+//! read, or with a line that is no rule, breaks every service under it: what it was meant to
+//! refuse is not known.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use crate::diagnostic::{Diagnostic, Severity};
+use crate::read::tcprules::{self, Rules};
+use crate::setting::{Found, Gather};
+use crate::snapshot::Origin;
+
+/// The access rules that are in use, each file read once.
+#[derive(Default)]
+pub(crate) struct AccessFiles(BTreeMap<&'static str, (Arc<Rules>, bool)>);
+
+impl AccessFiles {
+    /// The rules of `path` for a service; a file that cannot be used breaks the service.
+    pub(crate) fn get(
+        &mut self,
+        gather: &mut Gather<'_>,
+        path: &'static str,
+        service: &str,
+    ) -> Arc<Rules> {
+        let (rules, usable) =
+            self.0.entry(path).or_insert_with(|| read_access(gather, path)).clone();
+        if !usable {
+            gather.say(
+                Diagnostic::error(
+                    "access-rules-unusable",
+                    format!("the access rules of {service} cannot be used"),
+                )
+                .in_file(gather.loader.resolve(path))
+                .for_service(service),
+            );
+        }
+        rules
+    }
+}
+
+fn read_access(gather: &mut Gather<'_>, path: &'static str) -> (Arc<Rules>, bool) {
+    match gather.find(path, None) {
+        Found::Unreadable => (Arc::default(), false),
+        Found::Absent => {
+            gather.say(
+                Diagnostic::warning(
+                    "no-access-rules",
+                    "this file is absent: every client may connect, and none may relay",
+                )
+                .in_file(gather.loader.resolve(path)),
+            );
+            (Arc::default(), true)
+        }
+        Found::File(file) => {
+            let (rules, diagnostics) = gather.parse(file, tcprules::parse);
+            let usable = diagnostics.iter().all(|d| d.severity < Severity::Error);
+            gather.say_all(diagnostics, None);
+            report_rule_variables(gather, &rules);
+            for rule in rules.all() {
+                gather.origins.id(Origin::File(rule.span));
+                for (_, value) in &rule.variables {
+                    gather.origins.id(Origin::File(value.span));
+                }
+            }
+            (Arc::new(rules), usable)
+        }
+    }
+}
+
+/// One warning for each variable of the rules that has no effect here.
+fn report_rule_variables(gather: &mut Gather<'_>, rules: &Rules) {
+    let mut first: BTreeMap<&str, _> = BTreeMap::new();
+    for (name, _) in rules.all().iter().flat_map(|rule| &rule.variables) {
+        if !matches!(name.value.as_str(), "RELAYCLIENT" | "TLSCIPHERS") {
+            first.entry(name.value.as_str()).or_insert(name.span);
+        }
+    }
+    for (name, span) in first {
+        let message = format!("{name} in an access rule is kept, and has no effect");
+        gather.say(Diagnostic::warning("not-honoured", message).at(span));
+    }
+}

@@ -1,0 +1,276 @@
+//! The certificate of the server: which of the ways to name it is in force, and what it holds.
+//!
+//! The ways, the first one that is written being the only one looked at: `tls_certificate_files`,
+//! `tls_certificate_auto_generate`, the deprecated `tls.servercert.pem`, the deprecated
+//! `httpd.ssl.key`, `httpd.ssl.crt` and `httpd.ssl.ca`. That is the order in which the vendor lists
+//! them; that it is also their precedence is our inference. A way that is written and cannot be used is
+//! an error, and no later one takes its place: nobody asked for that certificate.
+//!
+//! Also our reading, where the vendor's documents are silent: `tls_certificate_files` takes any number
+//! of paths, absolute or relative to the control directory, with or without commas, and what a file
+//! is for is told by what it holds; `tls_certificate_auto_generate` takes `yes`, `no` or the
+//! names of the server, and without names the one in `me`. What it makes is kept in
+//! [`AUTO_GENERATED`].
+//!
+//! Let's Encrypt is not spoken; the vendor's directives for it are told by the
+//! [`inventory`](crate::inventory).
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use smtp_tls::{Identity, PemKind, PemSection, UnusedReason, pem_sections};
+
+use crate::conf::tree::{Directive, Tree};
+use crate::diagnostic::Diagnostic;
+use crate::setting::{Found, Gather, Setting};
+use crate::snapshot::{FileId, Origin, OriginId, Span};
+
+/// Where a generated certificate and its key are kept, below the control directory. The name is ours.
+pub const AUTO_GENERATED: &str = "tls.auto-generated.pem";
+
+/// A certificate that the configuration asks the program to make.
+///
+/// Make a self-signed certificate for `names`, write it with its key to `path` (see
+/// [`write::create`](crate::write::create)), and load the directory again.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CertificateRequest {
+    /// The names of the server, at least one.
+    pub names: Vec<String>,
+    /// The file that does not exist yet.
+    pub path: PathBuf,
+    /// The directive that asks for it.
+    pub origin: OriginId,
+}
+
+/// What the server presents.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct ServerCertificate {
+    pub(crate) identity: Option<Arc<Identity>>,
+    pub(crate) request: Option<CertificateRequest>,
+}
+
+/// Finds the certificate, and says what there is to say about it.
+pub(crate) fn find(
+    gather: &mut Gather<'_>,
+    tree: &Tree,
+    me: Option<&Setting<String>>,
+) -> ServerCertificate {
+    if let Some(directive) = in_force(gather, tree, "tls_certificate_files") {
+        let identity = from_directive(gather, &directive);
+        return ServerCertificate { identity, request: None };
+    }
+    if let Some(directive) = in_force(gather, tree, "tls_certificate_auto_generate") {
+        let texts = texts(&directive);
+        if texts != ["no"] {
+            return generated(gather, &directive, &texts, me);
+        }
+    }
+    let identity = from_deprecated(gather);
+    ServerCertificate { identity, request: None }
+}
+
+/// The last directive of this name in a `general` block. The ones before it are replaced, and told.
+fn in_force(gather: &mut Gather<'_>, tree: &Tree, name: &str) -> Option<Directive> {
+    let mut last: Option<&Directive> = None;
+    for (_, directive) in tree.directives().filter(|(_, d)| d.name.value == name) {
+        let parent = directive.parent.and_then(|parent| tree.get(parent));
+        if parent.is_none_or(|parent| parent.name.value != "general") {
+            let message = format!("{name} has an effect in a general block alone");
+            gather.say(Diagnostic::warning("not-honoured", message).at(directive.span));
+            continue;
+        }
+        if let Some(before) = last.replace(directive).filter(|b| b.layer == directive.layer) {
+            gather.say(
+                Diagnostic::warning("replaced", format!("a later {name} replaces this one"))
+                    .at(before.span)
+                    .with_related(directive.span, "the one in force"),
+            );
+        }
+    }
+    last.cloned()
+}
+
+fn texts(directive: &Directive) -> Vec<&str> {
+    directive.arguments.iter().flat_map(|a| a.values()).map(|value| value.text.as_str()).collect()
+}
+
+fn from_directive(gather: &mut Gather<'_>, directive: &Directive) -> Option<Arc<Identity>> {
+    let paths: Vec<_> =
+        directive.arguments.iter().flat_map(|argument| argument.values()).cloned().collect();
+    if paths.is_empty() {
+        let message = "tls_certificate_files names no file";
+        gather.say(Diagnostic::error("no-certificate", message).at(directive.span));
+        return None;
+    }
+    let mut material = Material::new(Some(directive.span));
+    let mut complete = true;
+    for path in paths {
+        match gather.find(&path.text, None) {
+            Found::File(file) => complete &= material.add(gather, file),
+            Found::Absent => {
+                let resolved = gather.loader.resolve(&path.text);
+                let message = format!("{} is absent", resolved.display());
+                gather.say(Diagnostic::error("missing-file", message).at(path.span));
+                complete = false;
+            }
+            Found::Unreadable => complete = false,
+        }
+    }
+    // Half of the files could still make an identity, but not the one that was asked for.
+    if complete { material.assemble(gather) } else { None }
+}
+
+fn generated(
+    gather: &mut Gather<'_>,
+    directive: &Directive,
+    texts: &[&str],
+    me: Option<&Setting<String>>,
+) -> ServerCertificate {
+    match gather.find(AUTO_GENERATED, None) {
+        Found::Unreadable => return ServerCertificate::default(),
+        Found::File(file) => {
+            let mut material = Material::new(Some(directive.span));
+            let complete = material.add(gather, file);
+            let identity = if complete { material.assemble(gather) } else { None };
+            return ServerCertificate { identity, request: None };
+        }
+        Found::Absent => {}
+    }
+    let mut names: Vec<String> =
+        texts.iter().filter(|text| **text != "yes").map(|&text| text.to_owned()).collect();
+    if names.is_empty() {
+        names.extend(me.map(|me| me.value.clone()));
+    }
+    if names.is_empty() {
+        gather.say(
+            Diagnostic::error(
+                "no-certificate",
+                "a certificate is to be made, and neither this nor `me` names the server",
+            )
+            .at(directive.span),
+        );
+        return ServerCertificate::default();
+    }
+    let path = gather.loader.resolve(AUTO_GENERATED);
+    gather.say(
+        Diagnostic::note(
+            "certificate-to-be-made",
+            format!(
+                "a self-signed certificate for {} is to be made in {}",
+                names.join(", "),
+                path.display()
+            ),
+        )
+        .at(directive.span),
+    );
+    let origin = gather.origins.id(Origin::File(directive.span));
+    ServerCertificate { identity: None, request: Some(CertificateRequest { names, path, origin }) }
+}
+
+fn from_deprecated(gather: &mut Gather<'_>) -> Option<Arc<Identity>> {
+    const HTTPD: [&str; 3] = ["httpd.ssl.key", "httpd.ssl.crt", "httpd.ssl.ca"];
+    for ways in [&["tls.servercert.pem"][..], &HTTPD] {
+        let mut material = Material::new(None);
+        let (mut complete, mut present) = (true, false);
+        for name in ways {
+            match gather.find(name, None) {
+                Found::Absent => {}
+                Found::Unreadable => (complete, present) = (false, true),
+                Found::File(file) => {
+                    present = true;
+                    complete &= material.add(gather, file);
+                }
+            }
+        }
+        if present {
+            return if complete { material.assemble(gather) } else { None };
+        }
+    }
+    None
+}
+
+/// Sections of PEM from one or more files, with their places.
+struct Material {
+    directive: Option<Span>,
+    sections: Vec<PemSection>,
+    places: Vec<Span>,
+}
+
+impl Material {
+    const fn new(directive: Option<Span>) -> Self {
+        Self { directive, sections: Vec::new(), places: Vec::new() }
+    }
+
+    /// Adds what a file holds; `false` if it cannot be read as PEM, which is then said.
+    fn add(&mut self, gather: &mut Gather<'_>, file: FileId) -> bool {
+        let bytes = gather.loader.snapshot().bytes(file);
+        let parsed = pem_sections(bytes);
+        let line = |number| line_span(bytes, file, number);
+        let fault = match parsed {
+            Ok(sections) if sections.is_empty() => {
+                ("this file holds no PEM section".to_owned(), line(1))
+            }
+            Ok(sections) => {
+                self.places.extend(sections.iter().map(|section| line(section.line)));
+                self.sections.extend(sections);
+                return true;
+            }
+            Err(error) => (error.to_string(), line(error.line())),
+        };
+        self.say(gather, "unusable-certificate", fault.0, Some(fault.1));
+        false
+    }
+
+    fn assemble(self, gather: &mut Gather<'_>) -> Option<Arc<Identity>> {
+        let assembly = match Identity::assemble(&self.sections) {
+            Ok(assembly) => assembly,
+            Err(error) => {
+                let place = error.section().and_then(|section| self.places.get(section).copied());
+                self.say(gather, "unusable-certificate", error.to_string(), place);
+                return None;
+            }
+        };
+        for unused in &assembly.unused {
+            let what = match unused.reason {
+                UnusedReason::Duplicate => "this section was there before",
+                UnusedReason::UnrelatedCertificate => {
+                    "this certificate is not in the chain of the server's and is not sent"
+                }
+                UnusedReason::OtherKind(PemKind::DhParameters) => {
+                    "DH parameters are not used: both TLS libraries choose their own"
+                }
+                UnusedReason::OtherKind(_) => "this is neither a certificate nor a private key",
+            };
+            if let Some(place) = self.places.get(unused.section) {
+                gather.say(Diagnostic::note("unused-section", what).at(*place));
+            }
+        }
+        let origin = self.directive.or_else(|| self.places.first().copied()).map(Origin::File);
+        let identity = assembly.identity;
+        Some(Arc::new(match origin {
+            Some(origin) => identity.with_origin(gather.origins.id(origin)),
+            None => identity,
+        }))
+    }
+
+    fn say(&self, gather: &mut Gather<'_>, code: &'static str, what: String, at: Option<Span>) {
+        let place = at.or_else(|| self.places.first().copied()).or(self.directive);
+        let diagnostic = Diagnostic::error(code, what);
+        let diagnostic = match place {
+            Some(place) => diagnostic.at(place),
+            None => diagnostic,
+        };
+        gather.say(match self.directive {
+            Some(directive) => diagnostic.with_related(directive, "asked for here"),
+            None => diagnostic,
+        });
+    }
+}
+
+/// The place of a line, from 1, without its end.
+fn line_span(bytes: &[u8], file: FileId, number: u32) -> Span {
+    let index = usize::try_from(number).unwrap_or(usize::MAX).saturating_sub(1);
+    crate::read::lines(bytes)
+        .nth(index)
+        .map_or(Span::new(file, 0, 0), |line| line.trim_end().span(file))
+}

@@ -1,0 +1,324 @@
+//! The rules for mail that leaves: which TLS it needs, and where it goes.
+//!
+//! TLS is decided by `starttls_use` and `starttls_require` of `greenarrow.conf`, each looked up on
+//! its own for the IP address and the recipient's domain. Requiring means encrypted, not verified, and implies
+//! using. Without either there is no STARTTLS. A failed handshake is never followed by clear text: no
+//! documented setting asks for that.
+//!
+//! The route is `smtp_route`, else the entry of `smtproutes` for the longest part of the domain,
+//! else none: the domain's own hosts. A route to port 465 is TLS from the first byte.
+//!
+//! A rule that is written and cannot be understood is an error when the directory is loaded, and for
+//! the domains that it governs: mail is then kept back, neither sent without the TLS that was asked for
+//! nor to another host.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use smtp_tls::ClientPolicy;
+use thiserror::Error;
+
+use crate::conf::lookup::{Found as FoundDirective, Lookup};
+use crate::diagnostic::{Diagnostic, quoted};
+use crate::limits::MAX_TIMEOUT;
+use crate::read::{flag, list};
+use crate::setting::{Found, Gather, Setting};
+use crate::snapshot::{Origin, OriginId, Origins, Span, Spanned};
+
+/// A host to hand mail to, instead of the domain's own.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Route {
+    /// A host name or an IP address.
+    pub host: String,
+    /// The port.
+    pub port: u16,
+}
+
+/// What holds for mail to one domain.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OutgoingRule {
+    /// The TLS that it needs. Its origin is the rule that decided.
+    pub policy: ClientPolicy,
+    /// Where it goes; `None`: to the domain's own hosts.
+    pub route: Option<Route>,
+    /// The rule that named the route.
+    pub route_origin: Option<OriginId>,
+    /// Whether STARTTLS is used where it is offered.
+    pub starttls_use: Setting<bool>,
+    /// Whether nothing may be sent in clear.
+    pub starttls_require: Setting<bool>,
+}
+
+/// The rule for a domain cannot be understood. Mail for the domain is to be kept and tried later.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+#[error("the rule for this domain cannot be used: {reason}")]
+pub struct UnusableRule {
+    /// What is wrong with it.
+    pub reason: String,
+    /// Where it is written.
+    pub origin: Option<OriginId>,
+}
+
+/// Everything that governs outgoing mail.
+#[derive(Clone, Debug)]
+pub struct Outgoing {
+    /// How long a connection may take to be made (`timeoutconnect`); `None`: as the client thinks right.
+    pub timeout_connect: Setting<Option<Duration>>,
+    /// How long the other side may take for each step (`timeoutremote`); `None`: RFC 5321, section
+    /// 4.5.3.2.
+    pub timeout_remote: Setting<Option<Duration>>,
+    routes: Routes,
+    no_rule: OriginId,
+}
+
+/// What an entry of `smtproutes` says: a route, none (`domain:`), or nothing that can be used.
+type Entry = Result<Option<Route>, String>;
+
+/// The entries of `smtproutes` by domain, or why nobody knows what it routes.
+type Routes = Result<HashMap<String, Spanned<Entry>>, String>;
+
+/// Reads the files, and checks every rule of `greenarrow.conf`, so that none fails unseen later.
+pub(crate) fn read(gather: &mut Gather<'_>, lookup: &Lookup) -> Outgoing {
+    for name in ["starttls_use", "starttls_require", "smtp_route"] {
+        for found in lookup.occurrences(name) {
+            gather.origins.id(Origin::File(found.directive.span));
+            let checked = match name {
+                "smtp_route" => directive_route(&found).map(drop),
+                _ => found.directive.boolean().map(drop).map_err(|error| Box::new(error.into())),
+            };
+            if let Err(diagnostic) = checked {
+                gather.say(*diagnostic);
+            }
+        }
+        for found in lookup.elsewhere(name) {
+            let message = format!("{name} has no effect in this place: it is not honoured here");
+            gather.say(
+                Diagnostic::warning("not-honoured", message)
+                    .at(found.directive.span)
+                    .with_help("it is honoured in general, ip_address and domain"),
+            );
+        }
+        gather.diagnostics.extend(lookup.overridden(name));
+    }
+    report_contradictions(gather, lookup);
+    Outgoing {
+        timeout_connect: timeout(gather, "timeoutconnect"),
+        timeout_remote: timeout(gather, "timeoutremote"),
+        routes: routes(gather),
+        no_rule: gather.origins.id(Origin::Default("starttls_use")),
+    }
+}
+
+/// The seconds in a one-value file.
+pub(crate) fn timeout(gather: &mut Gather<'_>, name: &'static str) -> Setting<Option<Duration>> {
+    gather.one_value(
+        name,
+        None,
+        |bytes, file| {
+            flag::text(bytes, file).and_then("not-a-number", |text| {
+                flag::parse_number(&text, 1..=MAX_TIMEOUT.as_secs())
+                    .map(|seconds| Some(Duration::from_secs(seconds)))
+            })
+        },
+        None,
+    )
+}
+
+/// `starttls_use no` beside `starttls_require yes`: requiring wins, and that is said.
+fn report_contradictions(gather: &mut Gather<'_>, lookup: &Lookup) {
+    let says = |found: &FoundDirective<'_>, value| {
+        found.directive.boolean().is_ok_and(|said| said.value == value)
+    };
+    for require in lookup.occurrences("starttls_require").filter(|found| says(found, true)) {
+        let beside = lookup
+            .occurrences("starttls_use")
+            .find(|found| found.directive.parent == require.directive.parent && says(found, false));
+        if let Some(unused) = beside {
+            gather.say(
+                Diagnostic::warning(
+                    "starttls-required-and-not-used",
+                    "starttls_require yes implies starttls_use yes: this has no effect",
+                )
+                .at(unused.directive.span)
+                .with_related(require.directive.span, "TLS is required here"),
+            );
+        }
+    }
+}
+
+impl Outgoing {
+    /// What holds for mail to `domain` that leaves by the IP address called `address`.
+    pub(crate) fn rule(
+        &self,
+        lookup: &Lookup,
+        origins: &Origins,
+        domain: &str,
+        address: Option<&str>,
+    ) -> Result<OutgoingRule, UnusableRule> {
+        let origin_of = |span: Span| origins.find(&Origin::File(span));
+        let switch = |name| {
+            let Some(found) = lookup.find(name, address, domain) else {
+                let (value, origin) = (false, self.no_rule);
+                return Ok(Setting { value, origin, replaced: Vec::new() });
+            };
+            let origin = origin_of(found.directive.span);
+            match found.directive.boolean() {
+                Ok(said) => Ok(Setting {
+                    value: said.value,
+                    origin: origin.unwrap_or(self.no_rule),
+                    replaced: Vec::new(),
+                }),
+                Err(error) => Err(UnusableRule { reason: error.to_string(), origin }),
+            }
+        };
+        let starttls_use: Setting<bool> = switch("starttls_use")?;
+        let starttls_require: Setting<bool> = switch("starttls_require")?;
+        let (route, route_span) = self.route(lookup, origins, domain, address)?;
+        let (policy, decided_by) = match (starttls_require.value, starttls_use.value) {
+            (true, _) => (ClientPolicy::required(), starttls_require.origin),
+            (false, true) => (ClientPolicy::opportunistic(), starttls_use.origin),
+            (false, false) => (ClientPolicy::plaintext(), starttls_use.origin),
+        };
+        let implicit = route.as_ref().is_some_and(|route| route.port == IMPLICIT_TLS_PORT);
+        let policy = if implicit { policy.with_implicit_tls() } else { policy };
+        Ok(OutgoingRule {
+            policy: ClientPolicy { origin: Some(decided_by), ..policy },
+            route,
+            route_origin: route_span.and_then(origin_of),
+            starttls_use,
+            starttls_require,
+        })
+    }
+
+    fn route(
+        &self,
+        lookup: &Lookup,
+        origins: &Origins,
+        domain: &str,
+        address: Option<&str>,
+    ) -> Result<(Option<Route>, Option<Span>), UnusableRule> {
+        let unusable =
+            |reason, span| Err(UnusableRule { reason, origin: origins.find(&Origin::File(span)) });
+        if let Some(found) = lookup.find("smtp_route", address, domain) {
+            let span = found.directive.span;
+            return match directive_route(&found) {
+                Ok(route) => Ok((Some(route), Some(span))),
+                Err(diagnostic) => unusable(diagnostic.message, span),
+            };
+        }
+        let routes = self
+            .routes
+            .as_ref()
+            .map_err(|reason| UnusableRule { reason: reason.clone(), origin: None })?;
+        let domain = domain.to_ascii_lowercase();
+        let suffixes = domain.match_indices('.').map(|(dot, _)| &domain[dot..]);
+        let candidates = std::iter::once(domain.as_str()).chain(suffixes).chain([""]);
+        match candidates.filter_map(|key| routes.get(key)).next() {
+            None => Ok((None, None)),
+            Some(entry) => match &entry.value {
+                Ok(route) => Ok((route.clone(), Some(entry.span))),
+                Err(reason) => unusable(reason.clone(), entry.span),
+            },
+        }
+    }
+}
+
+/// The port on which TLS starts with the first byte (RFC 8314, section 3.3).
+const IMPLICIT_TLS_PORT: u16 = 465;
+/// The port of a route that names none.
+const SMTP_PORT: u16 = 25;
+
+fn directive_route(found: &FoundDirective<'_>) -> Result<Route, Box<Diagnostic>> {
+    let text = found.directive.text().map_err(|error| Box::new(error.into()))?;
+    parse_route(text.value).map_err(|message| {
+        Box::new(
+            Diagnostic::error("not-a-route", message)
+                .at(text.span)
+                .with_help("write smtp_route HOST:PORT"),
+        )
+    })
+}
+
+/// `host`, `host:port`, `[address]:port`.
+fn parse_route(text: &str) -> Result<Route, String> {
+    let (host, port) = match text.strip_prefix('[').and_then(|rest| rest.split_once(']')) {
+        Some((host, "")) => (host, None),
+        Some((host, rest)) => (host, rest.strip_prefix(':').or(Some(rest))),
+        None => match text.split_once(':') {
+            Some((host, port)) => (host, Some(port)),
+            None => (text, None),
+        },
+    };
+    let host_character = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_' | ':');
+    if host.is_empty() || !host.chars().all(host_character) {
+        return Err(format!("{} is no host to route mail to", quoted(text)));
+    }
+    let port = match port {
+        None => SMTP_PORT,
+        Some(port) => flag::parse_number(port, 1..=65535)
+            .map(|port| u16::try_from(port).unwrap_or(SMTP_PORT))
+            .map_err(|message| format!("the port of {}: {message}", quoted(text)))?,
+    };
+    Ok(Route { host: host.to_ascii_lowercase(), port })
+}
+
+/// `smtproutes`. Of several entries for one domain the last counts.
+fn routes(gather: &mut Gather<'_>) -> Routes {
+    let mut routes: HashMap<String, Spanned<Entry>> = HashMap::new();
+    let file = match gather.find("smtproutes", None) {
+        Found::File(file) => file,
+        Found::Absent => return Ok(routes),
+        Found::Unreadable => {
+            let path = gather.loader.resolve("smtproutes");
+            return Err(format!("{} cannot be read", path.display()));
+        }
+    };
+    let (entries, diagnostics) = gather.parse(file, list::entries);
+    gather.say_all(diagnostics, None);
+    for entry in entries {
+        let Some((domain, target)) = entry.value.split_once(':') else {
+            gather.say(
+                Diagnostic::error("not-a-route", "this line has no colon, so it routes nothing")
+                    .at(entry.span)
+                    .with_help("write domain:host:port"),
+            );
+            continue;
+        };
+        let route = if target.is_empty() { Ok(None) } else { parse_route(target).map(Some) };
+        if let Err(message) = &route {
+            gather.say(Diagnostic::error("not-a-route", message.clone()).at(entry.span));
+        }
+        gather.origins.id(Origin::File(entry.span));
+        let before = routes.insert(domain.to_ascii_lowercase(), Spanned::new(route, entry.span));
+        if let Some(before) = before {
+            gather.say(
+                Diagnostic::warning("replaced", "a later entry for the same domain replaces this")
+                    .at(before.span)
+                    .with_related(entry.span, "the one in force"),
+            );
+        }
+    }
+    Ok(routes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn routes_are_host_and_port() {
+        for (text, host, port) in [
+            ("relay.example", "relay.example", 25),
+            ("Relay.example:465", "relay.example", 465),
+            ("192.0.2.1:2525", "192.0.2.1", 2525),
+            ("[2001:db8::1]:587", "2001:db8::1", 587),
+            ("[192.0.2.1]", "192.0.2.1", 25),
+        ] {
+            assert_eq!(parse_route(text), Ok(Route { host: host.into(), port }), "{text}");
+        }
+        for text in ["", ":25", "h:", "h:0", "h:65536", "h:x", "h:25:1", "a b:25", "[h]x", "[]:25"]
+        {
+            assert!(parse_route(text).is_err(), "{text}");
+        }
+    }
+}

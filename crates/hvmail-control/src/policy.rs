@@ -1,0 +1,208 @@
+//! From settings to what each service offers under TLS, and what one client is allowed.
+//!
+//! A cipher string comes from the first of these that says something: a rule for the client in
+//! `smtp.tcp`, TLSCIPHERS as the file of the service exports it, TLSCIPHERS in the process environment, the
+//! lines of `tls.tlsserverciphers` joined by `:`. An empty one is `DEFAULT`: the backend's own choice.
+//!
+//! Without a usable certificate STARTTLS is not offered, with a warning for each service, and a
+//! service that is asked to speak TLS from the first byte is broken.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use smtp_tls::{CipherString, Identity, ServerPolicy};
+
+use crate::diagnostic::{Diagnostic, Severity};
+use crate::listener::{Service, ServiceTls, TlsMode};
+use crate::outgoing::timeout;
+use crate::read::{flag, list};
+use crate::setting::{Found, Gather, Setting};
+use crate::snapshot::{Origin, OriginId, Origins, Spanned};
+
+/// What holds for every service and client.
+#[derive(Clone, Debug)]
+pub struct Inbound {
+    /// The largest message taken, in octets (`databytes`); `None`: no limit.
+    pub max_message_size: Setting<Option<u64>>,
+    /// How long a client may be silent (`timeoutsmtpd`). The default is the five minutes of RFC 5321,
+    /// section 4.5.3.2.7; qmail's own is longer.
+    pub idle_timeout: Setting<Duration>,
+}
+
+/// What one client is allowed on one service.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PeerRules {
+    /// Whether it may connect at all.
+    pub allow: bool,
+    /// RELAYCLIENT, if it has it: mail for any domain is taken, with this behind each recipient.
+    pub relay: Option<String>,
+    /// What is offered to it.
+    pub tls: ServiceTls,
+    /// The cipher string in force for it; `None`: the backend's default.
+    pub tls_ciphers: Option<CipherString>,
+    /// Every variable of the rule, in order.
+    pub variables: Vec<(String, String)>,
+    /// The rule that applies, if one does.
+    pub origin: Option<OriginId>,
+}
+
+const DEFAULT_IDLE_TIMEOUT: Duration = Duration::from_secs(300);
+/// The limit that the vendor ships, in force where `databytes` is there and cannot be understood: a
+/// limit was wanted.
+const SHIPPED_DATABYTES: u64 = 1_024_000;
+
+/// Reads the limits of the inbound side.
+pub(crate) fn inbound(gather: &mut Gather<'_>) -> Inbound {
+    let before = gather.diagnostics.len();
+    let mut max_message_size = gather
+        .one_value("databytes", None, |bytes, file| flag::number(bytes, file, 0..=u64::MAX), 0)
+        .map(|octets| Some(octets).filter(|octets| *octets > 0));
+    let said = &mut gather.diagnostics[before..];
+    if let Some(error) = said.iter_mut().find(|d| d.severity == Severity::Error) {
+        error.help = Some(format!(
+            "until it is mended, the limit is {SHIPPED_DATABYTES} octets, as shipped"
+        ));
+        max_message_size.value = Some(SHIPPED_DATABYTES);
+    }
+    let idle_timeout =
+        timeout(gather, "timeoutsmtpd").map(|value| value.unwrap_or(DEFAULT_IDLE_TIMEOUT));
+    Inbound { max_message_size, idle_timeout }
+}
+
+/// The cipher string of all services: the process environment, else `tls.tlsserverciphers`.
+struct GlobalCiphers {
+    environment: Option<String>,
+    file: Option<Spanned<String>>,
+}
+
+/// Fills in what each service offers, and gives those that cannot offer it a diagnostic.
+pub(crate) fn apply(
+    gather: &mut Gather<'_>,
+    services: &mut [Service],
+    identity: Option<&Arc<Identity>>,
+) {
+    let global = GlobalCiphers {
+        environment: gather.loader.environment("TLSCIPHERS"),
+        file: ciphers_file(gather),
+    };
+    for service in services {
+        service.tls_ciphers = ciphers(gather, service, &global);
+        let policy = identity.map(|identity| ServerPolicy {
+            ciphers: cipher_string(&service.tls_ciphers),
+            ..ServerPolicy::new(Arc::clone(identity))
+        });
+        service.tls = match (service.tls_mode.value, policy) {
+            (TlsMode::None, _) => ServiceTls::None,
+            (TlsMode::StartTls, Some(policy)) => ServiceTls::StartTls(policy),
+            (TlsMode::Implicit, Some(policy)) => ServiceTls::Implicit(policy),
+            (mode, None) => {
+                if service.enabled.value {
+                    gather.say(without_certificate(&gather.origins, service, mode));
+                }
+                ServiceTls::None
+            }
+        };
+    }
+}
+
+fn without_certificate(origins: &Origins, service: &Service, mode: TlsMode) -> Diagnostic {
+    let name = service.name;
+    let diagnostic = if mode == TlsMode::Implicit {
+        Diagnostic::error(
+            "no-certificate",
+            format!("{name} cannot speak TLS from the first byte: there is no usable certificate"),
+        )
+    } else {
+        Diagnostic::warning(
+            "no-certificate",
+            format!(
+                "{name} does not offer STARTTLS, so mail arrives in clear: there is no usable \
+                 certificate"
+            ),
+        )
+    };
+    let diagnostic = diagnostic
+        .for_service(name)
+        .with_help("name one in greenarrow.conf: general { tls_certificate_files … }");
+    match origins.get(service.tls_mode.origin) {
+        Some(Origin::File(span)) => diagnostic.at(*span),
+        _ => diagnostic,
+    }
+}
+
+fn ciphers_file(gather: &mut Gather<'_>) -> Option<Spanned<String>> {
+    let Found::File(file) = gather.find("tls.tlsserverciphers", None) else { return None };
+    let (entries, diagnostics) = gather.parse(file, list::entries);
+    gather.say_all(diagnostics, None);
+    let (first, last) = (entries.first()?.span, entries.last()?.span);
+    let lines: Vec<_> = entries.into_iter().map(|entry| entry.value).collect();
+    Some(Spanned::new(lines.join(":"), first.to(last)))
+}
+
+/// The cipher string of a service for clients without a rule of their own.
+fn ciphers(
+    gather: &mut Gather<'_>,
+    service: &Service,
+    global: &GlobalCiphers,
+) -> Setting<Option<String>> {
+    let mut setting = gather.default(None, "TLSCIPHERS");
+    let mut put = |value: &str, origin: OriginId, replaced: &[OriginId]| {
+        setting.replaced.push(std::mem::replace(&mut setting.origin, origin));
+        setting.replaced.extend_from_slice(replaced);
+        setting.value = Some(value.trim().to_owned()).filter(|text| !text.is_empty());
+    };
+    if let Some(file) = &global.file {
+        put(&file.value, gather.origins.id(Origin::File(file.span)), &[]);
+    }
+    if let Some(value) = &global.environment {
+        put(value, gather.origins.id(Origin::Environment("TLSCIPHERS".to_owned())), &[]);
+    }
+    if let Some(exported) = &service.exported_ciphers {
+        put(&exported.value, exported.origin, &exported.replaced);
+    }
+    setting
+}
+
+fn cipher_string(setting: &Setting<Option<String>>) -> Option<CipherString> {
+    let text = setting.value.clone()?;
+    Some(CipherString { text, origin: Some(setting.origin) })
+}
+
+/// What `peer` is allowed on `service`.
+pub(crate) fn for_peer(service: &Service, origins: &Origins, peer: IpAddr) -> PeerRules {
+    let Some(rule) = service.rules().find(peer) else {
+        return PeerRules {
+            allow: true,
+            relay: None,
+            tls: service.tls.clone(),
+            tls_ciphers: cipher_string(&service.tls_ciphers),
+            variables: Vec::new(),
+            origin: None,
+        };
+    };
+    let mut tls = service.tls.clone();
+    let mut tls_ciphers = cipher_string(&service.tls_ciphers);
+    if let Some(own) = rule.variable("TLSCIPHERS") {
+        let text = own.value.trim();
+        tls_ciphers = (!text.is_empty()).then(|| CipherString {
+            text: text.to_owned(),
+            origin: origins.find(&Origin::File(own.span)),
+        });
+        if let ServiceTls::StartTls(policy) | ServiceTls::Implicit(policy) = &mut tls {
+            policy.ciphers.clone_from(&tls_ciphers);
+        }
+    }
+    PeerRules {
+        allow: rule.allow,
+        relay: rule.variable("RELAYCLIENT").map(|value| value.value.clone()),
+        tls,
+        tls_ciphers,
+        variables: rule
+            .variables
+            .iter()
+            .map(|(name, value)| (name.value.clone(), value.value.clone()))
+            .collect(),
+        origin: origins.find(&Origin::File(rule.span)),
+    }
+}

@@ -1,0 +1,274 @@
+//! Broken control directories: the diagnostic names file and line, and what is not broken runs.
+
+#![allow(clippy::unwrap_used)]
+
+mod common;
+
+use common::{Fixture, leaf, memory, running, said};
+use hvmail_control::diagnostic::Severity;
+use hvmail_control::source::Memory;
+use hvmail_control::{Control, ServiceTls};
+
+fn errors(control: &Control) -> Vec<String> {
+    said(control, Severity::Error)
+}
+
+#[test]
+fn a_configuration_that_does_not_parse_is_fatal() {
+    for (name, place) in
+        [("broken-unbalanced", "greenarrow.conf:1:9 "), ("broken-include-loop", "b.conf:1:")]
+    {
+        let control = Fixture::copy(name).load();
+        let errors = errors(&control);
+        assert!(errors.iter().any(|error| error.starts_with(place)), "{errors:?}");
+        assert!(control.is_fatal(), "{name}");
+        assert!(control.outgoing_for("x.example", None).is_err(), "{name}");
+    }
+}
+
+#[test]
+fn an_unusable_port_breaks_one_service_and_a_taken_one_the_later() {
+    let control = Fixture::copy("broken-one-service").load();
+    assert_eq!(
+        errors(&control),
+        ["smtp2:2:6 error[unusable-value] smtp2", "smtp3 error[address-in-use] smtp3"]
+    );
+    assert_eq!(running(&control), ["smtp"]);
+    assert!(!control.is_fatal());
+}
+
+#[test]
+fn every_unusable_value_is_named_where_it_stands() {
+    let control = Fixture::copy("broken-values").load();
+    assert_eq!(
+        errors(&control),
+        [
+            "databytes:1:1 error[not-a-number]",
+            "greenarrow.conf:2:20 error[not-a-boolean]",
+            "greenarrow.conf:5:14 error[not-a-route]",
+            "me:1:1 error[not-a-host-name]",
+            "smtp.concurrency:1:1 error[not-a-number] smtp",
+            "smtp.ipaddr:1:1 error[not-an-address] smtp",
+            "smtp.port:1:1 error[empty-value] smtp",
+            "smtp.starttls:1:1 error[not-a-switch] smtp",
+            "smtp2:2:1 error[unusable-value] smtp2",
+            "smtproutes:1:1 error[not-a-route]",
+            "smtproutes:2:1 error[not-a-route]",
+            "timeoutsmtpd:1:1 error[not-text]",
+        ]
+    );
+    let said = said(&control, Severity::Warning);
+    for line in [
+        "rcpthosts:2:4 warning[not-text]",
+        "rcpthosts:3:1 warning[entry-without-effect]",
+        "smtp2:2:8 warning[more-than-assignment] smtp2",
+        "smtp3:2:11 warning[auth-not-offered] smtp3",
+    ] {
+        assert!(said.contains(&line.to_owned()), "{line}: {said:#?}");
+    }
+    assert_eq!(running(&control), ["smtp3"]);
+    assert!(control.accepts(Some("good.example")));
+    assert_eq!(control.inbound.max_message_size.value, Some(1_024_000), "a limit was wanted");
+    assert_eq!(control.inbound.idle_timeout.value.as_secs(), 300);
+    for domain in ["a.example", "b.example", "c.example"] {
+        assert!(control.outgoing_for(domain, None).is_err(), "{domain}");
+    }
+    assert!(control.outgoing_for("d.example", None).is_ok());
+}
+
+#[test]
+fn a_rule_that_is_no_rule_breaks_the_services_under_it() {
+    let control = Fixture::copy("broken-access").load();
+    assert_eq!(
+        errors(&control),
+        ["smtp.tcp error[access-rules-unusable] smtp", "smtp.tcp:1:11 error[bad-access-rule]"]
+    );
+    assert_eq!(running(&control), ["smtp2"]);
+    let said = said(&control, Severity::Warning);
+    for line in [
+        "smtp2.tcp:1:1 warning[access-rule-without-effect]",
+        "smtp2.tcp:2:16 warning[not-honoured]",
+    ] {
+        assert!(said.contains(&line.to_owned()), "{line}: {said:#?}");
+    }
+}
+
+#[test]
+fn a_file_that_cannot_be_read_breaks_what_needs_it() {
+    for (file, runs, fatal) in [
+        ("smtp.port", &["smtp2"][..], false),
+        ("smtp2", &["smtp"], false),
+        ("smtp.tcp", &[], true),
+        ("rcpthosts", &[], true),
+        ("greenarrow.conf", &["smtp", "smtp2"], true),
+        ("me", &["smtp", "smtp2"], false),
+        ("databytes", &["smtp", "smtp2"], false),
+        ("tls.servercert.pem", &["smtp", "smtp2"], false),
+    ] {
+        let source = memory().file("smtp2", "ENABLED=1\n").unreadable(file);
+        let control = Control::load(&source);
+        assert!(errors(&control).iter().any(|error| error.starts_with(file)), "{file}");
+        assert_eq!(running(&control), runs, "{file}");
+        assert_eq!(control.is_fatal(), fatal, "{file}");
+    }
+    let control = Control::load(&memory().unreadable("smtproutes"));
+    assert!(control.outgoing_for("example.net", None).is_err());
+    let control = Control::load(&memory().unreadable("tls.dh512.pem"));
+    assert!(!control.has_errors(), "nothing needs that file");
+}
+
+#[test]
+fn without_a_usable_certificate_starttls_is_not_offered_and_smtps_does_not_start() {
+    let leaf = leaf();
+    let chain = || leaf.chain();
+    let other = smtp_testkit::pki::unrelated_key();
+    let files = "general {\n  tls_certificate_files k.pem c.pem\n}\n";
+    let cases: Vec<(&str, Memory, &str)> = vec![
+        ("none", memory(), ""),
+        (
+            "a key of another certificate",
+            memory().file("greenarrow.conf", files).file("k.pem", &*other).file("c.pem", chain()),
+            "k.pem:1:1 error[unusable-certificate]",
+        ),
+        (
+            "a missing file",
+            memory().file("greenarrow.conf", files).file("c.pem", leaf.chain_and_key()),
+            "greenarrow.conf:2:25 error[missing-file]",
+        ),
+        (
+            "an unreadable file",
+            memory().file("greenarrow.conf", files).file("c.pem", chain()).unreadable("k.pem"),
+            "k.pem error[unreadable-file]",
+        ),
+        (
+            "no key",
+            memory().file("greenarrow.conf", files).file("k.pem", chain()).file("c.pem", chain()),
+            "k.pem:1:1 error[unusable-certificate]",
+        ),
+        (
+            "an empty file",
+            memory().file("greenarrow.conf", files).file("k.pem", "").file("c.pem", chain()),
+            "k.pem:1:1 error[unusable-certificate]",
+        ),
+        (
+            "a cut file",
+            memory()
+                .file("greenarrow.conf", files)
+                .file("k.pem", &*leaf.key)
+                .file("c.pem", &chain()[..200]),
+            "c.pem:1:1 error[unusable-certificate]",
+        ),
+        (
+            "no file named",
+            memory().file("greenarrow.conf", "general {\n  tls_certificate_files\n}\n"),
+            "greenarrow.conf:2:3 error[no-certificate]",
+        ),
+        (
+            "a deprecated file without key",
+            memory().file("tls.servercert.pem", chain()),
+            "tls.servercert.pem:1:1 error[unusable-certificate]",
+        ),
+    ];
+    for (what, source, place) in cases {
+        // A good certificate by a later way takes nobody's place.
+        let source = if what.contains("deprecated") || what == "none" {
+            source
+        } else {
+            source.file("tls.servercert.pem", leaf.chain_and_key())
+        };
+        let control = Control::load(&source.file("smtp3", "ENABLED=1\nexport SMTPS=1\n"));
+        let said = said(&control, Severity::Warning);
+        if !place.is_empty() {
+            assert!(said.contains(&place.to_owned()), "{what}: {said:#?}");
+        }
+        assert!(said.contains(&". warning[no-certificate] smtp".to_owned()), "{what}: {said:#?}");
+        assert!(said.contains(&"smtp3:2:14 error[no-certificate] smtp3".to_owned()), "{what}");
+        assert_eq!(running(&control), ["smtp"], "{what}");
+        assert_eq!(control.service("smtp").unwrap().tls, ServiceTls::None, "{what}");
+    }
+}
+
+#[test]
+fn a_line_of_ten_mebibytes_is_bounded_and_named() {
+    let long = vec![b'x'; 10 << 20];
+    let started = std::time::Instant::now();
+    for name in [
+        "me",
+        "smtp.port",
+        "smtp.tcp",
+        "smtp2",
+        "rcpthosts",
+        "smtproutes",
+        "databytes",
+        "greenarrow.conf",
+        "tls.servercert.pem",
+    ] {
+        let mut content = if name == "greenarrow.conf" { b"}".to_vec() } else { Vec::new() };
+        content.extend_from_slice(&long);
+        let control = Control::load(&memory().file(name, content));
+        let place = format!("{name}:1:");
+        let said = said(&control, Severity::Warning);
+        assert!(
+            name == "rcpthosts" || said.iter().any(|line| line.starts_with(&place)),
+            "{name}: {said:?}"
+        );
+        for diagnostic in &control.diagnostics {
+            assert!(diagnostic.message.len() < 500, "{name}: {}", diagnostic.code);
+        }
+    }
+    assert!(started.elapsed().as_secs() < 30);
+}
+
+#[test]
+fn nul_bytes_and_garbage_in_any_file_never_panic() {
+    let garbage: Vec<u8> =
+        (0..4096_u32).map(|i| (i.wrapping_mul(2_654_435_761) >> 13) as u8).collect();
+    for content in [&b"\0\0\0\n"[..], &garbage, b"\xff\xfe", b"\n\n\n", b"", b"\r\n\r\n"] {
+        for name in [
+            "me",
+            "smtp.ipaddr",
+            "smtp.port",
+            "smtp.concurrency",
+            "smtp.starttls",
+            "smtp.auth",
+            "smtp.tcp",
+            "smtp2",
+            "smtp3",
+            "rcpthosts",
+            "smtproutes",
+            "databytes",
+            "timeoutsmtpd",
+            "timeoutconnect",
+            "timeoutremote",
+            "greenarrow.conf",
+            "tls.servercert.pem",
+            "httpd.ssl.key",
+            "tls.tlsserverciphers",
+            "tls.clientca.pem",
+            "tls.dh1024.pem",
+        ] {
+            let control = Control::load(&memory().file(name, content));
+            for diagnostic in &control.diagnostics {
+                assert!(!diagnostic.display(&control.snapshot).to_string().contains('\0'));
+            }
+        }
+    }
+}
+
+#[test]
+fn a_file_that_assigns_nothing_turns_its_service_off() {
+    for content in ["", "# nothing\n", "\n\n"] {
+        let control = Control::load(&memory().file("smtp2", content));
+        assert!(
+            said(&control, Severity::Warning).contains(&"smtp2 warning[empty-file] smtp2".into())
+        );
+        assert_eq!(running(&control), ["smtp"]);
+        assert!(!control.has_errors());
+    }
+}
+
+#[test]
+fn no_service_left_is_fatal() {
+    let control = Control::load(&memory().file("smtp.port", "0\n"));
+    assert!(control.is_fatal() && !control.has_errors());
+}

@@ -1,0 +1,209 @@
+//! What each service is, for whole control directories.
+
+#![allow(clippy::unwrap_used)]
+
+mod common;
+
+use std::net::IpAddr;
+
+use common::{Fixture, memory, running, said};
+use hvmail_control::diagnostic::Severity;
+use hvmail_control::snapshot::Origin;
+use hvmail_control::{Control, ServiceTls, TlsMode};
+
+fn peer(text: &str) -> IpAddr {
+    text.parse().unwrap()
+}
+
+fn listens(control: &Control, name: &str) -> Vec<String> {
+    control.service(name).unwrap().listen().iter().map(ToString::to_string).collect()
+}
+
+fn ciphers(control: &Control, service: &str, client: &str) -> Option<String> {
+    let rules = control.for_peer(control.service(service).unwrap(), peer(client));
+    if let ServiceTls::StartTls(policy) | ServiceTls::Implicit(policy) = &rules.tls {
+        assert_eq!(policy.ciphers, rules.tls_ciphers);
+    }
+    rules.tls_ciphers.map(|ciphers| ciphers.text)
+}
+
+#[test]
+fn the_shipped_directory() {
+    let leaf = common::leaf();
+    let control = Fixture::copy("shipped").with("tls.servercert.pem", leaf.chain_and_key()).load();
+    assert_eq!(
+        said(&control, Severity::Warning),
+        ["smtp2:10:11 warning[auth-not-offered] smtp2", "smtp2:6:10 warning[not-honoured] smtp2",]
+    );
+    assert!(!control.is_fatal());
+    assert_eq!(running(&control), ["smtp", "smtp2"]);
+    assert_eq!(listens(&control, "smtp"), ["0.0.0.0:25", "[::]:25"]);
+    assert_eq!(listens(&control, "smtp2"), ["0.0.0.0:587", "[::]:587"]);
+    assert_eq!(control.service("smtp3").unwrap().port.value, 901);
+    for service in &control.services {
+        assert_eq!(service.concurrency.value, 100);
+        assert!(matches!(service.tls, ServiceTls::StartTls(_)), "{}", service.name);
+    }
+    assert_eq!(control.inbound.max_message_size.value, Some(1_024_000));
+    assert_eq!(control.inbound.idle_timeout.value.as_secs(), 120);
+    assert_eq!(control.outgoing.timeout_connect.value.map(|t| t.as_secs()), Some(30));
+    assert_eq!(control.outgoing.timeout_remote.value.map(|t| t.as_secs()), Some(180));
+    assert_eq!(control.me.as_ref().map(|me| me.value.as_str()), Some("mx.example.com"));
+    assert!(control.accepts(Some("example.com")) && !control.accepts(Some("example.net")));
+    let smtp = control.service("smtp").unwrap();
+    assert_eq!(control.for_peer(smtp, peer("127.0.0.1")).relay.as_deref(), Some(""));
+    assert_eq!(control.for_peer(smtp, peer("192.0.2.1")).relay, None);
+}
+
+#[test]
+fn the_defaults_of_an_empty_directory_are_those_of_the_documentation_and_safe() {
+    let control = common::load(&hvmail_control::source::Memory::new());
+    let smtp = control.service("smtp").unwrap();
+    assert_eq!(running(&control), ["smtp"]);
+    assert_eq!((smtp.port.value, smtp.address.value, smtp.concurrency.value), (25, None, 100));
+    assert_eq!(smtp.tls_mode.value, TlsMode::StartTls);
+    assert_eq!(smtp.tls, ServiceTls::None);
+    assert!(matches!(control.origin(smtp.port.origin), Some(Origin::Default("smtp.port"))));
+    assert_eq!(control.location(smtp.port.origin), None);
+    assert!(!control.accepts(Some("example.com")));
+    assert_eq!(control.for_peer(smtp, peer("127.0.0.1")).relay, None);
+    assert_eq!(control.inbound.max_message_size.value, None);
+    assert_eq!(control.inbound.idle_timeout.value.as_secs(), 300);
+    assert_eq!(
+        said(&control, Severity::Warning),
+        [
+            ". warning[no-certificate] smtp",
+            "me warning[no-host-name]",
+            "rcpthosts warning[no-rcpthosts]",
+            "smtp.tcp warning[no-access-rules]",
+        ]
+    );
+}
+
+#[test]
+fn starttls_is_off_by_the_switch_of_its_service() {
+    let control = Fixture::copy("starttls-off").with_certificate().load();
+    assert_eq!(said(&control, Severity::Note), [""; 0]);
+    for (name, offered, switch) in [
+        ("smtp", false, "smtp.starttls:1:1"),
+        ("smtp2", false, "smtp2:2:21"),
+        ("smtp3", true, "smtp3:4:21"),
+    ] {
+        let service = control.service(name).unwrap();
+        assert_eq!(matches!(service.tls, ServiceTls::StartTls(_)), offered, "{name}");
+        let location = control.location(service.tls_mode.origin).unwrap().to_string();
+        assert!(location.ends_with(switch), "{location}");
+    }
+}
+
+#[test]
+fn smtps_needs_the_exported_variable() {
+    let control = Fixture::copy("smtps").with_certificate().load();
+    assert_eq!(said(&control, Severity::Warning), [""; 0]);
+    assert_eq!(running(&control), ["smtp", "smtp2", "smtp3"]);
+    assert!(matches!(control.service("smtp3").unwrap().tls, ServiceTls::Implicit(_)));
+    assert!(matches!(control.service("smtp2").unwrap().tls, ServiceTls::StartTls(_)));
+
+    let control = Fixture::copy("smtps-not-exported").with_certificate().load();
+    assert_eq!(
+        said(&control, Severity::Note),
+        [
+            "smtp2:2:6 warning[port-465-without-smtps] smtp2",
+            "smtp3:3:7 warning[smtps-not-exported] smtp3",
+        ]
+    );
+    assert_eq!(running(&control), ["smtp2", "smtp3"]);
+    for name in ["smtp2", "smtp3"] {
+        assert!(matches!(control.service(name).unwrap().tls, ServiceTls::StartTls(_)), "{name}");
+    }
+}
+
+#[test]
+fn every_way_to_write_smtps() {
+    let leaf = common::leaf();
+    for (lines, mode, code) in [
+        ("SMTPS=1\nexport SMTPS\n", TlsMode::Implicit, None),
+        ("SMTPS=1; export SMTPS\n", TlsMode::Implicit, None),
+        ("SMTPS=1 export SMTPS\n", TlsMode::Implicit, None),
+        ("export SMTPS=1\n", TlsMode::Implicit, None),
+        ("export SMTPS=1\nGREENARROW_STARTTLS=0\n", TlsMode::Implicit, None),
+        ("export SMTPS=0\n", TlsMode::Implicit, Some("ambiguous-smtps")),
+        ("export SMTPS=\n", TlsMode::Implicit, Some("ambiguous-smtps")),
+        ("SMTPS=1\n", TlsMode::StartTls, Some("smtps-not-exported")),
+        ("SMTPS=0\n", TlsMode::StartTls, None),
+        ("export SMTPS\n", TlsMode::StartTls, Some("smtps-without-value")),
+        ("# SMTPS=1\n", TlsMode::StartTls, None),
+        ("GREENARROW_STARTTLS=0\n", TlsMode::None, None),
+    ] {
+        let source = memory()
+            .file("smtp2", format!("ENABLED=1\n{lines}"))
+            .file("tls.servercert.pem", leaf.chain_and_key());
+        let control = Control::load(&source);
+        let service = control.service("smtp2").unwrap();
+        assert_eq!(service.tls_mode.value, mode, "{lines:?}");
+        assert!(service.runs(), "{lines:?}");
+        let warnings: Vec<_> = control
+            .diagnostics
+            .iter()
+            .filter(|d| d.severity >= Severity::Warning)
+            .map(|d| d.code)
+            .collect();
+        assert_eq!(warnings, code.into_iter().collect::<Vec<_>>(), "{lines:?}");
+    }
+}
+
+#[test]
+fn a_cipher_string_comes_from_the_nearest_place() {
+    let fixture = Fixture::copy("smtps").with_certificate();
+    let control = fixture.load();
+    let file = Some("ECDHE+AESGCM:ECDHE+CHACHA20".to_owned());
+    assert_eq!(ciphers(&control, "smtp", "192.0.2.1"), file);
+    assert_eq!(ciphers(&control, "smtp2", "10.0.0.1").as_deref(), Some("HIGH:!aNULL"));
+    assert_eq!(ciphers(&control, "smtp3", "198.51.100.7").as_deref(), Some("AES128-SHA"));
+    let smtp2 = control.service("smtp2").unwrap();
+    let location = control.location(smtp2.tls_ciphers.origin).unwrap().to_string();
+    assert!(location.ends_with("smtp2:5:12"), "{location}");
+    assert_eq!(smtp2.tls_ciphers.replaced.len(), 2, "the default and tls.tlsserverciphers");
+
+    let directory = hvmail_control::source::Directory::open(fixture.path(""))
+        .unwrap()
+        .with_environment([("TLSCIPHERS".to_owned(), "MEDIUM".to_owned())]);
+    let control = Control::load(&directory);
+    assert_eq!(ciphers(&control, "smtp", "192.0.2.1").as_deref(), Some("MEDIUM"));
+    assert_eq!(ciphers(&control, "smtp2", "10.0.0.1").as_deref(), Some("HIGH:!aNULL"));
+    let origin = control.service("smtp").unwrap().tls_ciphers.origin;
+    assert_eq!(control.origin(origin), Some(&Origin::Environment("TLSCIPHERS".to_owned())));
+
+    let empty = directory.with_environment([("TLSCIPHERS".to_owned(), String::new())]);
+    let control = Control::load(&empty);
+    assert_eq!(ciphers(&control, "smtp", "192.0.2.1"), None, "set and empty is the default");
+}
+
+#[test]
+fn access_rules_are_those_of_the_service() {
+    let control = Fixture::copy("smtps").with_certificate().load();
+    let allowed = |service: &str, client: &str| {
+        control.for_peer(control.service(service).unwrap(), peer(client)).allow
+    };
+    assert!(!allowed("smtp", "192.0.2.66") && !allowed("smtp3", "192.0.2.66"));
+    assert!(allowed("smtp", "192.0.2.67") && allowed("smtp3", "2001:db8::1"));
+    assert!(allowed("smtp2", "10.9.8.7") && !allowed("smtp2", "127.0.0.1"));
+    let smtp2 = control.service("smtp2").unwrap();
+    let rule = control.for_peer(smtp2, peer("127.0.0.1")).origin.unwrap();
+    assert!(control.location(rule).unwrap().to_string().ends_with("smtp2.tcp:1:1"));
+    assert!(control.accepts(Some("example.com")) && control.accepts(Some("a.EXAMPLE.org")));
+}
+
+#[test]
+fn variables_that_have_no_effect_are_named() {
+    let source = memory().file("smtp2", "ENABLED=1\nRECORDIO=1\nRBLS=0\nWHATEVER=x\n");
+    let control = Control::load(&source);
+    let said = said(&control, Severity::Note);
+    for line in [
+        "smtp2:2:10 warning[not-honoured] smtp2",
+        "smtp2:3:6 note[not-honoured] smtp2",
+        "smtp2:4:10 warning[not-honoured] smtp2",
+    ] {
+        assert!(said.contains(&line.to_owned()), "{line}: {said:?}");
+    }
+}

@@ -1,0 +1,230 @@
+//! Certificates by each way, outgoing rules, and what is named as not honoured.
+
+#![allow(clippy::unwrap_used)]
+
+mod common;
+
+use common::{Fixture, leaf, memory, said};
+use hvmail_control::certificate::AUTO_GENERATED;
+use hvmail_control::diagnostic::Severity;
+use hvmail_control::outgoing::Route;
+use hvmail_control::source::Memory;
+use hvmail_control::write::{DEMO_CERTIFICATE, DEMO_KEY, write_demo};
+use hvmail_control::{Control, ServiceTls};
+use smtp_tls::{Certificate, Fallback, Level};
+
+/// The certificate that service `smtp` presents, and how many stand above it.
+fn presented(control: &Control) -> Option<(Certificate, usize)> {
+    match &control.service("smtp").unwrap().tls {
+        ServiceTls::StartTls(policy) => {
+            Some((policy.identity.leaf().clone(), policy.identity.chain().len() - 1))
+        }
+        _ => None,
+    }
+}
+
+#[test]
+fn the_certificate_by_each_way() {
+    let leaf = leaf();
+    let named = |list: &str| format!("general {{\n  tls_certificate_files {list}\n}}\n");
+    let generate = "general {\n  tls_certificate_auto_generate yes\n}\n";
+    let both = leaf.chain_and_key();
+    let reversed = format!("{}{}{}", leaf.key, leaf.intermediates.concat(), leaf.certificate);
+    let ways: Vec<(&str, Memory)> = vec![
+        (
+            "key, chain",
+            memory()
+                .file("greenarrow.conf", named("k c"))
+                .file("k", &*leaf.key)
+                .file("c", leaf.chain()),
+        ),
+        (
+            "chain, key",
+            memory()
+                .file("greenarrow.conf", named("c, k"))
+                .file("k", &*leaf.key)
+                .file("c", leaf.chain()),
+        ),
+        ("one file", memory().file("greenarrow.conf", named("all")).file("all", &*both)),
+        (
+            "any order inside",
+            memory().file("greenarrow.conf", named("all")).file("all", &*reversed),
+        ),
+        (
+            "three files, absolute",
+            memory()
+                .file("greenarrow.conf", named("/etc/i.pem /etc/k.pem /etc/c.pem"))
+                .file("/etc/k.pem", &*leaf.key)
+                .file("/etc/c.pem", &*leaf.certificate)
+                .file("/etc/i.pem", leaf.intermediates.concat()),
+        ),
+        (
+            "generated before",
+            memory().file("greenarrow.conf", generate).file(AUTO_GENERATED, &*both),
+        ),
+        ("tls.servercert.pem", memory().file("tls.servercert.pem", &*both)),
+        (
+            "httpd.ssl",
+            memory()
+                .file("httpd.ssl.key", &*leaf.key)
+                .file("httpd.ssl.crt", &*leaf.certificate)
+                .file("httpd.ssl.ca", leaf.intermediates.concat()),
+        ),
+    ];
+    for (way, source) in ways {
+        let control = Control::load(&source);
+        let (certificate, above) = presented(&control).unwrap_or_else(|| panic!("{way}"));
+        assert_eq!(
+            (certificate.to_pem(), above),
+            (leaf.certificate.replace("\r\n", "\n"), 1),
+            "{way}"
+        );
+        assert!(!control.has_errors(), "{way}: {:#?}", control.diagnostics);
+    }
+}
+
+#[test]
+fn a_directive_comes_before_the_deprecated_files() {
+    let (named, other) = (leaf(), leaf());
+    let source = memory()
+        .file("greenarrow.conf", "general {\n  tls_certificate_files n\n}\n")
+        .file("n", named.chain_and_key())
+        .file("tls.servercert.pem", other.chain_and_key())
+        .file("httpd.ssl.key", "not even PEM");
+    let control = Control::load(&source);
+    assert_eq!(presented(&control).unwrap().0.to_pem(), named.certificate.replace("\r\n", "\n"));
+    assert!(!control.has_errors(), "files that are not in force are not read");
+}
+
+#[test]
+fn a_certificate_to_be_made_is_a_request() {
+    for (value, names) in [
+        ("yes", &["mx.example.com"][..]),
+        ("mail.example.org", &["mail.example.org"]),
+        ("a.example b.example", &["a.example", "b.example"]),
+    ] {
+        let conf = format!("general {{\n  tls_certificate_auto_generate {value}\n}}\n");
+        let control = Control::load(&memory().file("greenarrow.conf", conf));
+        let request = control.certificate_request.as_ref().unwrap();
+        assert_eq!(request.names, names);
+        assert!(request.path.ends_with(AUTO_GENERATED));
+        let location = control.location(request.origin).unwrap();
+        assert_eq!(location.line, 2);
+        assert_eq!(presented(&control), None);
+    }
+    let conf = "general {\n  tls_certificate_auto_generate no\n}\n";
+    let control = Control::load(&memory().file("greenarrow.conf", conf));
+    assert_eq!(control.certificate_request, None);
+}
+
+#[test]
+fn outgoing_rules() {
+    let control = Fixture::copy("outgoing").load();
+    assert_eq!(said(&control, Severity::Error), [""; 0], "{:#?}", said(&control, Severity::Note));
+    let route = |host: &str, port| Some(Route { host: host.to_owned(), port });
+    for (domain, ip, level, implicit, expected) in [
+        ("example.net", None, Level::Opportunistic, false, None),
+        ("bank.example", None, Level::Required, false, None),
+        ("a.BANK.example", None, Level::Required, false, None),
+        ("clear.example", None, Level::None, false, None),
+        ("relayed.example", None, Level::Opportunistic, true, route("smarthost.example", 465)),
+        ("routed.example", None, Level::Opportunistic, false, route("10.0.0.1", 2525)),
+        ("a.b.routed.example", None, Level::Opportunistic, false, route("hub.example", 25)),
+        ("direct.routed.example", None, Level::Opportunistic, false, None),
+        ("example.net", Some("ipaddr-1"), Level::Required, false, None),
+        ("clear.example", Some("ipaddr-1"), Level::None, false, None),
+        ("example.net", Some("ipaddr-2"), Level::Opportunistic, false, None),
+    ] {
+        let rule = control.outgoing_for(domain, ip).unwrap();
+        assert_eq!(rule.policy.level, level, "{domain} {ip:?}");
+        assert_eq!(rule.policy.implicit, implicit, "{domain}");
+        assert_eq!(rule.policy.fallback, Fallback::Never);
+        assert_eq!(rule.route, expected, "{domain}");
+        assert!(rule.policy.origin.is_some());
+    }
+    let place = |domain: &str| {
+        let rule = control.outgoing_for(domain, None).unwrap();
+        let policy = control.location(rule.policy.origin.unwrap()).unwrap();
+        let route = rule.route_origin.and_then(|id| control.location(id));
+        (policy.line, route.map(|location| location.line))
+    };
+    assert_eq!(place("bank.example"), (7, None));
+    assert_eq!(place("relayed.example"), (3, Some(15)));
+    assert_eq!(place("routed.example"), (3, Some(2)));
+    let said = said(&control, Severity::Warning);
+    assert!(said.contains(&"greenarrow.conf:29:3 warning[not-honoured]".to_owned()), "{said:?}");
+}
+
+#[test]
+fn without_a_rule_outgoing_mail_uses_no_tls_and_says_so() {
+    let control = Control::load(&memory());
+    let rule = control.outgoing_for("example.net", None).unwrap();
+    assert_eq!(rule.policy.level, Level::None);
+    assert_eq!(control.location(rule.policy.origin.unwrap()), None);
+}
+
+#[test]
+fn requiring_implies_using() {
+    let conf = "domain x.example {\n  starttls_use no\n  starttls_require yes\n}\n";
+    let control = Control::load(&memory().file("greenarrow.conf", conf));
+    let rule = control.outgoing_for("x.example", None).unwrap();
+    assert_eq!(rule.policy.level, Level::Required);
+    let said = said(&control, Severity::Warning);
+    let line = "greenarrow.conf:2:3 warning[starttls-required-and-not-used]";
+    assert!(said.contains(&line.to_owned()), "{said:?}");
+}
+
+#[test]
+fn what_is_not_honoured_is_named() {
+    let control = Fixture::copy("inventory").load();
+    let said = said(&control, Severity::Note);
+    for line in [
+        "badmailfrom:1:1 note[file-not-honoured]",
+        "greenarrow.conf:2:3 warning[not-honoured]",
+        "greenarrow.conf:3:3 warning[not-honoured]",
+        "greenarrow.conf:5:3 warning[not-honoured]",
+        "tls.clientca.pem:1:1 warning[file-not-honoured]",
+        "tls.clientca.pem:1:1 warning[unexpected-content]",
+        "tls.dh512.pem:1:1 note[file-not-honoured]",
+        "tls.dh512.pem:1:1 warning[unexpected-content]",
+        "tls.tlsclients:1:1 warning[file-not-honoured]",
+    ] {
+        assert!(said.contains(&line.to_owned()), "{line}: {said:#?}");
+    }
+    assert!(!said.iter().any(|line| line.starts_with("greenarrow.conf:4")), "{said:#?}");
+    let unsupported: Vec<_> = control
+        .diagnostics
+        .iter()
+        .filter(|diagnostic| diagnostic.vendor_unsupported)
+        .filter_map(|diagnostic| diagnostic.location(&control.snapshot))
+        .map(|location| location.path.file_name().unwrap().to_owned())
+        .collect();
+    assert_eq!(unsupported, ["tls.clientca.pem", "tls.clientca.pem", "tls.tlsclients"]);
+}
+
+#[test]
+fn the_demo_directory_is_clean_and_offers_all_three_kinds() {
+    let leaf = leaf();
+    let directory = tempfile::tempdir().unwrap();
+    write_demo(directory.path(), &leaf.chain(), &leaf.key).unwrap();
+    let source = hvmail_control::source::Directory::open(directory.path()).unwrap();
+    let control = Control::load(&source);
+    assert_eq!(said(&control, Severity::Note), [""; 0]);
+    let listens: Vec<_> = control.services.iter().flat_map(|s| s.listen()).collect();
+    assert_eq!(
+        listens.iter().map(ToString::to_string).collect::<Vec<_>>(),
+        ["127.0.0.1:2525", "127.0.0.1:2587", "127.0.0.1:2465"]
+    );
+    assert_eq!(common::running(&control), ["smtp", "smtp2", "smtp3"]);
+    assert!(matches!(control.service("smtp").unwrap().tls, ServiceTls::StartTls(_)));
+    assert!(matches!(control.service("smtp2").unwrap().tls, ServiceTls::StartTls(_)));
+    assert!(matches!(control.service("smtp3").unwrap().tls, ServiceTls::Implicit(_)));
+    assert!(control.accepts(Some("demo.example")) && control.accepts(Some("a.demo.example")));
+    let rule = control.outgoing_for("demo.example", None).unwrap();
+    assert_eq!(rule.route, Some(Route { host: "127.0.0.1".to_owned(), port: 2525 }));
+    assert_eq!(rule.policy.level, Level::Opportunistic);
+    assert!(
+        directory.path().join(DEMO_KEY).exists()
+            && directory.path().join(DEMO_CERTIFICATE).exists()
+    );
+}
