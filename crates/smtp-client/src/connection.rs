@@ -254,9 +254,12 @@ impl Connection {
             let refusal = TlsRefusal::HandshakeFailed;
             return fail(self, Reason::Tls { refusal, reply: None });
         };
-        // The client speaks first in TLS: what is here already was put here for the client to take
-        // as the beginning of the handshake, or as replies behind it.
-        if poll_fn(|cx| Poll::Ready(self.link.transport.has_octets(cx))).await {
+        // The client speaks first in TLS: what is here behind the 220 was put here for the client to
+        // take as the beginning of the handshake, or as replies behind it. Before implicit TLS
+        // nothing was said that it could stand behind: that server just speaks no TLS.
+        if !self.policy.implicit
+            && poll_fn(|cx| Poll::Ready(self.link.transport.has_octets(cx))).await
+        {
             return fail(self, Reason::Session(injected()));
         }
         let time = self.link.timeouts.handshake;
