@@ -3,9 +3,10 @@
 use std::sync::Arc;
 
 use rustls::{
-    Error, InconsistentKeys, ServerConfig,
-    crypto::aws_lc_rs::Ticketer,
+    Error, ServerConfig,
+    crypto::{CryptoProvider, aws_lc_rs::Ticketer},
     server::{NoServerSessionStorage, ServerSessionMemoryCache},
+    sign::{CertifiedKey, SingleCertAndKey},
 };
 use rustls_pki_types::{CertificateDer, PrivateKeyDer};
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
@@ -13,7 +14,7 @@ use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
 use super::{error, info, provider, versions};
 use crate::{
     Backend, ConfigError, HandshakeError, Identity, KeyKind, ServerPolicy, Stream, TlsInfo,
-    Unhonoured, host::received_name, stream::Session,
+    Unhonoured, certificate::Fields, host::received_name, stream::Session,
 };
 
 /// Sessions kept for TLS 1.2 clients that know no tickets; all others keep theirs themselves.
@@ -36,13 +37,13 @@ impl Acceptor {
             });
         }
         let versions: Vec<_> = versions(policy.versions).collect();
-        let (chain, key) = material(&policy.identity);
-        let mut config = ServerConfig::builder_with_provider(provider())
+        let provider = provider();
+        let identity = certified_key(&policy.identity, &provider)?;
+        let mut config = ServerConfig::builder_with_provider(provider)
             .with_protocol_versions(&versions)
             .map_err(|e| library(&e))?
             .with_no_client_auth()
-            .with_single_cert(chain, key)
-            .map_err(|e| refused(&e, &policy.identity))?;
+            .with_cert_resolver(Arc::new(SingleCertAndKey::from(identity)));
         config.ignore_client_order = true;
         if policy.resumption {
             config.ticketer = Ticketer::new().map_err(|e| library(&e))?;
@@ -73,25 +74,27 @@ impl Acceptor {
     }
 }
 
-fn material(identity: &Identity) -> (Vec<CertificateDer<'static>>, PrivateKeyDer<'static>) {
-    let chain = identity.chain().iter().map(|c| CertificateDer::from(c.der().to_vec())).collect();
+/// The chain with its key, checked to belong together. rustls's own check takes only certificates
+/// that webpki would verify; what a server shows is for its clients to judge.
+fn certified_key(
+    identity: &Identity,
+    provider: &CryptoProvider,
+) -> Result<CertifiedKey, ConfigError> {
+    let origin = identity.origin();
+    let refused = |reason| ConfigError::Identity { origin, reason };
     let secret = identity.key().secret_der().to_vec();
     let key = match identity.key().kind() {
         KeyKind::Pkcs8 => PrivateKeyDer::Pkcs8(secret.into()),
         KeyKind::Pkcs1 => PrivateKeyDer::Pkcs1(secret.into()),
         KeyKind::Sec1 => PrivateKeyDer::Sec1(secret.into()),
     };
-    (chain, key)
-}
-
-fn refused(failure: &Error, identity: &Identity) -> ConfigError {
-    let origin = identity.origin();
-    match failure {
-        Error::InconsistentKeys(InconsistentKeys::KeyMismatch) => {
-            ConfigError::KeyMismatch { origin }
-        }
-        other => ConfigError::Identity { origin, reason: error::line(other) },
+    let key = provider.key_provider.load_private_key(key).map_err(|e| refused(error::line(&e)))?;
+    let leaf = Fields::read(identity.leaf().der()).map_err(|e| refused(e.to_string()))?;
+    if key.public_key().is_some_and(|public| public.as_ref() != leaf.public_key_info) {
+        return Err(ConfigError::KeyMismatch { origin });
     }
+    let chain = identity.chain().iter().map(|c| CertificateDer::from(c.der().to_vec())).collect();
+    Ok(CertifiedKey::new(chain, key))
 }
 
 pub(super) fn library(failure: &Error) -> ConfigError {
