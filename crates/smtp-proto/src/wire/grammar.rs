@@ -91,7 +91,8 @@ pub(super) fn is_let_dig(c: char) -> bool {
 
 /// `atext` of RFC 5322, 3.2.3.
 pub(super) fn is_atext(c: char) -> bool {
-    is_let_dig(c) || "!#$%&'*+-/=?^_`{|}~".contains(c)
+    is_let_dig(c)
+        || matches!(c, '!' | '#'..='\'' | '*' | '+' | '-' | '/' | '=' | '?' | '^'..='`' | '{'..='~')
 }
 
 /// `qtextSMTP = %d32-33 / %d35-91 / %d93-126`
@@ -107,4 +108,21 @@ pub(super) fn is_dcontent(c: char) -> bool {
 /// `esmtp-value = 1*(%d33-60 / %d62-126)`
 pub(super) fn is_esmtp_value(c: char) -> bool {
     matches!(c, '!'..='<' | '>'..='~')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_classes_are_those_of_the_rfc() {
+        for c in '\0'..='\u{ff}' {
+            let atext = "!#$%&'*+-/=?^_`{|}~".contains(c) || c.is_ascii_alphanumeric();
+            assert_eq!(is_atext(c), atext, "{c:?}");
+            let code = u32::from(c);
+            assert_eq!(is_qtext(c), matches!(code, 32..=33 | 35..=91 | 93..=126), "{c:?}");
+            assert_eq!(is_dcontent(c), matches!(code, 33..=90 | 94..=126), "{c:?}");
+            assert_eq!(is_esmtp_value(c), matches!(code, 33..=60 | 62..=126), "{c:?}");
+        }
+    }
 }
