@@ -1,6 +1,7 @@
 //! The client and the server over loopback sockets: every TLS mode of the server, every outgoing
 //! policy, and each TLS library on each side.
 #![cfg(any(feature = "rustls", feature = "openssl"))]
+#![allow(clippy::unwrap_used)]
 
 use std::future::pending;
 use std::io;
@@ -195,7 +196,10 @@ fn assert_encrypted(
     }
 }
 
-fn assert_deferred(seen: &Seen, wanted: fn(&Reason) -> bool, case: &str) {
+/// Whether this is the reason for which a message should be deferred.
+type Wanted = fn(&Reason) -> bool;
+
+fn assert_deferred(seen: &Seen, wanted: Wanted, case: &str) {
     let Outcome::Deferred { reason, may_have_been_accepted } = &seen.outcome else {
         panic!("{case}: {seen:?}");
     };
@@ -326,7 +330,7 @@ fn a_bad_certificate_stops_a_verified_policy_alone() {
     let authority = Authority::root("test root");
     let below = authority.intermediate("test intermediate");
     let roots = roots(&authority);
-    let untrusted: fn(&Reason) -> bool = |reason| {
+    let untrusted: Wanted = |reason| {
         matches!(
             reason,
             Reason::Handshake(HandshakeError::CertificateNotTrusted {
@@ -334,7 +338,7 @@ fn a_bad_certificate_stops_a_verified_policy_alone() {
             })
         )
     };
-    let rows: [(&str, Leaf, Option<fn(&Reason) -> bool>); 7] = [
+    let rows: [(&str, Leaf, Option<Wanted>); 7] = [
         ("RSA", authority.issue_as(&[NAME], Key::Rsa, Validity::Now), None),
         ("behind an intermediate", below.issue(&["other.example.com", NAME]), None),
         ("of another authority", Authority::root("other root").issue(&[NAME]), Some(untrusted)),
