@@ -76,7 +76,7 @@ fn what_does_not_belong_is_named_and_left_out() {
     ]
     .concat();
     let made = assemble(&text).unwrap();
-    assert!(same(&chain(&made.identity), &[leaf.certificate.clone(), root.certificate()]));
+    assert!(same(&chain(&made.identity), &[leaf.certificate, root.certificate()]));
     assert_eq!(
         made.unused,
         [
