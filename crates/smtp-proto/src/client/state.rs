@@ -86,3 +86,66 @@ pub(super) fn meaning(phase: Phase, reply: &Reply) -> Meaning {
 fn names_another_limit(reply: &Reply) -> bool {
     reply.enhanced().is_some_and(|enhanced| (enhanced.subject, enhanced.detail) != (5, 3))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::wire::Detail;
+
+    const PHASES: [Phase; 11] = [
+        Phase::Greeting,
+        Phase::Ehlo,
+        Phase::Helo,
+        Phase::StartTls,
+        Phase::Rset,
+        Phase::Mail,
+        Phase::Rcpt,
+        Phase::Data,
+        Phase::Body,
+        Phase::FinalDot,
+        Phase::Quit,
+    ];
+
+    fn of(phase: Phase, code: u16) -> Meaning {
+        meaning(phase, &Reply::new_static(Code::new(code).unwrap(), None, "text"))
+    }
+
+    #[test]
+    fn the_table_is_this_for_every_code_in_every_phase() {
+        use Meaning::{Defer, GoOn, Misplaced, Reject, TryHelo};
+        // What 2yz, 3yz, 4yz and 5yz mean, and the codes that mean something else.
+        type Row = (Phase, [Meaning; 4], &'static [(u16, Meaning)]);
+        let table: [Row; 11] = [
+            (Phase::Greeting, [GoOn, Misplaced, Defer, Defer], &[]),
+            (Phase::Ehlo, [GoOn, Misplaced, Defer, TryHelo], &[]),
+            (Phase::Helo, [GoOn, Misplaced, Defer, Defer], &[]),
+            (Phase::StartTls, [Misplaced, Misplaced, Defer, Reject], &[(220, GoOn)]),
+            (Phase::Rset, [GoOn, Misplaced, Defer, Defer], &[]),
+            (Phase::Mail, [GoOn, Misplaced, Defer, Reject], &[]),
+            (Phase::Rcpt, [GoOn, Misplaced, Defer, Reject], &[(552, Defer)]),
+            (Phase::Data, [Misplaced, Misplaced, Defer, Reject], &[(354, GoOn)]),
+            (Phase::Body, [Misplaced, Misplaced, Defer, Reject], &[]),
+            (Phase::FinalDot, [GoOn, Misplaced, Defer, Reject], &[]),
+            (Phase::Quit, [GoOn, GoOn, GoOn, GoOn], &[]),
+        ];
+        for ((phase, classes, exceptions), same) in table.into_iter().zip(PHASES) {
+            assert_eq!(phase, same);
+            for code in 200..600 {
+                let exception = exceptions.iter().find(|(exception, _)| *exception == code);
+                let expected = match exception {
+                    Some((_, meaning)) => *meaning,
+                    None if code == 421 && phase != Phase::Quit => Meaning::Closing,
+                    None => classes[usize::from(code / 100) - 2],
+                };
+                assert_eq!(of(phase, code), expected, "{phase} {code}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_full_mailbox_is_not_too_many_recipients() {
+        let reply = |detail| Reply::new_static(Code::EXCEEDED_STORAGE, Some(detail), "full");
+        assert_eq!(meaning(Phase::Rcpt, &reply(Detail::new(2, 2))), Meaning::Reject);
+        assert_eq!(meaning(Phase::Rcpt, &reply(Detail::new(5, 3))), Meaning::Defer);
+    }
+}

@@ -139,7 +139,7 @@ fn interrupted(behind: &[u8]) -> Driver {
 
 #[test]
 fn a_refusal_before_the_message_is_over_decides_and_the_final_dot_is_not_sent() {
-    let refusal = b"552 5.3.4 too big\r\n";
+    let refusal = b"552-5.3.4 too\r\n552 5.3.4 big\r\n";
     for cut in 1..=refusal.len() {
         let mut driver = interrupted(&refusal[..cut]);
         driver.feed(&refusal[cut..]);
