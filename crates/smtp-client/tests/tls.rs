@@ -298,7 +298,7 @@ async fn a_failed_handshake_is_retried_in_clear_once_and_only_where_the_policy_s
 
 #[tokio::test]
 async fn an_injected_reply_ends_the_attempt_and_is_never_retried_in_clear() {
-    let injections: [&[&str]; 6] = [
+    let injections: [&[&str]; 7] = [
         // In one segment, split, and as a fragment without a line end.
         &["220 go\r\n250-evil\r\n250 AUTH PLAIN\r\n"],
         &["220 go\r\n250 x\r\n250 x\r\n250 x\r\n354 x\r\n250 queued\r\n"],
@@ -306,6 +306,8 @@ async fn an_injected_reply_ends_the_attempt_and_is_never_retried_in_clear() {
         &["220 go\r\n", "250-evil\r\n250 AUTH PLAIN\r\n"],
         &["220 go\r\n", "250 x\r\n250 x\r\n250 x\r\n354 x\r\n250 queued\r\n"],
         &["220 go\r\n", "25"],
+        // Behind the client's first octet of the handshake.
+        &["220 go\r\n", "", "250-evil\r\n250 AUTH PLAIN\r\n"],
     ];
     for backend in Backend::available() {
         for parts in injections {
@@ -319,7 +321,10 @@ async fn an_injected_reply_ends_the_attempt_and_is_never_retried_in_clear() {
                 greet(&mut stream, OFFER).await;
                 expect(&mut stream, "STARTTLS").await;
                 for part in parts {
-                    say(&mut stream, part).await;
+                    match part.is_empty() {
+                        true => drop(stream.read_u8().await.unwrap()),
+                        false => say(&mut stream, part).await,
+                    }
                 }
                 let mut rest = Vec::new();
                 // Whatever the client still sends, it is no SMTP.
