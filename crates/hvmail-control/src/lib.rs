@@ -148,10 +148,10 @@ impl Control {
         inventory::directives(&mut gather, lookup.tree());
         inventory::files(&mut gather);
 
-        let Gather { loader, origins, mut diagnostics } = gather;
-        mark_broken(&mut services, &diagnostics);
-        listener::report_conflicts(&services, &mut diagnostics);
-        mark_broken(&mut services, &diagnostics);
+        mark_broken(&mut services, &gather.diagnostics);
+        listener::report_conflicts(&services, &mut gather);
+        mark_broken(&mut services, &gather.diagnostics);
+        let Gather { loader, origins, diagnostics } = gather;
         Self {
             snapshot: loader.finish(),
             me,

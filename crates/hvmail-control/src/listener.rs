@@ -109,7 +109,7 @@ pub(crate) fn services(gather: &mut Gather<'_>) -> Vec<Service> {
 }
 
 /// Gives every later one of two services that want the same address and port an error.
-pub(crate) fn report_conflicts(services: &[Service], diagnostics: &mut Vec<Diagnostic>) {
+pub(crate) fn report_conflicts(services: &[Service], gather: &mut Gather<'_>) {
     let mut taken: Vec<&Service> = Vec::new();
     for service in services.iter().filter(|service| service.runs()) {
         let overlaps = |other: &&&Service| {
@@ -119,23 +119,26 @@ pub(crate) fn report_conflicts(services: &[Service], diagnostics: &mut Vec<Diagn
                     _ => true,
                 }
         };
-        match taken.iter().find(overlaps) {
-            None => taken.push(service),
-            Some(other) => diagnostics.push(
-                Diagnostic::error(
-                    "address-in-use",
-                    format!(
-                        "{} and {} both listen on port {} of the same address",
-                        other.name, service.name, service.port.value
-                    ),
-                )
-                .in_file(match service.name {
-                    "smtp" => "smtp.port",
-                    name => name,
-                })
-                .for_service(service.name),
-            ),
-        }
+        let Some(other) = taken.iter().find(overlaps) else {
+            taken.push(service);
+            continue;
+        };
+        let port = service.port.value;
+        let message = format!("{} listens on port {port} of the same address", other.name);
+        let diagnostic = Diagnostic::error("address-in-use", message).for_service(service.name);
+        let span_of = |origin| match gather.origins.get(origin) {
+            Some(Origin::File(span)) => Some(*span),
+            _ => None,
+        };
+        let diagnostic = match span_of(service.port.origin) {
+            Some(span) => diagnostic.at(span),
+            None => diagnostic.in_file(gather.loader.resolve(service.name)),
+        };
+        let diagnostic = match span_of(other.port.origin) {
+            Some(span) => diagnostic.with_related(span, format!("the port of {}", other.name)),
+            None => diagnostic,
+        };
+        gather.say(diagnostic);
     }
 }
 

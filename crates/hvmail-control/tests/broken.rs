@@ -31,7 +31,7 @@ fn an_unusable_port_breaks_one_service_and_a_taken_one_the_later() {
     let control = Fixture::copy("broken-one-service").load();
     assert_eq!(
         errors(&control),
-        ["smtp2:2:6 error[unusable-value] smtp2", "smtp3 error[address-in-use] smtp3"]
+        ["smtp2:2:6 error[unusable-value] smtp2", "smtp3:2:6 error[address-in-use] smtp3"]
     );
     assert_eq!(running(&control), ["smtp"]);
     assert!(!control.is_fatal());
@@ -271,4 +271,24 @@ fn a_file_that_assigns_nothing_turns_its_service_off() {
 fn no_service_left_is_fatal() {
     let control = Control::load(&memory().file("smtp.port", "0\n"));
     assert!(control.is_fatal() && !control.has_errors());
+}
+
+#[test]
+fn two_services_on_one_address_and_port_are_one_too_many() {
+    for (first, second, conflict) in [
+        ("127.0.0.1", "127.0.0.1", true),
+        ("0", "127.0.0.1", true),
+        ("127.0.0.1", "0", true),
+        ("0", "0", true),
+        ("127.0.0.1", "127.0.0.2", false),
+        ("127.0.0.1", "::1", false),
+    ] {
+        let source = memory()
+            .file("smtp.ipaddr", format!("{first}\n"))
+            .file("smtp2", format!("ENABLED=1\nPORT=25\nIPADDR={second}\n"));
+        let control = Control::load(&source);
+        let expected: &[&str] = if conflict { &["smtp"] } else { &["smtp", "smtp2"] };
+        assert_eq!(running(&control), expected, "{first} {second}");
+        assert_eq!(control.has_errors(), conflict);
+    }
 }

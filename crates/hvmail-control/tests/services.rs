@@ -207,3 +207,9 @@ fn variables_that_have_no_effect_are_named() {
         assert!(said.contains(&line.to_owned()), "{line}: {said:?}");
     }
 }
+
+#[test]
+fn a_loaded_directory_can_be_shared_between_threads() {
+    fn shared<T: Send + Sync + 'static>() {}
+    shared::<Control>();
+}

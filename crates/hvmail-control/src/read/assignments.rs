@@ -2,8 +2,8 @@
 //!
 //! Taken: `NAME=value` with any shell quoting, several on a line, comments, line continuations,
 //! `export NAME…`, `export NAME=value`, and `NAME=value export NAME` (assignments before `export`
-//! stay and are exported: POSIX, Shell Command Language, 2.14 "Special Built-In Utilities"). The
-//! last assignment wins, and `export` may come before or after the assignment.
+//! stay: POSIX, Shell Command Language, 2.14 "Special Built-In Utilities"; for a name that is not exported there,
+//! not every shell does so). The last assignment wins, and `export` may come before or after the assignment.
 //!
 //! Whatever is more than that (expansions, commands, pipes, conditions, `unset`, `.`) is a warning
 //! at its place and is not used. A variable that such a statement would have set is then
@@ -87,6 +87,7 @@ pub fn parse(bytes: &[u8], file: FileId) -> (Assignments, Vec<Diagnostic>) {
     loop {
         match words.next() {
             Some(Token::End) => reader.end_of_statement(),
+            Some(Token::Semicolon(span)) => reader.semicolon(span),
             Some(Token::Word(word)) => reader.word(word),
             Some(Token::Operator(operator, span)) => reader.operator(operator, span),
             Some(Token::Unreadable(why, span)) => {
@@ -271,6 +272,16 @@ impl Reader {
         );
     }
 
+    /// A shell stops with an error at a `;` that ends nothing. Two end a branch of `case`.
+    fn semicolon(&mut self, span: Span) {
+        if self.statement.span.is_none() && self.blocks.is_empty() {
+            self.diagnostics.push(
+                Diagnostic::error("unreadable-assignments", "this `;` has nothing to end").at(span),
+            );
+        }
+        self.end_of_statement();
+    }
+
     fn end_of_statement(&mut self) {
         let mut statement = std::mem::take(&mut self.statement);
         let Some(span) = statement.span else { return };
@@ -300,10 +311,22 @@ impl Reader {
         };
         match verb.bare() {
             Some("export") if command.len() > 1 => {
+                let arguments = &command[1..];
+                let exports = |name: &str| {
+                    arguments.iter().any(|word| name_of(word).as_deref() == Some(name))
+                };
                 for word in &assigned {
-                    self.take_assignment(word);
+                    match word.as_assignment() {
+                        Some((name, ..)) if !exports(name) => {
+                            self.assignments.assign(name, Err(word.span));
+                            let what = "an assignment before an export of another name, which \
+                                        shells read differently,";
+                            self.not_used(word.span, what, &[name.to_owned()]);
+                        }
+                        _ => self.take_assignment(word),
+                    }
                 }
-                self.take_export(&command[1..]);
+                self.take_export(arguments);
             }
             _ => {
                 // `PORT=25 26`: a shell would give PORT to the command `26` alone. Most likely the
@@ -448,6 +471,7 @@ mod tests {
             ("unset PORT", Some("PORT")),
             ("readonly PORT=25", Some("PORT")),
             ("export -n PORT", Some("PORT")),
+            ("PORT=25 export OTHER", Some("PORT")),
             ("export PORT=$X", Some("PORT")),
             ("if true; then PORT=25; fi", Some("PORT")),
             ("if true\nthen\n  PORT=25\nfi\n", Some("PORT")),
@@ -497,6 +521,7 @@ mod tests {
             ("A=1\nfi\n", 4),
             ("A=1\ncat <<X\nPORT=25\nX\n", 8),
             ("A=1\n)\n", 4),
+            ("A=1;;\n", 4),
         ] {
             let (assignments, diagnostics) = parse(text.as_bytes(), FILE);
             let error = diagnostics.iter().find(|d| d.severity == Severity::Error).unwrap();

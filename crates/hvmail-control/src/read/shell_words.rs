@@ -12,8 +12,10 @@ pub(super) enum Token {
     Word(Word),
     /// `|`, `&`, `<`, `>`, `(` or `)`: more than an assignment.
     Operator(u8, Span),
-    /// `;` or the end of a line.
+    /// The end of a line.
     End,
+    /// `;`, which needs a statement in front of it.
+    Semicolon(Span),
     /// The rest of the text cannot be told apart; the reason, and where it begins.
     Unreadable(&'static str, Span),
 }
@@ -272,9 +274,13 @@ impl Iterator for Words<'_> {
         self.skip_blanks_and_comments();
         let byte = self.peek(0)?;
         match byte {
-            b'\n' | b';' => {
+            b'\n' => {
                 self.at += 1;
                 Some(Token::End)
+            }
+            b';' => {
+                self.at += 1;
+                Some(Token::Semicolon(self.span(self.at - 1, self.at)))
             }
             b'<' if self.peek(1) == Some(b'<') => Some(self.unreadable("a here-document", self.at)),
             b'|' | b'&' | b'<' | b'>' | b'(' | b')' => {
