@@ -12,6 +12,8 @@
 
 mod disk;
 mod header;
+#[cfg(test)]
+mod tests;
 
 use std::fs::File;
 use std::io;
