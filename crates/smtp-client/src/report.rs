@@ -97,9 +97,17 @@ impl Outcome {
         }
     }
 
-    /// The reply code: the server's, or the one that it would have sent for what this side found.
+    /// The reply whose words are the outcome's: not one to STARTTLS, which the policy decides about.
+    fn words(&self) -> Option<&Reply> {
+        match self {
+            Self::Deferred { reason, .. } if matches!(**reason, Reason::Tls { .. }) => None,
+            _ => self.reply(),
+        }
+    }
+
+    /// The reply code: the server's, or one of class 4 or 5 for what this side found.
     pub fn code(&self) -> u16 {
-        match (self.reply(), self) {
+        match (self.words(), self) {
             (Some(reply), _) => reply.code().get(),
             (None, Self::Deferred { reason, .. }) => reason.status().0,
             (None, Self::Rejected(_)) => self.local_status().0,
@@ -109,7 +117,7 @@ impl Outcome {
 
     /// The text behind the code, in one line, with its enhanced status code where there is one.
     pub fn text(&self) -> String {
-        match (self, self.reply()) {
+        match (self, self.words()) {
             (Self::Deferred { reason, .. }, None) => format!("{} {reason}", reason.status().1),
             (Self::Rejected(rejection), None) => format!("{} {rejection}", self.local_status().1),
             (_, Some(reply)) => one_line(reply),

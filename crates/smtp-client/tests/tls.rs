@@ -227,8 +227,11 @@ async fn starttls_that_is_refused_by_a_reply() {
                 assert!(matches!(entry.tls, TlsRecord::Clear(WhyClear::Refused(_))));
             } else {
                 assert!(is_deferred(&entry.outcome, false), "{:?}", entry.outcome);
-                // The code is the server's, and its 5yz to STARTTLS rejects nobody.
-                assert_eq!(entry.outcome.code(), reply[..3].parse::<u16>().unwrap());
+                let text = format!(
+                    "deferred 451 4.7.4 TLS is required, but the server refused STARTTLS: {reply}"
+                );
+                assert_eq!(entry.outcome.to_string(), text);
+                assert_eq!(entry.outcome.reply().unwrap().to_string(), reply);
             }
         }
     }
