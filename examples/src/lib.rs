@@ -1,1 +1,10 @@
-//! Shared by the hvmail programs.
+//! What the hvmail programs share: exit codes, diagnostics on the terminal, the choice of a TLS library.
+//!
+//! Does: parse arguments, call the crates, print. Does not: decide anything about SMTP, TLS or control files.
+//! Fails: with an exit code of [`exit`] and one line on stderr that says what and where.
+
+pub mod exit;
+pub mod print;
+pub mod send;
+pub mod smtpd;
+pub mod tls;

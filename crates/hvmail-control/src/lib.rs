@@ -197,6 +197,14 @@ impl Control {
         policy::for_peer(service, &self.origins, peer)
     }
 
+    /// Everything that a service may offer to any client, without repetition: its own policy first,
+    /// then what the access rules make of it. A program that makes its TLS acceptors from these
+    /// has one for every [`PeerRules::tls`].
+    #[must_use]
+    pub fn tls_policies(&self, service: &Service) -> Vec<ServiceTls> {
+        policy::of_service(service, &self.origins)
+    }
+
     /// Whether mail for an address with this domain is taken from everybody; `None` is an address
     /// without a domain. A client with RELAYCLIENT need not be asked about.
     #[must_use]

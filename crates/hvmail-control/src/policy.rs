@@ -16,6 +16,7 @@ use smtp_tls::{CipherString, Identity, ServerPolicy};
 use crate::diagnostic::{Diagnostic, Severity};
 use crate::listener::{Service, ServiceTls, TlsMode};
 use crate::outgoing::timeout;
+use crate::read::tcprules::Rule;
 use crate::read::{flag, list};
 use crate::setting::{Found, Gather, Setting};
 use crate::snapshot::{Origin, OriginId, Origins, Spanned};
@@ -171,38 +172,52 @@ fn cipher_string(setting: &Setting<Option<String>>) -> Option<CipherString> {
 
 /// What `peer` is allowed on `service`.
 pub(crate) fn for_peer(service: &Service, origins: &Origins, peer: IpAddr) -> PeerRules {
-    let Some(rule) = service.rules().find(peer) else {
-        return PeerRules {
-            allow: true,
-            relay: None,
-            tls: service.tls.clone(),
-            tls_ciphers: cipher_string(&service.tls_ciphers),
-            variables: Vec::new(),
-            origin: None,
-        };
-    };
-    let mut tls = service.tls.clone();
-    let mut tls_ciphers = cipher_string(&service.tls_ciphers);
-    if let Some(own) = rule.variable("TLSCIPHERS") {
-        let text = own.value.trim();
-        tls_ciphers = (!text.is_empty()).then(|| CipherString {
-            text: text.to_owned(),
-            origin: origins.find(&Origin::File(own.span)),
-        });
-        if let ServiceTls::StartTls(policy) | ServiceTls::Implicit(policy) = &mut tls {
-            policy.ciphers.clone_from(&tls_ciphers);
-        }
-    }
+    let rule = service.rules().find(peer);
+    let (tls, tls_ciphers) = tls_under(service, origins, rule);
     PeerRules {
-        allow: rule.allow,
-        relay: rule.variable("RELAYCLIENT").map(|value| value.value.clone()),
+        allow: rule.is_none_or(|rule| rule.allow),
+        relay: rule.and_then(|rule| rule.variable("RELAYCLIENT")).map(|value| value.value.clone()),
         tls,
         tls_ciphers,
-        variables: rule
-            .variables
-            .iter()
-            .map(|(name, value)| (name.value.clone(), value.value.clone()))
-            .collect(),
-        origin: origins.find(&Origin::File(rule.span)),
+        variables: rule.map_or_else(Vec::new, |rule| {
+            rule.variables
+                .iter()
+                .map(|(name, value)| (name.value.clone(), value.value.clone()))
+                .collect()
+        }),
+        origin: rule.and_then(|rule| origins.find(&Origin::File(rule.span))),
     }
+}
+
+/// Everything that `service` may offer: its own policy first, then what its rules make of it.
+pub(crate) fn of_service(service: &Service, origins: &Origins) -> Vec<ServiceTls> {
+    let mut policies = vec![service.tls.clone()];
+    for rule in service.rules().all() {
+        let (tls, _) = tls_under(service, origins, Some(rule));
+        if !policies.contains(&tls) {
+            policies.push(tls);
+        }
+    }
+    policies
+}
+
+/// What a service offers under a rule, and the cipher string in force there.
+fn tls_under(
+    service: &Service,
+    origins: &Origins,
+    rule: Option<&Rule>,
+) -> (ServiceTls, Option<CipherString>) {
+    let mut tls = service.tls.clone();
+    let Some(own) = rule.and_then(|rule| rule.variable("TLSCIPHERS")) else {
+        return (tls, cipher_string(&service.tls_ciphers));
+    };
+    let text = own.value.trim();
+    let ciphers = (!text.is_empty()).then(|| CipherString {
+        text: text.to_owned(),
+        origin: origins.find(&Origin::File(own.span)),
+    });
+    if let ServiceTls::StartTls(policy) | ServiceTls::Implicit(policy) = &mut tls {
+        policy.ciphers.clone_from(&ciphers);
+    }
+    (tls, ciphers)
 }

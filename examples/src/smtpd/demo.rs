@@ -1,0 +1,46 @@
+//! `--demo`: a directory to try everything with.
+
+use std::path::{Path, PathBuf};
+
+use hvmail_control::write;
+use smtp_tls::self_signed;
+
+use crate::exit::Failure;
+
+/// What a demo directory has beside its control files.
+pub(super) struct Demo {
+    pub(super) maildir: PathBuf,
+}
+
+/// Makes what is missing of a demo directory, and says what to try with it.
+pub(super) fn make(directory: &Path) -> Result<Demo, Failure> {
+    let names: Vec<String> =
+        ["localhost", write::DEMO_DOMAIN, "127.0.0.1"].map(str::to_owned).into();
+    let made = self_signed(&names)
+        .map_err(|error| Failure::try_later(format!("--demo: no certificate: {error}")))?;
+    let files = write::write_demo(directory, &made.certificate_pem, &made.key_pem)
+        .map_err(|error| Failure::try_later(format!("--demo: {error}")))?;
+    for path in &files.made {
+        eprintln!("made {}", path.display());
+    }
+    let maildir = directory.join("Maildir");
+    eprint!("{}", instructions(directory, &maildir));
+    Ok(Demo { maildir })
+}
+
+fn instructions(directory: &Path, maildir: &Path) -> String {
+    let (shown, domain) = (directory.display(), write::DEMO_DOMAIN);
+    let certificate = directory.join(write::DEMO_CERTIFICATE);
+    format!(
+        "\n\
+         Try, from another terminal:\n\
+         \n  printf 'Subject: hello\\n\\nOver TLS.\\n' | hvmail-send --control {shown} \
+         --route 127.0.0.1:2525 --from me@{domain} --to you@{domain}\n\
+         \n  (the same with the certificate checked: --verify --ca {certificate})\n\
+         \n  openssl s_client -quiet -starttls smtp -connect 127.0.0.1:2525\n\
+         \n  openssl s_client -quiet -connect 127.0.0.1:2465\n\
+         \n  cat {maildir}/new/*\n\n",
+        certificate = certificate.display(),
+        maildir = maildir.display(),
+    )
+}

@@ -1,0 +1,45 @@
+//! The control directory, as the programs load it.
+
+use std::path::Path;
+
+use hvmail_control::Control;
+use hvmail_control::certificate::CertificateRequest;
+use hvmail_control::source::Directory;
+use hvmail_control::write::{self, Access};
+use smtp_tls::self_signed;
+
+use crate::exit::Failure;
+
+/// Loads a directory, and makes the certificate that it asks for, if it asks for one.
+pub(super) fn load(path: &Path) -> Result<Control, Failure> {
+    let directory = Directory::open(path)
+        .map_err(|error| Failure::bad_configuration(error.to_string()))?
+        .with_process_environment();
+    let control = Control::load(&directory);
+    let Some(request) = &control.certificate_request else { return Ok(control) };
+    generate(request)?;
+    Ok(Control::load(&directory))
+}
+
+fn generate(request: &CertificateRequest) -> Result<(), Failure> {
+    let made = self_signed(&request.names).map_err(|error| {
+        Failure::bad_configuration(format!("tls_certificate_auto_generate: {error}"))
+    })?;
+    let content = format!("{}{}", made.certificate_pem, made.key_pem);
+    write::create(&request.path, content.as_bytes(), Access::Private)
+        .map_err(|error| Failure::try_later(format!("tls_certificate_auto_generate: {error}")))?;
+    eprintln!("made a self-signed certificate: {}", request.path.display());
+    Ok(())
+}
+
+/// The name that the server gives itself: `me`, or the system's own name where there is none.
+pub(super) fn host_name(control: &Control) -> String {
+    if let Some(me) = &control.me {
+        return me.value.clone();
+    }
+    let system = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
+    match system.trim() {
+        "" => "localhost".to_owned(),
+        name => name.to_owned(),
+    }
+}

@@ -1,0 +1,123 @@
+//! From the control directory's policies to those of connections, all made before the first one.
+//!
+//! Does: one TLS acceptor for each policy that any client of a service can get. Does not: decide
+//! who gets which. Fails: a service whose policy the TLS library cannot carry is left out, with
+//! the setting's place.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use hvmail_control::{Control, Service, ServiceTls};
+use smtp_proto::server::{Config, Tls};
+use smtp_server::{Acceptor, ConnectionPolicy};
+use smtp_tls::{Backend, ConfigError, ServerPolicy};
+
+use crate::print;
+
+/// The connection policies, by service and by what TLS its client is offered.
+#[derive(Debug, Default)]
+pub(super) struct Policies(HashMap<&'static str, HashMap<ServiceTls, Arc<ConnectionPolicy>>>);
+
+/// A service that the TLS library cannot serve as it is asked to.
+#[derive(Debug)]
+pub(super) struct Unfit {
+    pub(super) name: &'static str,
+    pub(super) reason: String,
+}
+
+impl Policies {
+    /// Makes the policies of these services.
+    pub(super) fn build(
+        control: &Control,
+        services: &[&Service],
+        host_name: &str,
+        backend: Backend,
+    ) -> (Self, Vec<Unfit>) {
+        let (mut policies, mut unfit) = (HashMap::new(), Vec::new());
+        for service in services {
+            match of_service(control, service, host_name, backend) {
+                Ok(of_service) => {
+                    policies.insert(service.name, of_service);
+                }
+                Err(error) => {
+                    let reason = explain(control, &error);
+                    unfit.push(Unfit { name: service.name, reason });
+                }
+            }
+        }
+        (Self(policies), unfit)
+    }
+
+    pub(super) fn has(&self, name: &str) -> bool {
+        self.0.contains_key(name)
+    }
+
+    /// The policy of a service for clients that no rule gives another.
+    pub(super) fn of_service(&self, service: &Service) -> ConnectionPolicy {
+        let policy = self.find(service.name, &service.tls);
+        ConnectionPolicy::clone(&policy.expect("a service's own policy is one of its policies"))
+    }
+
+    /// The policy of a client.
+    pub(super) fn find(&self, service: &str, tls: &ServiceTls) -> Option<Arc<ConnectionPolicy>> {
+        self.0.get(service)?.get(tls).map(Arc::clone)
+    }
+}
+
+/// How the line that tells of a listener names its TLS.
+pub(super) const fn word(tls: &ServiceTls) -> &'static str {
+    match tls {
+        ServiceTls::None => "none",
+        ServiceTls::StartTls(_) => "starttls",
+        ServiceTls::Implicit(_) => "smtps",
+    }
+}
+
+fn of_service(
+    control: &Control,
+    service: &Service,
+    host_name: &str,
+    backend: Backend,
+) -> Result<HashMap<ServiceTls, Arc<ConnectionPolicy>>, ConfigError> {
+    let mut policies = HashMap::new();
+    for tls in control.tls_policies(service) {
+        let policy = connection_policy(control, service, &tls, host_name, backend)?;
+        policies.insert(tls, Arc::new(policy));
+    }
+    Ok(policies)
+}
+
+fn connection_policy(
+    control: &Control,
+    service: &Service,
+    tls: &ServiceTls,
+    host_name: &str,
+    backend: Backend,
+) -> Result<ConnectionPolicy, ConfigError> {
+    let mut smtp = Config::new(host_name);
+    smtp.max_message_size = control.inbound.max_message_size.value;
+    let mut accept = |mode, policy: &ServerPolicy| {
+        smtp.tls = mode;
+        let acceptor = Acceptor::new(backend, policy)?;
+        print::unhonoured(control, service.name, acceptor.unhonoured());
+        Ok(acceptor)
+    };
+    let acceptor = match tls {
+        ServiceTls::None => None,
+        ServiceTls::StartTls(policy) => Some(accept(Tls::StartTls, policy)?),
+        ServiceTls::Implicit(policy) => Some(accept(Tls::Implicit, policy)?),
+    };
+    let policy =
+        ConnectionPolicy::new(Arc::new(smtp)).with_idle_timeout(control.inbound.idle_timeout.value);
+    Ok(match acceptor {
+        Some(acceptor) => policy.with_acceptor(acceptor),
+        None => policy,
+    })
+}
+
+fn explain(control: &Control, error: &ConfigError) -> String {
+    match error.origin().and_then(|origin| control.location(origin)) {
+        Some(place) => format!("{place}: {error}"),
+        None => error.to_string(),
+    }
+}

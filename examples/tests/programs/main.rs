@@ -1,0 +1,5 @@
+//! The programs, run as users run them. One binary, so that it is linked once.
+#![allow(clippy::unwrap_used)]
+
+mod spine;
+mod support;
