@@ -45,7 +45,9 @@ fn a_drain_ends_idle_sessions_and_lets_a_message_finish() {
     running.tell_to_stop();
     idle.expect_reply("421 4.3.2");
     idle.expect_end();
-    assert!(std::net::TcpStream::connect(running.address).is_err(), "nothing more is accepted");
+    running.until("nothing more is accepted", |running| {
+        std::net::TcpStream::connect(running.address).is_err()
+    });
     busy.ask(".", "250");
     busy.expect_reply("421 4.3.2");
     busy.expect_end();
