@@ -1,6 +1,7 @@
 //! Peers that leave early, in each phase: nothing of a message stays, and the server goes on.
 
 use std::sync::atomic::Ordering;
+use std::time::Duration;
 
 use smtp_proto::server::Verdict;
 use smtp_proto::wire::{Rcpt, Refusal};
@@ -120,7 +121,11 @@ fn a_refusal_is_read_although_more_was_sent_than_is_taken() {
     // A peer in the middle of a large write must find the reason, and no reset before it.
     let running = start(clear());
     let mut peer = running.greeted();
-    peer.send(format!("NOOP\n{}", "x".repeat(40_000)));
+    peer.send(format!("NOOP\n{}", "x".repeat(20_000)));
+    for _ in 0..5 {
+        std::thread::sleep(Duration::from_millis(50));
+        peer.send("x".repeat(1000));
+    }
     peer.expect_reply("550 5.5.2");
     peer.half_close();
     peer.expect_end();
