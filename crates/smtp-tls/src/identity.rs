@@ -236,7 +236,7 @@ enum PublicHalf<'a> {
     Ec {
         point: Option<&'a [u8]>,
     },
-    /// Another algorithm, with its public key where the key carries it.
+    /// Another algorithm.
     Other {
         algorithm: ObjectIdentifier,
     },

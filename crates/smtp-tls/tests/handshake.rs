@@ -264,9 +264,9 @@ async fn versions_without_overlap_are_told_apart_from_other_failures() {
 async fn sessions_are_resumed_where_the_policy_says_so() {
     let root = root();
     let leaf = leaf(&root);
-    // The binding of the other client library has no safe way to resume.
-    let pairs = pairs().into_iter().filter(|(_, client)| *client == Backend::Rustls);
-    for pair in pairs {
+    for pair in pairs() {
+        // The binding of the other client library has no safe way to resume.
+        let can_resume = pair.1 == Backend::Rustls;
         for version in [Version::Tls12, Version::Tls13] {
             for resumption in [true, false] {
                 let mut policy = server(&leaf);
@@ -280,7 +280,11 @@ async fn sessions_are_resumed_where_the_policy_says_so() {
                     let (mut near, near_info) = near.expect(&context);
                     let (mut far, far_info) = far.expect(&context);
                     assert_eq!(near_info.resumed, far_info.resumed, "{context}");
-                    assert_eq!(far_info.resumed, resumption && round > 0, "{context} {round}");
+                    assert_eq!(
+                        far_info.resumed,
+                        can_resume && resumption && round > 0,
+                        "{context} {round}"
+                    );
                     assert_eq!(near_info.server_name.as_deref(), Some(HOST), "{context} {round}");
                     near.write_all(b"x").await.unwrap();
                     near.shutdown().await.unwrap();

@@ -60,6 +60,18 @@ fn roles_are_told_in_every_order() {
 }
 
 #[test]
+fn a_key_that_does_not_tell_its_public_half_takes_what_issued_none_of_the_others() {
+    let issued = include_str!("material/ec-issued-certificate.pem").to_owned();
+    let issuer = include_str!("material/ec-issuer-certificate.pem").to_owned();
+    let key = include_str!("material/ec-sec1-without-public.pem").to_owned();
+    for order in orders(&[issuer.clone(), key, issued.clone()]) {
+        let made = assemble(&order.concat()).unwrap();
+        assert!(same(&chain(&made.identity), &[issued.clone(), issuer.clone()]));
+        assert_eq!(made.unused, []);
+    }
+}
+
+#[test]
 fn what_does_not_belong_is_named_and_left_out() {
     let root = Authority::root("Root");
     let leaf = root.issue(&["mx.example"]);
