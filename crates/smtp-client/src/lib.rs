@@ -9,7 +9,7 @@
 //! let client = Client::new(Config::new(ClientName::parse("client.example.org")?));
 //! let route = Route::new("mx.example.com", 25);
 //! let recipient = Recipient::new("b@example.com", route, ClientPolicy::opportunistic())?;
-//! let message = Message::from_bytes(*b"Subject: hello\n\nHello.\n");
+//! let message = Message::from_bytes(&b"Subject: hello\n\nHello.\n"[..]);
 //! let report = client.deliver(&Sender::parse("a@example.org")?, &[recipient], &message).await;
 //! for recipient in &report.recipients {
 //!     println!("{} {} tls={}", recipient.address, recipient.outcome, recipient.tls);

@@ -6,8 +6,8 @@
 
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
+use bytes::Bytes;
 use smtp_proto::client::MessageFacts;
 use smtp_proto::limits::BODY_CHUNK;
 use smtp_proto::wire::BareLineEnd;
@@ -26,13 +26,13 @@ pub struct Message {
 
 #[derive(Clone, Debug)]
 enum Source {
-    Memory(Arc<[u8]>),
+    Memory(Bytes),
     File(PathBuf),
 }
 
 impl Message {
-    /// A message in memory.
-    pub fn from_bytes(bytes: impl Into<Arc<[u8]>>) -> Self {
+    /// A message in memory; a `Vec`, a `String` or a `'static` text is taken as it is, not copied.
+    pub fn from_bytes(bytes: impl Into<Bytes>) -> Self {
         let bytes = bytes.into();
         let mut survey = Survey::default();
         survey.take(&bytes);
@@ -140,7 +140,7 @@ impl Survey {
 /// Gives a message in parts, from its beginning.
 #[derive(Debug)]
 pub(crate) enum Reader {
-    Memory { bytes: Arc<[u8]>, at: usize },
+    Memory { bytes: Bytes, at: usize },
     File { file: File, buffer: Vec<u8>, read: u64, expected: Option<u64> },
 }
 

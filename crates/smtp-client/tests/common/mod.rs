@@ -79,7 +79,7 @@ pub(crate) fn part(peer: &mut Peer) {
 }
 
 pub(crate) fn message() -> Message {
-    Message::from_bytes(*b"Subject: hello\n\n.Hello.\n")
+    Message::from_bytes(&b"Subject: hello\n\n.Hello.\n"[..])
 }
 
 pub(crate) async fn deliver_by(client: &Client, to: &[Recipient], message: &Message) -> Report {
