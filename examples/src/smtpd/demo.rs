@@ -31,15 +31,25 @@ pub(super) fn make(directory: &Path) -> Result<Demo, Failure> {
 fn instructions(directory: &Path, maildir: &Path) -> String {
     let (shown, domain) = (directory.display(), write::DEMO_DOMAIN);
     let certificate = directory.join(write::DEMO_CERTIFICATE);
+    // Under cargo the other program may not be built yet, and is on no path.
+    let send = match std::env::var_os("CARGO") {
+        Some(_) => "cargo run --release --bin hvmail-send --",
+        None => "hvmail-send",
+    };
     format!(
-        "\n\
-         Try, from another terminal:\n\
-         \n  printf 'Subject: hello\\n\\nOver TLS.\\n' | hvmail-send --control {shown} \
-         --route 127.0.0.1:2525 --from me@{domain} --to you@{domain}\n\
-         \n  (the same with the certificate checked: --verify --ca {certificate})\n\
-         \n  openssl s_client -quiet -starttls smtp -connect 127.0.0.1:2525\n\
-         \n  openssl s_client -quiet -connect 127.0.0.1:2465\n\
-         \n  cat {maildir}/new/*\n\n",
+        "
+Try, from another terminal:
+
+  printf 'Subject: hello\\n\\nOver TLS.\\n' | {send} \\
+      --control {shown} --from me@{domain} --to you@{domain}
+  (the same with the server's certificate checked: --verify --ca {certificate})
+
+  cat {maildir}/new/*
+
+  openssl s_client -quiet -starttls smtp -connect 127.0.0.1:2525
+  openssl s_client -quiet -connect 127.0.0.1:2465
+
+",
         certificate = certificate.display(),
         maildir = maildir.display(),
     )
