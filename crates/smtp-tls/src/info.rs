@@ -15,7 +15,8 @@ pub struct TlsInfo {
     /// The cipher suite by its IANA name (`TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384`).
     pub suite_iana: String,
     /// The key exchange group by its IANA name (`x25519`, `secp256r1`, `X25519MLKEM768`), where the
-    /// library tells it: none was negotiated when a TLS 1.2 session is resumed.
+    /// library tells it: OpenSSL does not tell a hybrid group, and none was negotiated when a TLS 1.2
+    /// session is resumed.
     pub group: Option<String>,
     /// Whether an earlier session was resumed.
     pub resumed: bool,

@@ -12,6 +12,16 @@ use smtp_tls::{
 };
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
+/// Whether the library may have agreed on a group that it does not name: OpenSSL 3.5 and later
+/// prefer a hybrid, and only the names of classical groups can be asked for without unsafe code.
+fn hybrid_untold(backend: Backend, version: Version) -> bool {
+    #[cfg(feature = "openssl")]
+    let hybrids = openssl::version::number() >= 0x3050_0000;
+    #[cfg(not(feature = "openssl"))]
+    let hybrids = false;
+    backend == Backend::OpenSsl && version == Version::Tls13 && hybrids
+}
+
 #[tokio::test]
 async fn every_pair_meets_in_every_version_and_with_every_key() {
     let root = root();
@@ -43,7 +53,8 @@ async fn every_pair_meets_in_every_version_and_with_every_key() {
                     (Version::Tls12, Key::Ecdsa) => "TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384",
                 };
                 assert_eq!(near_info.suite_iana, iana, "{context}");
-                assert!(far_info.group.is_some(), "{context}: {far_info:?}");
+                let told = far_info.group.is_some();
+                assert!(told || hybrid_untold(pair.1, version), "{context}: {far_info:?}");
                 if let (Some(a), Some(b)) = (&near_info.group, &far_info.group) {
                     assert_eq!(a, b, "{context}");
                 }
