@@ -115,8 +115,17 @@ impl Outcome {
         }
     }
 
-    /// The text behind the code, in one line, with its enhanced status code where there is one.
+    /// The text behind the code, in one line, with its enhanced status code where there is one. It
+    /// says so where the server may hold the message already.
     pub fn text(&self) -> String {
+        let mut text = self.why();
+        if matches!(self, Self::Deferred { may_have_been_accepted: true, .. }) {
+            text.push_str("; the server may already have accepted the message");
+        }
+        text
+    }
+
+    fn why(&self) -> String {
         match (self, self.words()) {
             (Self::Deferred { reason, .. }, None) => format!("{} {reason}", reason.status().1),
             (Self::Rejected(rejection), None) => format!("{} {rejection}", self.local_status().1),

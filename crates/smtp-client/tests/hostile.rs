@@ -78,7 +78,10 @@ async fn in_every_phase(misdeed: Misdeed) {
         if good == STEPS.len() {
             assert!(outcome.is_delivered(), "{outcome}");
         } else {
-            assert!(is_deferred(&outcome, good == STEPS.len() - 1), "phase {good}: {outcome:?}");
+            let after_the_dot = good == STEPS.len() - 1;
+            assert!(is_deferred(&outcome, after_the_dot), "phase {good}: {outcome:?}");
+            let text = outcome.text();
+            assert_eq!(text.contains("may already have accepted"), after_the_dot, "{text}");
         }
         assert!(time < SHORT * 10, "phase {good} took {time:?}");
     }
