@@ -108,7 +108,7 @@ impl Program {
     /// # Panics
     /// When the signal cannot be sent.
     pub fn signal(&self, signal: &str) {
-        // The standard library sends SIGKILL alone, and this workspace has no unsafe code.
+        // The standard library sends SIGKILL alone.
         let status = Command::new("kill")
             .arg(format!("-{signal}"))
             .arg(self.id().to_string())

@@ -13,7 +13,7 @@ use smtp_tls::{
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 /// Whether the library may have agreed on a group that it does not name: OpenSSL 3.5 and later
-/// prefer a hybrid, and only the names of classical groups can be asked for without unsafe code.
+/// prefer a hybrid, and its safe interface names the classical groups alone.
 fn hybrid_untold(backend: Backend, version: Version) -> bool {
     #[cfg(feature = "openssl")]
     let hybrids = openssl::version::number() >= 0x3050_0000;
