@@ -24,6 +24,19 @@ pub trait Handler: Send + Sync + 'static {
     fn connect(&self, peer: &Peer<'_>) -> Admission<Self::Session>;
 }
 
+/// A function from a peer to its session is a handler.
+impl<F, S> Handler for F
+where
+    F: Fn(&Peer<'_>) -> Admission<S> + Send + Sync + 'static,
+    S: HandlerSession + 'static,
+{
+    type Session = S;
+
+    fn connect(&self, peer: &Peer<'_>) -> Admission<S> {
+        self(peer)
+    }
+}
+
 /// Who is at the other end of a new connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]

@@ -13,17 +13,11 @@
 //!
 //! ```no_run
 //! use smtp_proto::{server::Verdict, wire::{Detail, Mail, Rcpt, Refusal}};
-//! use smtp_server::{Admission, ConnectionPolicy, Context, Handler, HandlerSession, Peer, Server, Service};
+//! use smtp_server::{Admission, ConnectionPolicy, Context, HandlerSession, Peer, Server, Service};
 //! use smtp_server::maildir::{Delivery, Envelope, Maildir};
 //!
-//! struct Inbox(Maildir);
+//! #[derive(Clone)]
 //! struct Session(Maildir, Envelope);
-//! impl Handler for Inbox {
-//!     type Session = Session;
-//!     fn connect(&self, _: &Peer<'_>) -> Admission<Session> {
-//!         Admission::Serve(Session(self.0.clone(), Envelope::default()))
-//!     }
-//! }
 //! impl HandlerSession for Session {
 //!     type Sink = Delivery;
 //!     async fn mail(&mut self, _: &Context<'_>, mail: Mail<'_>) -> Verdict {
@@ -44,7 +38,8 @@
 //!
 //! # async fn example() -> Result<(), Box<dyn std::error::Error>> {
 //! let smtp = smtp_proto::server::Config::new("mx.example.org").into();
-//! let mut server = Server::new(Inbox(Maildir::open("inbox", "mx.example.org")?));
+//! let session = Session(Maildir::open("inbox", "mx.example.org")?, Envelope::default());
+//! let mut server = Server::new(move |_: &Peer<'_>| Admission::Serve(session.clone()));
 //! server.bind(Service::new("smtp", vec!["[::1]:2525".parse()?], ConnectionPolicy::new(smtp)))?;
 //! server.serve(std::future::pending()).await;
 //! # Ok(())
