@@ -39,12 +39,16 @@ impl Message {
         Self { source: Source::Memory(bytes), survey: survey.finish() }
     }
 
-    /// A message in a file, which is read once here and once each time that it is sent.
+    /// A message in a file, which is read once here and once each time that it is sent. What is no
+    /// regular file, as a pipe, can be read once alone: its message is kept in memory.
     ///
     /// # Errors
     /// The file cannot be read.
     pub async fn from_file(path: impl AsRef<Path>) -> io::Result<Self> {
         let path = path.as_ref().to_path_buf();
+        if !tokio::fs::metadata(&path).await?.is_file() {
+            return tokio::fs::read(&path).await.map(Self::from_bytes);
+        }
         let mut survey = Survey::default();
         let mut reader = Reader::file(&path, None).await?;
         loop {
@@ -215,6 +219,23 @@ mod tests {
                     strict.encode(&bytes, &mut out).and_then(|()| strict.finish(&mut out)).err();
                 assert_eq!(whole.bare_line_end(), refused, "{bytes:?}");
             }
+        }
+    }
+
+    #[cfg(target_os = "linux")]
+    #[tokio::test]
+    async fn a_pipe_is_read_once_and_sent_any_number_of_times() {
+        use std::io::Write as _;
+        use std::os::fd::AsRawFd as _;
+        let (pipe, mut writer) = io::pipe().unwrap();
+        writer.write_all(b"one\n").unwrap();
+        drop(writer);
+        let path = format!("/proc/self/fd/{}", pipe.as_raw_fd());
+        let message = Message::from_file(path).await.unwrap();
+        for _ in 0..2 {
+            let mut reader = message.reader().await.unwrap();
+            assert_eq!(reader.part().await.unwrap(), b"one\n");
+            assert_eq!(reader.part().await.unwrap(), b"");
         }
     }
 
