@@ -2,6 +2,8 @@
 
 use std::process::ExitCode;
 
+use crate::print;
+
 /// Why a program ends without success.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Exit {
@@ -57,7 +59,7 @@ pub fn finish(program: &str, result: Result<ExitCode, Failure>) -> ExitCode {
     match result {
         Ok(code) => code,
         Err(failure) => {
-            eprintln!("{program}: {}", failure.message);
+            print::line(format_args!("{program}: {}", failure.message));
             failure.exit.into()
         }
     }

@@ -1,23 +1,43 @@
-//! Diagnostics of a control directory on stderr.
+//! What the programs say on stderr: diagnostics of a control directory, and lines of their own.
+//!
+//! Does: print each with its place. Does not: end the program when nobody can be told: who serves
+//! mail goes on when the reader of its log has gone. Fails: never.
+
+use std::fmt;
+use std::io::{self, Write};
 
 use hvmail_control::Control;
+use hvmail_control::snapshot::{Origin, OriginId};
 use smtp_tls::Unhonoured;
+
+/// Prints one line on stderr.
+pub fn line(text: impl fmt::Display) {
+    // `eprintln!` would panic where stderr is a pipe that nobody reads any more.
+    let _ = writeln!(io::stderr().lock(), "{text}");
+}
 
 /// Prints every diagnostic, one `path:line:column: severity[code]: message` each, with its help line.
 pub fn diagnostics(control: &Control) {
     for diagnostic in &control.diagnostics {
-        eprintln!("{}", diagnostic.display(&control.snapshot));
+        line(diagnostic.display(&control.snapshot));
     }
 }
 
 /// Prints what a TLS library could not honour, each with the place the setting came from.
 pub fn unhonoured(control: &Control, whose: &str, settings: &[Unhonoured]) {
-    for setting in settings {
-        let place = setting.origin.and_then(|origin| control.location(origin));
-        match place {
-            Some(place) => eprint!("{place}: "),
-            None => eprint!("{whose}: "),
+    for Unhonoured { origin, setting, reason } in settings {
+        let place = origin.and_then(|origin| place(control, origin));
+        let place = place.unwrap_or_else(|| whose.to_owned());
+        line(format_args!("{place}: warning[not-honoured]: {whose}: {setting}: {reason}"));
+    }
+}
+
+/// Where a value was written: `path:line:column`, or the environment variable; `None` for a default.
+pub fn place(control: &Control, origin: OriginId) -> Option<String> {
+    match control.origin(origin)? {
+        Origin::Environment(name) => Some(format!("environment variable {name}")),
+        Origin::File(_) | Origin::Default(_) => {
+            control.location(origin).map(|location| location.to_string())
         }
-        eprintln!("warning[not-honoured]: {whose}: {}: {}", setting.setting, setting.reason);
     }
 }

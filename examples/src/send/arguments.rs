@@ -1,5 +1,6 @@
 //! The command line of `hvmail-send`.
 
+use std::net::IpAddr;
 use std::path::PathBuf;
 
 use clap::Parser;
@@ -30,7 +31,7 @@ pub struct Arguments {
     #[arg(long, value_name = "FILE", requires = "verify")]
     pub(super) ca: Option<PathBuf>,
     /// The name that --verify checks and SNI sends; HOST without it
-    #[arg(long, value_name = "NAME", requires = "verify")]
+    #[arg(long, value_name = "NAME", requires = "verify", value_parser = parse_host)]
     pub(super) name: Option<String>,
     /// The reverse-path: a mailbox, or <> for none
     #[arg(long, value_name = "A")]
@@ -46,13 +47,28 @@ pub struct Arguments {
 fn parse_route(text: &str) -> Result<Route, String> {
     let (host, port) = text.rsplit_once(':').ok_or("expected HOST:PORT")?;
     let host = match host.strip_prefix('[').and_then(|host| host.strip_suffix(']')) {
-        Some(address) => address,
+        Some(address) => match address.parse::<IpAddr>() {
+            Ok(_) => address.to_owned(),
+            Err(_) => return Err("only an IP address goes in [ ]".to_owned()),
+        },
         None if host.contains(':') => return Err("an IPv6 address goes in [ ]".to_owned()),
-        None => host,
+        None => parse_host(host)?,
     };
     match port.parse() {
         Ok(0) | Err(_) => Err(format!("{port:?} is no port")),
-        Ok(_) if host.is_empty() => Err("expected HOST:PORT".to_owned()),
         Ok(port) => Ok(Route::new(host, port)),
+    }
+}
+
+/// A name that can be looked up and put in a line of output, or an IP address.
+fn parse_host(text: &str) -> Result<String, String> {
+    let is_label = |label: &str| {
+        let character = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_');
+        !label.is_empty() && label.chars().all(character)
+    };
+    let name = text.strip_suffix('.').unwrap_or(text);
+    match text.parse::<IpAddr>().is_ok() || name.split('.').all(is_label) {
+        true => Ok(text.to_owned()),
+        false => Err(format!("{text:?} is neither a host name nor an IP address")),
     }
 }

@@ -19,7 +19,7 @@ use smtp_client::{Client, Config, Message, Sender};
 pub use self::arguments::Arguments;
 use self::plan::{Line, Plan};
 use crate::exit::{Exit, Failure};
-use crate::tls;
+use crate::{print, tls};
 
 /// Runs the program.
 ///
@@ -37,7 +37,7 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
     if !control.configuration_is_good() {
         return Err(Failure::bad_configuration("the outgoing rules cannot be read"));
     }
-    let plan = Plan::new(&control, arguments)?;
+    let plan = Plan::new(&control, arguments, backend)?;
 
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
@@ -57,7 +57,7 @@ fn say_outgoing(control: &Control) {
         diagnostic.service.is_none() && diagnostic.severity >= Severity::Warning
     });
     for diagnostic in said {
-        eprintln!("{}", diagnostic.display(&control.snapshot));
+        print::line(diagnostic.display(&control.snapshot));
     }
 }
 
@@ -71,7 +71,10 @@ fn config(control: &Control, backend: smtp_tls::Backend) -> Config {
     if let Some(connect) = control.outgoing.timeout_connect.value {
         config.timeouts.connect = connect;
     }
-    config.timeouts.remote = control.outgoing.timeout_remote.value;
+    if let Some(remote) = control.outgoing.timeout_remote.value {
+        config.timeouts.remote = Some(remote);
+        config.timeouts.handshake = config.timeouts.handshake.min(remote);
+    }
     config
 }
 

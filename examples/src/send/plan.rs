@@ -6,7 +6,9 @@ use std::fs;
 use hvmail_control::Control;
 use smtp_client::wire::{Domain, ForwardPath};
 use smtp_client::{Client, Message, Recipient, RecipientReport, Route, Sender};
-use smtp_tls::{Certificate, ClientPolicy, Level, PemKind, Roots, pem_sections};
+use smtp_tls::{
+    Backend, Certificate, ClientPolicy, Connector, Level, PemKind, Roots, pem_sections,
+};
 
 use super::Arguments;
 use crate::exit::Failure;
@@ -27,8 +29,12 @@ pub(super) enum Line {
 }
 
 impl Plan {
-    pub(super) fn new(control: &Control, arguments: &Arguments) -> Result<Self, Failure> {
-        let raise = Raise::new(arguments)?;
+    pub(super) fn new(
+        control: &Control,
+        arguments: &Arguments,
+        backend: Backend,
+    ) -> Result<Self, Failure> {
+        let raise = Raise::new(arguments, backend)?;
         let steps = arguments.to.iter().map(|to| step(control, arguments, &raise, to));
         Ok(Self(steps.collect::<Result<_, _>>()?))
     }
@@ -95,7 +101,7 @@ struct Raise {
 }
 
 impl Raise {
-    fn new(arguments: &Arguments) -> Result<Self, Failure> {
+    fn new(arguments: &Arguments, backend: Backend) -> Result<Self, Failure> {
         let roots = match &arguments.ca {
             None => Roots::System,
             Some(path) => {
@@ -112,7 +118,10 @@ impl Raise {
                 if certificates.is_empty() {
                     return Err(failed(&"there is no certificate in it"));
                 }
-                Roots::Pem(certificates)
+                let roots = Roots::Pem(certificates);
+                let trusting = ClientPolicy::verified(roots.clone());
+                Connector::new(backend, &trusting).map_err(|error| failed(&error))?;
+                roots
             }
         };
         Ok(Self { verify: arguments.verify, roots, name: arguments.name.clone() })

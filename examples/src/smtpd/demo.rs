@@ -6,6 +6,7 @@ use hvmail_control::write;
 use smtp_tls::self_signed;
 
 use crate::exit::Failure;
+use crate::print;
 
 /// What a demo directory has beside its control files.
 pub(super) struct Demo {
@@ -21,10 +22,10 @@ pub(super) fn make(directory: &Path) -> Result<Demo, Failure> {
     let files = write::write_demo(directory, &made.certificate_pem, &made.key_pem)
         .map_err(|error| Failure::try_later(format!("--demo: {error}")))?;
     for path in &files.made {
-        eprintln!("made {}", path.display());
+        print::line(format_args!("made {}", path.display()));
     }
     let maildir = directory.join("Maildir");
-    eprint!("{}", instructions(directory, &maildir));
+    print::line(instructions(directory, &maildir));
     Ok(Demo { maildir })
 }
 
@@ -48,7 +49,6 @@ Try, from another terminal:
 
   openssl s_client -quiet -starttls smtp -connect 127.0.0.1:2525
   openssl s_client -quiet -connect 127.0.0.1:2465
-
 ",
         certificate = certificate.display(),
         maildir = maildir.display(),

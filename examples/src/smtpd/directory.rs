@@ -9,6 +9,7 @@ use hvmail_control::write::{self, Access};
 use smtp_tls::self_signed;
 
 use crate::exit::Failure;
+use crate::print;
 
 /// Loads a directory, and makes the certificate that it asks for, if it asks for one.
 pub(super) fn load(path: &Path) -> Result<Control, Failure> {
@@ -28,7 +29,7 @@ fn generate(request: &CertificateRequest) -> Result<(), Failure> {
     let content = format!("{}{}", made.certificate_pem, made.key_pem);
     write::create(&request.path, content.as_bytes(), Access::Private)
         .map_err(|error| Failure::try_later(format!("tls_certificate_auto_generate: {error}")))?;
-    eprintln!("made a self-signed certificate: {}", request.path.display());
+    print::line(format_args!("made a self-signed certificate: {}", request.path.display()));
     Ok(())
 }
 

@@ -56,7 +56,7 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
     };
     let (policies, mut unfit) = Policies::build(&control, &services, &host_name, backend);
     for service in &unfit {
-        eprintln!("hvmail-smtpd: service {}: {}", service.name, service.reason);
+        print::line(format_args!("hvmail-smtpd: service {}: {}", service.name, service.reason));
     }
     let services: Vec<_> =
         services.into_iter().filter(|service| policies.has(service.name)).collect();
@@ -123,14 +123,14 @@ async fn serve(
                 lines.extend(addresses.into_iter().map(|address| (name.clone(), address, word)));
             }
             Err(error) if strict => return Err(Failure::try_later(format!("--strict: {error}"))),
-            Err(error) => eprintln!("hvmail-smtpd: {error}"),
+            Err(error) => print::line(format_args!("hvmail-smtpd: {error}")),
         }
     }
     if lines.is_empty() {
         return Err(Failure { exit: Exit::TryLater, message: "no service could listen".into() });
     }
     for (name, address, word) in lines {
-        eprintln!("listening service={name} addr={address} tls={word}");
+        print::line(format_args!("listening service={name} addr={address} tls={word}"));
     }
     let drained = server
         .serve(async move {
@@ -138,10 +138,10 @@ async fn serve(
                 _ = terminate.recv() => {}
                 _ = interrupt.recv() => {}
             }
-            eprintln!("draining");
+            print::line("draining");
         })
         .await;
-    eprintln!("drained finished={} cut={}", drained.finished, drained.cut);
+    print::line(format_args!("drained finished={} cut={}", drained.finished, drained.cut));
     Ok(ExitCode::SUCCESS)
 }
 
@@ -152,6 +152,8 @@ fn log() {
     let log = tracing_subscriber::fmt()
         .with_writer(std::io::stderr)
         .with_ansi(false)
+        // It would say on stderr that stderr cannot be written to, and panic there.
+        .log_internal_errors(false)
         .with_env_filter(filter);
     // A second call in one process keeps the first log.
     let _ = log.try_init();

@@ -116,7 +116,7 @@ fn connection_policy(
 }
 
 fn explain(control: &Control, error: &ConfigError) -> String {
-    match error.origin().and_then(|origin| control.location(origin)) {
+    match error.origin().and_then(|origin| print::place(control, origin)) {
         Some(place) => format!("{place}: {error}"),
         None => error.to_string(),
     }
