@@ -6,8 +6,10 @@
 
 use std::fmt::Write as _;
 use std::io::{ErrorKind, Read, Write};
-use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream, ToSocketAddrs};
+use std::net::{IpAddr, Shutdown, SocketAddr, TcpListener, TcpStream, ToSocketAddrs};
 use std::time::{Duration, Instant};
+
+use socket2::{Domain, Socket, Type};
 
 use crate::transcript::escape;
 
@@ -64,6 +66,20 @@ impl Listener {
     }
 }
 
+impl Listener {
+    /// Checks that nobody waits to be accepted: a program that has ended made no connection.
+    ///
+    /// # Panics
+    /// When somebody does.
+    pub fn expect_nobody(&self) {
+        self.listener.set_nonblocking(true).expect("a socket takes the non-blocking mode");
+        match self.listener.accept() {
+            Ok((_, from)) => panic!("{from} connected to {}", self.address()),
+            Err(error) => assert_eq!(error.kind(), ErrorKind::WouldBlock, "{error}"),
+        }
+    }
+}
+
 impl Default for Listener {
     fn default() -> Self {
         Self::new()
@@ -78,6 +94,21 @@ impl Peer {
     pub fn connect(address: impl ToSocketAddrs) -> Self {
         let stream = TcpStream::connect(address).unwrap_or_else(|error| panic!("connect: {error}"));
         Self::from_stream(stream)
+    }
+
+    /// Connects from a source address that the test names, as 127.0.0.2.
+    ///
+    /// # Panics
+    /// When the address is not the host's, or the connection is refused.
+    pub fn connect_from(source: impl Into<IpAddr>, address: SocketAddr) -> Self {
+        let connect = || {
+            let socket = Socket::new(Domain::for_address(address), Type::STREAM, None)?;
+            socket.bind(&SocketAddr::new(source.into(), 0).into())?;
+            socket.connect(&address.into())?;
+            std::io::Result::Ok(socket)
+        };
+        let socket = connect().unwrap_or_else(|error| panic!("connect to {address}: {error}"));
+        Self::from_stream(socket.into())
     }
 
     /// Takes over a connected stream.
@@ -321,6 +352,16 @@ mod tests {
         let (mut near, far) = pair();
         far.reset();
         near.expect_end();
+    }
+
+    #[test]
+    fn a_source_address_is_the_test_s_choice_and_nobody_else_comes() {
+        let listener = Listener::new();
+        listener.expect_nobody();
+        let _near = Peer::connect_from([127, 0, 0, 2], listener.address());
+        assert_eq!(listener.accept().remote_address().ip(), IpAddr::from([127, 0, 0, 2]));
+        let _second = Peer::connect(listener.address());
+        assert!(std::panic::catch_unwind(|| listener.expect_nobody()).is_err());
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! The programs, run as users run them. One binary, so that it is linked once.
 #![allow(clippy::unwrap_used)]
 
+mod bad_input;
 mod spine;
 mod support;

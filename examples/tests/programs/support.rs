@@ -97,14 +97,15 @@ impl Host {
 
     /// `hvmail-smtpd` over this directory, just started.
     pub fn start(&self, arguments: &[&str]) -> Program {
-        Program::spawn(
-            Command::new(SMTPD)
-                .arg("--control")
-                .arg(self.control())
-                .arg("--maildir")
-                .arg(self.maildir())
-                .args(arguments),
-        )
+        Program::spawn(&mut self.smtpd(arguments))
+    }
+
+    /// `hvmail-smtpd` over this directory, not started yet.
+    pub fn smtpd(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(SMTPD);
+        command.arg("--control").arg(self.control());
+        command.arg("--maildir").arg(self.maildir()).args(arguments);
+        command
     }
 
     /// `hvmail-send` under this directory's outgoing rules.
