@@ -6,6 +6,10 @@
 //! the commit says 452 (no space) or 451 (anything else); a crash at any moment leaves at most a
 //! file in `tmp`, which is removed once it is older than 36 hours.
 //!
+//! A message can come twice, never torn: where syncing `new` fails, it is taken out of `new` again
+//! and refused, but a reader may have seen it, or a disk that fails may bring it back. That is the
+//! lesser harm; the other would be a message that nobody has.
+//!
 //! A message file begins with `Return-Path`, a `Delivered-To` for each recipient and qmail's
 //! `Received` line; then come the message's own lines, ended with LF as Maildir readers expect
 //! and otherwise unchanged: a CR that stands alone stays.
@@ -49,8 +53,6 @@ pub struct Maildir(Arc<Inner>);
 struct Inner {
     tmp: PathBuf,
     new: PathBuf,
-    /// `new` itself, to be synced after each link.
-    new_directory: File,
     host_name: String,
     disk: Box<dyn Disk>,
 }
@@ -109,8 +111,7 @@ impl Maildir {
             }
         }
         disk::remove_older(&tmp, SystemTime::now() - STALE)?;
-        let new_directory = File::open(&new)?;
-        Ok(Self(Arc::new(Inner { tmp, new, new_directory, host_name, disk })))
+        Ok(Self(Arc::new(Inner { tmp, new, host_name, disk })))
     }
 
     /// A sink for one message.
@@ -200,11 +201,14 @@ fn keep(maildir: &Inner, file: MaybeFile, rest: &[u8]) -> io::Result<()> {
     let mut temporary = file.open(maildir)?;
     temporary.write(rest)?;
     maildir.disk.sync_file(&temporary.file)?;
+    // Opened each time: one that was moved away and made again is not the one that was open.
+    let directory = maildir.disk.open_directory(&maildir.new)?;
     let new = maildir.new.join(&temporary.name);
     maildir.disk.link(&temporary.path, &new)?;
-    if let Err(error) = maildir.disk.sync_directory(&maildir.new_directory) {
-        // It may have been seen in `new` already: then it comes twice, which is the lesser harm.
-        let _ = maildir.disk.remove(&new);
+    if let Err(error) = maildir.disk.sync_directory(&directory) {
+        if let Err(error) = maildir.disk.remove(&new) {
+            tracing::warn!("{} was refused and could not be removed: {error}", new.display());
+        }
         return Err(error);
     }
     // It is safe now. A name that stays in `tmp` is the same file, and goes when it is stale.

@@ -15,6 +15,7 @@ pub(super) trait Disk: Debug + Send + Sync {
     fn create(&self, path: &Path) -> io::Result<File>;
     fn write(&self, file: &mut File, octets: &[u8]) -> io::Result<()>;
     fn sync_file(&self, file: &File) -> io::Result<()>;
+    fn open_directory(&self, path: &Path) -> io::Result<File>;
     fn link(&self, from: &Path, to: &Path) -> io::Result<()>;
     fn sync_directory(&self, directory: &File) -> io::Result<()>;
     fn remove(&self, path: &Path) -> io::Result<()>;
@@ -36,6 +37,10 @@ impl Disk for RealDisk {
 
     fn sync_file(&self, file: &File) -> io::Result<()> {
         file.sync_all()
+    }
+
+    fn open_directory(&self, path: &Path) -> io::Result<File> {
+        File::open(path)
     }
 
     fn link(&self, from: &Path, to: &Path) -> io::Result<()> {

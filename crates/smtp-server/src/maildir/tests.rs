@@ -21,25 +21,26 @@ enum Step {
     Create,
     Write,
     SyncFile,
+    OpenDirectory,
     Link,
     SyncDirectory,
     Remove,
 }
 
-/// A real disk on which one step fails, and which remembers the steps.
+/// A real disk on which chosen steps fail, and which remembers the steps.
 #[derive(Clone, Debug, Default)]
 struct Scripted(Arc<Mutex<Script>>);
 
 #[derive(Debug, Default)]
 struct Script {
     steps: Vec<Step>,
-    /// The step that fails, at which of its turns (from 0), and the host's number for why.
-    failing: Option<(Step, usize, i32)>,
+    /// The steps that fail, at which of their turns (from 0), and the host's number for why.
+    failing: Vec<(Step, usize, i32)>,
 }
 
 impl Scripted {
-    fn failing(step: Step, turn: usize, errno: i32) -> Self {
-        Self(Arc::new(Mutex::new(Script { steps: Vec::new(), failing: Some((step, turn, errno)) })))
+    fn failing(failing: &[(Step, usize, i32)]) -> Self {
+        Self(Arc::new(Mutex::new(Script { steps: Vec::new(), failing: failing.to_vec() })))
     }
 
     fn steps(&self) -> Vec<Step> {
@@ -50,11 +51,9 @@ impl Scripted {
         let mut script = self.0.lock().unwrap();
         let turn = script.steps.iter().filter(|other| **other == step).count();
         script.steps.push(step);
-        match script.failing {
-            Some((failing, at, errno)) if failing == step && at == turn => {
-                Err(io::Error::from_raw_os_error(errno))
-            }
-            _ => Ok(()),
+        match script.failing.iter().find(|(failing, at, _)| *failing == step && *at == turn) {
+            Some((_, _, errno)) => Err(io::Error::from_raw_os_error(*errno)),
+            None => Ok(()),
         }
     }
 }
@@ -77,6 +76,11 @@ impl Disk for Scripted {
     fn sync_file(&self, file: &File) -> io::Result<()> {
         self.step(Step::SyncFile)?;
         RealDisk.sync_file(file)
+    }
+
+    fn open_directory(&self, path: &Path) -> io::Result<File> {
+        self.step(Step::OpenDirectory)?;
+        RealDisk.open_directory(path)
     }
 
     fn link(&self, from: &Path, to: &Path) -> io::Result<()> {
@@ -152,8 +156,8 @@ async fn a_message_is_written_synced_linked_synced_and_then_promised() {
     let disk = Scripted::default();
     let (_, commit) = send(deliver(&open(&root, &disk)), &[b"Subject: x\r\n\r\ntext\r\n"]).await;
     assert_eq!(commit, Some(Commit::Accepted(None)));
-    use Step::{Create, Link, Remove, SyncDirectory, SyncFile, Write};
-    assert_eq!(disk.steps(), [Create, Write, SyncFile, Link, SyncDirectory, Remove]);
+    use Step::{Create, Link, OpenDirectory, Remove, SyncDirectory, SyncFile, Write};
+    assert_eq!(disk.steps(), [Create, Write, SyncFile, OpenDirectory, Link, SyncDirectory, Remove]);
     let new = files(&root, "new");
     let text = fs::read_to_string(&new[0]).unwrap();
     let (before, after) = text.split_once("with SMTP; ").unwrap();
@@ -186,8 +190,16 @@ async fn a_large_message_is_whole() {
 
 #[tokio::test]
 async fn whatever_step_fails_the_answer_is_4yz_and_nothing_stays() {
-    use Step::{Create, Link, SyncDirectory, SyncFile, Write};
-    let turns = [(Create, 0), (Write, 0), (Write, 1), (SyncFile, 0), (Link, 0), (SyncDirectory, 0)];
+    use Step::{Create, Link, OpenDirectory, SyncDirectory, SyncFile, Write};
+    let turns = [
+        (Create, 0),
+        (Write, 0),
+        (Write, 1),
+        (SyncFile, 0),
+        (OpenDirectory, 0),
+        (Link, 0),
+        (SyncDirectory, 0),
+    ];
     for (errno, code) in [(ENOSPC, 452), (EIO, 451)] {
         for (step, turn) in turns {
             for message in [b"text\r\n".to_vec(), large()] {
@@ -195,7 +207,7 @@ async fn whatever_step_fails_the_answer_is_4yz_and_nothing_stays() {
                     continue;
                 }
                 let root = TempDir::new().unwrap();
-                let disk = Scripted::failing(step, turn, errno);
+                let disk = Scripted::failing(&[(step, turn, errno)]);
                 let maildir = open(&root, &disk);
                 let pieces: Vec<_> = message.chunks(4096).collect();
                 let (error, commit) = send(deliver(&maildir), &pieces).await;
@@ -217,11 +229,33 @@ async fn whatever_step_fails_the_answer_is_4yz_and_nothing_stays() {
 
 #[tokio::test]
 async fn a_name_that_stays_in_tmp_does_not_take_the_promise_back() {
-    let root = TempDir::new().unwrap();
-    let disk = Scripted::failing(Step::Remove, 0, EIO);
-    let (_, commit) = send(deliver(&open(&root, &disk)), &[b"text\r\n"]).await;
-    assert_eq!(commit, Some(Commit::Accepted(None)));
-    assert_eq!((files(&root, "new").len(), files(&root, "tmp").len()), (1, 1));
+    for errno in [ENOSPC, EIO] {
+        let root = TempDir::new().unwrap();
+        let disk = Scripted::failing(&[(Step::Remove, 0, errno)]);
+        let (_, commit) = send(deliver(&open(&root, &disk)), &[b"text\r\n"]).await;
+        assert_eq!(commit, Some(Commit::Accepted(None)));
+        assert_eq!((files(&root, "new").len(), files(&root, "tmp").len()), (1, 1));
+    }
+}
+
+/// What failed first decides the answer; a name that cannot be taken away is at worst the same
+/// message once more, and whole.
+#[tokio::test]
+async fn a_refused_message_that_cannot_be_removed_is_refused_all_the_same() {
+    for (errno, code) in [(ENOSPC, 452), (EIO, 451)] {
+        for (step, in_new) in [(Step::Write, 0), (Step::Link, 0), (Step::SyncDirectory, 1)] {
+            let root = TempDir::new().unwrap();
+            let disk = Scripted::failing(&[(step, 0, errno), (Step::Remove, 0, EIO)]);
+            let (_, commit) = send(deliver(&open(&root, &disk)), &[b"text\r\n"]).await;
+            let Some(Commit::Refused(refusal)) = commit else { panic!("{step:?}: {commit:?}") };
+            assert_eq!(refusal.reply().code().get(), code, "{step:?}");
+            let new = files(&root, "new");
+            assert_eq!(new.len(), in_new, "{step:?}");
+            for path in new {
+                assert!(fs::read_to_string(path).unwrap().ends_with("-0000\ntext\n"));
+            }
+        }
+    }
 }
 
 #[tokio::test]
