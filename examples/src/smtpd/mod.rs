@@ -28,6 +28,10 @@ use self::store::Store;
 use crate::exit::{Exit, Failure};
 use crate::{print, tls};
 
+/// SIGXFSZ, which a write beyond the host's limit on file sizes (RLIMIT_FSIZE) raises. This is its
+/// number on every system but Linux on MIPS and PA-RISC.
+const FILE_SIZE_SIGNAL: i32 = 25;
+
 /// Runs the program.
 ///
 /// # Errors
@@ -114,6 +118,9 @@ async fn serve(
     };
     let (mut terminate, mut interrupt) =
         (handler(SignalKind::terminate())?, handler(SignalKind::interrupt())?);
+    // Without a handler, a message larger than the limit ends the program, and every connection
+    // with it; with one, only the write fails.
+    let _file_size = handler(SignalKind::from_raw(FILE_SIZE_SIGNAL))?;
     let mut server = Server::new(reception);
     let mut lines: Vec<(String, SocketAddr, &str)> = Vec::new();
     for (service, word) in services {
