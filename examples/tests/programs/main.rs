@@ -2,5 +2,6 @@
 #![allow(clippy::unwrap_used)]
 
 mod bad_input;
+mod no_loss;
 mod spine;
 mod support;

@@ -1,0 +1,9 @@
+//! No message is lost, by the programs: whatever was answered with 250 is in the Maildir once and
+//! whole, whether the server is killed, told to end, or its disk is full.
+
+mod disk;
+mod drain;
+mod kill;
+mod ledger;
+mod order;
+mod senders;
