@@ -18,7 +18,7 @@ use smtp_proto::client::{
     Session,
 };
 use smtp_proto::wire::Reply;
-use smtp_tls::{AfterEhlo, AfterFailure, ClientPolicy, HandshakeError, TlsRefusal};
+use smtp_tls::{AfterEhlo, AfterFailure, ClientPolicy, Connector, HandshakeError, TlsRefusal};
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::time::{Instant, timeout, timeout_at};
@@ -27,7 +27,7 @@ use crate::config::{Config, Timeouts};
 use crate::error::{OpenError, Reason};
 use crate::message::{Message, Reader};
 use crate::report::{Outcome, TlsRecord, WhyClear};
-use crate::transport::{Connector, Transport};
+use crate::transport::Transport;
 
 /// Octets that wait to be written before more of a message is asked for.
 const HIGH_WATER: usize = 64 * 1024;

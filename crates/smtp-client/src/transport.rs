@@ -4,119 +4,45 @@
 //! sessions are resumed within a policy and never across. Does not: decide whether to shake hands.
 //! Fails: as the socket and the TLS library do.
 
+use std::collections::HashMap;
 use std::io;
 use std::pin::Pin;
+use std::sync::{Mutex, PoisonError};
 use std::task::{Context, Poll};
 
-use smtp_tls::{Backend, ClientPolicy, ConfigError, HandshakeError, TlsInfo};
+use smtp_tls::{Backend, ClientPolicy, ConfigError, Connector, HandshakeError, Stream, TlsInfo};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 
-#[cfg(any(feature = "rustls", feature = "openssl"))]
-mod tls {
-    use super::*;
-    use std::collections::HashMap;
-    use std::sync::{Mutex, PoisonError};
-
-    pub(crate) type TlsStream = smtp_tls::Stream<TcpStream>;
-    pub(crate) use smtp_tls::Connector;
-
-    /// The connectors made so far.
-    #[derive(Debug, Default)]
-    pub(crate) struct Connectors {
-        by_policy: Mutex<HashMap<ClientPolicy, Connector>>,
-    }
-
-    impl Connectors {
-        pub(crate) fn get(
-            &self,
-            backend: Option<Backend>,
-            policy: &ClientPolicy,
-        ) -> Result<Connector, ConfigError> {
-            let backend = backend.or(Backend::default_available()).unwrap_or(Backend::Rustls);
-            // What a panic elsewhere left behind is still a map of whole connectors.
-            let mut by_policy = self.by_policy.lock().unwrap_or_else(PoisonError::into_inner);
-            if let Some(connector) = by_policy.get(policy) {
-                return Ok(connector.clone());
-            }
-            let connector = Connector::new(backend, policy)?;
-            by_policy.insert(policy.clone(), connector.clone());
-            Ok(connector)
-        }
-    }
+/// The connectors made so far.
+#[derive(Debug, Default)]
+pub(crate) struct Connectors {
+    by_policy: Mutex<HashMap<ClientPolicy, Connector>>,
 }
 
-#[cfg(not(any(feature = "rustls", feature = "openssl")))]
-mod tls {
-    use super::*;
-
-    /// No TLS library is compiled in: there is no such stream.
-    #[derive(Debug)]
-    pub(crate) enum TlsStream {}
-
-    /// No TLS library is compiled in: there is no such connector.
-    #[derive(Debug)]
-    pub(crate) enum Connector {}
-
-    #[derive(Debug, Default)]
-    pub(crate) struct Connectors {}
-
-    impl Connectors {
-        pub(crate) fn get(
-            &self,
-            backend: Option<Backend>,
-            _: &ClientPolicy,
-        ) -> Result<Connector, ConfigError> {
-            Err(ConfigError::NotCompiledIn { backend: backend.unwrap_or(Backend::Rustls) })
+impl Connectors {
+    pub(crate) fn get(
+        &self,
+        backend: Option<Backend>,
+        policy: &ClientPolicy,
+    ) -> Result<Connector, ConfigError> {
+        let backend = backend.or(Backend::default_available()).unwrap_or(Backend::Rustls);
+        // What a panic elsewhere left behind is still a map of whole connectors.
+        let mut by_policy = self.by_policy.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(connector) = by_policy.get(policy) {
+            return Ok(connector.clone());
         }
-    }
-
-    impl Connector {
-        pub(crate) async fn connect(
-            &self,
-            _: &str,
-            _: TcpStream,
-        ) -> Result<(TlsStream, TlsInfo), HandshakeError> {
-            match *self {}
-        }
-    }
-
-    impl AsyncRead for TlsStream {
-        fn poll_read(
-            self: Pin<&mut Self>,
-            _: &mut Context<'_>,
-            _: &mut ReadBuf<'_>,
-        ) -> Poll<io::Result<()>> {
-            match *self {}
-        }
-    }
-
-    impl AsyncWrite for TlsStream {
-        fn poll_write(
-            self: Pin<&mut Self>,
-            _: &mut Context<'_>,
-            _: &[u8],
-        ) -> Poll<io::Result<usize>> {
-            match *self {}
-        }
-
-        fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
-            match *self {}
-        }
-
-        fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
-            match *self {}
-        }
+        let connector = Connector::new(backend, policy)?;
+        by_policy.insert(policy.clone(), connector.clone());
+        Ok(connector)
     }
 }
-
-pub(crate) use tls::{Connector, Connectors};
 
 /// An open connection.
 #[derive(Debug)]
 pub(crate) enum Transport {
     Clear(TcpStream),
-    Tls(Box<tls::TlsStream>),
+    Tls(Box<Stream<TcpStream>>),
     /// It was given to a handshake that failed.
     Gone,
 }

@@ -8,8 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use smtp_proto::server::{Config, Phase};
-
-use crate::transport::Acceptor;
+use smtp_tls::Acceptor;
 
 /// One deadline over a TLS handshake, unless a policy says less.
 pub const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(30);

@@ -72,4 +72,4 @@ pub use config::{CONCURRENCY, ConnectionPolicy, DRAIN_TIMEOUT, HANDSHAKE_TIMEOUT
 pub use error::{BindError, storage_refusal};
 pub use handler::{Admission, Context, Handler, HandlerSession, Peer, Sink};
 pub use server::{Drained, Server};
-pub use transport::Acceptor;
+pub use smtp_tls::Acceptor;

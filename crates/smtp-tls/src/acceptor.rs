@@ -24,6 +24,9 @@ enum Library {
     Rustls(crate::rustls::Acceptor),
     #[cfg(feature = "openssl")]
     OpenSsl(crate::openssl::Acceptor),
+    /// No library is compiled in: there is no value of this.
+    #[cfg(not(any(feature = "rustls", feature = "openssl")))]
+    Absent(std::convert::Infallible),
 }
 
 impl Acceptor {
@@ -59,6 +62,8 @@ impl Acceptor {
             Library::Rustls(_) => Backend::Rustls,
             #[cfg(feature = "openssl")]
             Library::OpenSsl(_) => Backend::OpenSsl,
+            #[cfg(not(any(feature = "rustls", feature = "openssl")))]
+            Library::Absent(never) => match never {},
         }
     }
 
@@ -86,6 +91,8 @@ impl Acceptor {
             Library::Rustls(acceptor) => acceptor.accept(io).await,
             #[cfg(feature = "openssl")]
             Library::OpenSsl(acceptor) => acceptor.accept(io).await,
+            #[cfg(not(any(feature = "rustls", feature = "openssl")))]
+            Library::Absent(never) => match *never {},
         }
     }
 }

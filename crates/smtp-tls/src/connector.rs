@@ -28,6 +28,9 @@ enum Library {
     Rustls(crate::rustls::Connector),
     #[cfg(feature = "openssl")]
     OpenSsl(crate::openssl::Connector),
+    /// No library is compiled in: there is no value of this.
+    #[cfg(not(any(feature = "rustls", feature = "openssl")))]
+    Absent(std::convert::Infallible),
 }
 
 impl Connector {
@@ -74,6 +77,8 @@ impl Connector {
             Library::Rustls(_) => Backend::Rustls,
             #[cfg(feature = "openssl")]
             Library::OpenSsl(_) => Backend::OpenSsl,
+            #[cfg(not(any(feature = "rustls", feature = "openssl")))]
+            Library::Absent(never) => match never {},
         }
     }
 
@@ -114,6 +119,8 @@ impl Connector {
             Library::Rustls(connector) => connector.connect(&name, io).await,
             #[cfg(feature = "openssl")]
             Library::OpenSsl(connector) => connector.connect(&name, io).await,
+            #[cfg(not(any(feature = "rustls", feature = "openssl")))]
+            Library::Absent(never) => match *never {},
         }
     }
 }

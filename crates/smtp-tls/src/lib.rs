@@ -14,6 +14,7 @@
 //!
 //! | feature | what it brings |
 //! |---|---|
+//! | `io` | `Acceptor`, `Connector` and `Stream`. Without one of the libraries below, which imply it, none of them can be made: [`ConfigError::NotCompiledIn`] |
 //! | `rustls` | the adapter to rustls, with aws-lc-rs |
 //! | `openssl` | the adapter to the system's OpenSSL 3 |
 //! | `openssl-vendored` | the same, with an OpenSSL that cargo builds |
@@ -23,16 +24,19 @@
 //! a TLS library is part of this crate's API.
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
-#[cfg(any(feature = "rustls", feature = "openssl"))]
+#[cfg(feature = "io")]
+#[cfg_attr(not(any(feature = "rustls", feature = "openssl")), allow(unused, unreachable_code))]
 mod acceptor;
 mod alert;
 mod backend;
 mod certificate;
 mod client;
-#[cfg(any(feature = "rustls", feature = "openssl"))]
+#[cfg(feature = "io")]
+#[cfg_attr(not(any(feature = "rustls", feature = "openssl")), allow(unused, unreachable_code))]
 mod connector;
 mod error;
-#[cfg(any(feature = "rustls", feature = "openssl"))]
+#[cfg(feature = "io")]
+#[cfg_attr(not(any(feature = "rustls", feature = "openssl")), allow(unused, unreachable_code))]
 mod host;
 mod identity;
 mod info;
@@ -50,10 +54,11 @@ mod rustls;
 #[cfg(feature = "self-signed")]
 mod self_signed;
 mod server;
-#[cfg(any(feature = "rustls", feature = "openssl"))]
+#[cfg(feature = "io")]
+#[cfg_attr(not(any(feature = "rustls", feature = "openssl")), allow(unused, unreachable_code))]
 mod stream;
 
-#[cfg(any(feature = "rustls", feature = "openssl"))]
+#[cfg(feature = "io")]
 pub use acceptor::Acceptor;
 pub use alert::Alert;
 pub use backend::{Backend, UnknownBackend};
@@ -61,7 +66,7 @@ pub use certificate::{Certificate, CertificateDescription, MalformedCertificate}
 pub use client::{
     AfterEhlo, AfterFailure, AfterRefusal, ClientPolicy, Fallback, Roots, TlsRefusal,
 };
-#[cfg(any(feature = "rustls", feature = "openssl"))]
+#[cfg(feature = "io")]
 pub use connector::Connector;
 pub use error::{CertificateProblem, ConfigError, Fault, HandshakeError};
 pub use identity::{Assembly, MaterialError, Unused, UnusedReason};
@@ -74,5 +79,5 @@ pub use report::Unhonoured;
 #[cfg(feature = "self-signed")]
 pub use self_signed::{SelfSigned, SelfSignedError, self_signed};
 pub use server::{CipherString, ServerPolicy};
-#[cfg(any(feature = "rustls", feature = "openssl"))]
+#[cfg(feature = "io")]
 pub use stream::Stream;

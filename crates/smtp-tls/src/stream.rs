@@ -41,6 +41,9 @@ pub(crate) enum Session<IO> {
     Rustls(Box<tokio_rustls::TlsStream<IO>>),
     #[cfg(feature = "openssl")]
     OpenSsl(crate::openssl::Stream<IO>),
+    /// No library is compiled in: there is no value of this.
+    #[cfg(not(any(feature = "rustls", feature = "openssl")))]
+    Absent(std::convert::Infallible, std::marker::PhantomData<IO>),
 }
 
 impl<IO> Stream<IO> {
@@ -56,6 +59,8 @@ impl<IO> Stream<IO> {
             Session::Rustls(_) => Backend::Rustls,
             #[cfg(feature = "openssl")]
             Session::OpenSsl(_) => Backend::OpenSsl,
+            #[cfg(not(any(feature = "rustls", feature = "openssl")))]
+            Session::Absent(never, _) => match never {},
         }
     }
 
@@ -67,6 +72,8 @@ impl<IO> Stream<IO> {
             Session::Rustls(stream) => stream.get_ref().0,
             #[cfg(feature = "openssl")]
             Session::OpenSsl(stream) => stream.get_ref(),
+            #[cfg(not(any(feature = "rustls", feature = "openssl")))]
+            Session::Absent(never, _) => match *never {},
         }
     }
 }
@@ -90,6 +97,8 @@ macro_rules! forward {
                 let $inner = Pin::new(inner);
                 $call
             }
+            #[cfg(not(any(feature = "rustls", feature = "openssl")))]
+            Session::Absent(never, _) => match *never {},
         }
     };
 }
@@ -107,7 +116,7 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> AsyncRead for Stream<IO> {
         if let Some(kind) = this.failed {
             return Poll::Ready(Err(kind.into()));
         }
-        let read = forward!(this, inner => inner.poll_read(cx, buf));
+        let read: Poll<io::Result<()>> = forward!(this, inner => inner.poll_read(cx, buf));
         if let Poll::Ready(Err(error)) = &read {
             this.failed = Some(error.kind());
         }
