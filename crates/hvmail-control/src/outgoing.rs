@@ -19,7 +19,7 @@ use smtp_tls::ClientPolicy;
 use thiserror::Error;
 
 use crate::conf::lookup::{Found as FoundDirective, Lookup};
-use crate::diagnostic::{Diagnostic, quoted};
+use crate::diagnostic::{Diagnostic, Severity, quoted};
 use crate::limits::MAX_TIMEOUT;
 use crate::read::{flag, list};
 use crate::setting::{Found, Gather, Setting};
@@ -273,8 +273,16 @@ fn routes(gather: &mut Gather<'_>) -> Routes {
             return Err(format!("{} cannot be read", path.display()));
         }
     };
-    let (entries, diagnostics) = gather.parse(file, list::entries);
+    let (entries, diagnostics) =
+        gather.parse(file, |bytes, file| list::entries(bytes, file, Severity::Error));
+    let lost = !diagnostics.is_empty();
     gather.say_all(diagnostics, None);
+    if lost {
+        // Without the line its domain's mail would go to the domain's own hosts instead.
+        return Err(
+            "a line of smtproutes is no text: which domain it routes is not known".to_owned()
+        );
+    }
     for entry in entries {
         let Some((domain, target)) = entry.value.split_once(':') else {
             gather.say(

@@ -2,7 +2,8 @@
 //!
 //! A cipher string comes from the first of these that says something: a rule for the client in
 //! `smtp.tcp`, TLSCIPHERS as the file of the service exports it, TLSCIPHERS in the process environment, the
-//! lines of `tls.tlsserverciphers` joined by `:`. An empty one is `DEFAULT`: the backend's own choice.
+//! lines of `tls.tlsserverciphers` joined by `:`. An empty one is `DEFAULT`: the backend's own choice. A file
+//! that is there and cannot be read as text breaks each service that would have its string from it.
 //!
 //! Without a usable certificate STARTTLS is not offered, with a warning for each service, and a
 //! service that is asked to speak TLS from the first byte is broken.
@@ -74,7 +75,20 @@ pub(crate) fn inbound(gather: &mut Gather<'_>) -> Inbound {
 /// The cipher string of all services: the process environment, else `tls.tlsserverciphers`.
 struct GlobalCiphers {
     environment: Option<String>,
-    file: Option<Spanned<String>>,
+    file: Result<Option<Spanned<String>>, UnusableFile>,
+}
+
+/// A file that is there, and nobody knows what it was meant to say.
+struct UnusableFile;
+
+impl GlobalCiphers {
+    /// Whether a service would have its cipher string from the file, if there is one.
+    fn service_needs_file(&self, service: &Service) -> bool {
+        service.enabled.value
+            && service.tls_mode.value != TlsMode::None
+            && service.exported_ciphers.is_none()
+            && self.environment.is_none()
+    }
 }
 
 /// Fills in what each service offers, and gives those that cannot offer it a diagnostic.
@@ -83,10 +97,19 @@ pub(crate) fn apply(
     services: &mut [Service],
     identity: Option<&Arc<Identity>>,
 ) {
-    let global = GlobalCiphers {
-        environment: gather.loader.environment("TLSCIPHERS"),
-        file: ciphers_file(gather),
-    };
+    let environment = gather.loader.environment("TLSCIPHERS");
+    let global = GlobalCiphers { environment, file: ciphers_file(gather) };
+    if global.file.is_err() {
+        // The backend's default would be more than the file allowed.
+        for service in services.iter().filter(|service| global.service_needs_file(service)) {
+            let message = format!("{} does not know which ciphers it may use", service.name);
+            gather.say(
+                Diagnostic::error("ciphers-unknown", message)
+                    .in_file(gather.loader.resolve(CIPHERS_FILE))
+                    .for_service(service.name),
+            );
+        }
+    }
     for service in services {
         service.tls_ciphers = ciphers(gather, service, &global);
         let policy = identity.map(|identity| ServerPolicy {
@@ -132,13 +155,25 @@ fn without_certificate(origins: &Origins, service: &Service, mode: TlsMode) -> D
     }
 }
 
-fn ciphers_file(gather: &mut Gather<'_>) -> Option<Spanned<String>> {
-    let Found::File(file) = gather.find("tls.tlsserverciphers", None) else { return None };
-    let (entries, diagnostics) = gather.parse(file, list::entries);
+const CIPHERS_FILE: &str = "tls.tlsserverciphers";
+
+fn ciphers_file(gather: &mut Gather<'_>) -> Result<Option<Spanned<String>>, UnusableFile> {
+    let file = match gather.find(CIPHERS_FILE, None) {
+        Found::File(file) => file,
+        Found::Absent => return Ok(None),
+        Found::Unreadable => return Err(UnusableFile),
+    };
+    let (entries, diagnostics) =
+        gather.parse(file, |bytes, file| list::entries(bytes, file, Severity::Error));
+    let lost = !diagnostics.is_empty();
     gather.say_all(diagnostics, None);
-    let (first, last) = (entries.first()?.span, entries.last()?.span);
+    if lost {
+        return Err(UnusableFile);
+    }
+    let [Some(first), Some(last)] = [entries.first(), entries.last()] else { return Ok(None) };
+    let span = first.span.to(last.span);
     let lines: Vec<_> = entries.into_iter().map(|entry| entry.value).collect();
-    Some(Spanned::new(lines.join(":"), first.to(last)))
+    Ok(Some(Spanned::new(lines.join(":"), span)))
 }
 
 /// The cipher string of a service for clients without a rule of their own.
@@ -153,7 +188,7 @@ fn ciphers(
         setting.replaced.extend_from_slice(replaced);
         setting.value = Some(value.trim().to_owned()).filter(|text| !text.is_empty());
     };
-    if let Some(file) = &global.file {
+    if let Ok(Some(file)) = &global.file {
         put(&file.value, gather.origins.id(Origin::File(file.span)), &[]);
     }
     if let Some(value) = &global.environment {

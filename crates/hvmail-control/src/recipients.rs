@@ -8,7 +8,7 @@
 
 use std::collections::HashSet;
 
-use crate::diagnostic::Diagnostic;
+use crate::diagnostic::{Diagnostic, Severity};
 use crate::read::list;
 use crate::setting::{Found, Gather};
 
@@ -61,7 +61,8 @@ pub(crate) fn read(gather: &mut Gather<'_>) -> Option<Recipients> {
             Some(Recipients::default())
         }
         Found::File(file) => {
-            let (entries, diagnostics) = gather.parse(file, list::entries);
+            let (entries, diagnostics) =
+                gather.parse(file, |bytes, file| list::entries(bytes, file, Severity::Warning));
             gather.say_all(diagnostics, None);
             for entry in &entries {
                 if entry.value.contains(['@', ' ', '\t', '*']) {

@@ -118,6 +118,44 @@ fn a_file_that_cannot_be_read_breaks_what_needs_it() {
 }
 
 #[test]
+fn a_cipher_file_that_cannot_be_used_breaks_the_services_under_it() {
+    let contents: [Option<&[u8]>; 4] =
+        [None, Some(b"HIGH\0\n"), Some(b"HIGH\n\xff\n"), Some(b"!aNULL\n\0\nHIGH\n")];
+    for content in contents {
+        let source = memory()
+            .file("tls.servercert.pem", leaf().chain_and_key())
+            .file("smtp2", "ENABLED=1\nexport TLSCIPHERS=HIGH\n")
+            .file("smtp3", "ENABLED=1\nGREENARROW_STARTTLS=0\n");
+        let source = match content {
+            Some(content) => source.file("tls.tlsserverciphers", content),
+            None => source.unreadable("tls.tlsserverciphers"),
+        };
+        let control = Control::load(&source);
+        assert_eq!(running(&control), ["smtp2", "smtp3"], "{content:?}");
+        let said = errors(&control);
+        assert!(said.contains(&"tls.tlsserverciphers error[ciphers-unknown] smtp".to_owned()));
+        let control = Control::load(&source.variable("TLSCIPHERS", "HIGH"));
+        assert_eq!(running(&control), ["smtp", "smtp2", "smtp3"], "{content:?}");
+    }
+}
+
+#[test]
+fn a_route_that_is_no_text_keeps_mail_back() {
+    for line in [&b"a.example:10.0.0.1\0\n"[..], b"b.example:\xff\n", b"\xff:10.0.0.1\n"] {
+        let mut content = line.to_vec();
+        content.extend_from_slice(b"c.example:10.0.0.2\n");
+        let conf = "domain d.example {\n  smtp_route e.example\n}\n";
+        let source = memory().file("smtproutes", content).file("greenarrow.conf", conf);
+        let control = Control::load(&source);
+        assert!(errors(&control)[0].contains("error[not-text]"), "{line:?}");
+        for domain in ["a.example", "b.example", "c.example", "example.net"] {
+            assert!(control.outgoing_for(domain, None).is_err(), "{line:?} {domain}");
+        }
+        assert!(control.outgoing_for("d.example", None).is_ok(), "nothing is looked up there");
+    }
+}
+
+#[test]
 fn without_a_usable_certificate_starttls_is_not_offered_and_smtps_does_not_start() {
     let leaf = leaf();
     let chain = || leaf.chain();

@@ -2,15 +2,20 @@
 //! `smtproutes`, `tls.tlsserverciphers`.
 //!
 //! Blanks and tabs that end a line are cut, lines that are empty then are skipped, and so are lines
-//! whose first character is `#`. A line with a NUL, or that is no UTF-8, is left out with a warning
-//! at its place.
+//! whose first character is `#`. A line with a NUL, or that is no UTF-8, is left out and told at its
+//! place; how much that weighs depends on what the file is for, so the caller says it.
 
 use super::{lines, unusable_text};
-use crate::diagnostic::Diagnostic;
+use crate::diagnostic::{Diagnostic, Severity};
 use crate::snapshot::{FileId, Span, Spanned};
 
-/// Reads the entries, in the order of the file.
-pub fn entries(bytes: &[u8], file: FileId) -> (Vec<Spanned<String>>, Vec<Diagnostic>) {
+/// Reads the entries, in the order of the file. A line that is no text is a diagnostic of severity
+/// `lost`; no other diagnostic is made here.
+pub fn entries(
+    bytes: &[u8],
+    file: FileId,
+    lost: Severity,
+) -> (Vec<Spanned<String>>, Vec<Diagnostic>) {
     let mut entries = Vec::new();
     let mut diagnostics = Vec::new();
     for line in lines(bytes).map(super::RawLine::trim_end) {
@@ -23,8 +28,16 @@ pub fn entries(bytes: &[u8], file: FileId) -> (Vec<Spanned<String>>, Vec<Diagnos
                 span: line.span(file),
             }),
             Some((start, end, what)) => diagnostics.push(
-                Diagnostic::warning("not-text", format!("this line holds {what} and is not used"))
-                    .at(Span { file, start: line.start + start, end: line.start + end }),
+                Diagnostic::new(
+                    lost,
+                    "not-text",
+                    format!("this line holds {what} and is not used"),
+                )
+                .at(Span {
+                    file,
+                    start: line.start + start,
+                    end: line.start + end,
+                }),
             ),
         }
     }
@@ -39,8 +52,11 @@ mod tests {
 
     #[test]
     fn comments_and_blank_lines_are_no_entries() {
-        let (entries, diagnostics) =
-            entries(b"# ours\na.example \t\n\n   \n#b.example\n.c.example\r\nlast", FILE);
+        let (entries, diagnostics) = entries(
+            b"# ours\na.example \t\n\n   \n#b.example\n.c.example\r\nlast",
+            FILE,
+            Severity::Warning,
+        );
         let read: Vec<_> =
             entries.iter().map(|e| (e.value.as_str(), e.span.start, e.span.end)).collect();
         assert_eq!(read, [("a.example", 7, 16), (".c.example", 35, 45), ("last", 47, 51)]);
@@ -49,17 +65,18 @@ mod tests {
 
     #[test]
     fn a_comment_begins_in_the_first_column_only() {
-        let (entries, _) = entries(b" #x\na#b\n", FILE);
+        let (entries, _) = entries(b" #x\na#b\n", FILE, Severity::Warning);
         let read: Vec<_> = entries.into_iter().map(|e| e.value).collect();
         assert_eq!(read, [" #x", "a#b"]);
     }
 
     #[test]
     fn a_line_that_is_no_text_is_left_out_and_told() {
-        let (entries, diagnostics) = entries(b"a\nb\0c\n\xff\nd\n", FILE);
+        let (entries, diagnostics) = entries(b"a\nb\0c\n\xff\nd\n", FILE, Severity::Error);
         assert_eq!(entries.iter().map(|e| e.value.as_str()).collect::<Vec<_>>(), ["a", "d"]);
         let places: Vec<_> =
-            diagnostics.iter().map(|d| (d.code, d.span().unwrap().start)).collect();
-        assert_eq!(places, [("not-text", 3), ("not-text", 6)]);
+            diagnostics.iter().map(|d| (d.severity, d.code, d.span().unwrap().start)).collect();
+        let lost = (Severity::Error, "not-text");
+        assert_eq!(places, [(lost.0, lost.1, 3), (lost.0, lost.1, 6)]);
     }
 }
