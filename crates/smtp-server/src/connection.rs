@@ -140,7 +140,9 @@ impl<S: HandlerSession> Connection<'_, S> {
                     self.handler.reset();
                 }
                 Output::StartTls => {
-                    match handshake(self.peer, &self.policy, transport.take()).await {
+                    // Boxed: a connection that only waits is not to be as large as a handshake.
+                    let handshake = handshake(self.peer, &self.policy, transport.take());
+                    match Box::pin(handshake).await {
                         Some((secured, info)) => {
                             *transport = Some(secured);
                             tls = Some(info);
@@ -264,12 +266,52 @@ async fn close(mut transport: Transport) {
     if transport.shutdown().await.is_err() {
         return;
     }
-    let mut rest = [0; 2048];
+    let mut rest = [0; 512];
     let mut octets = 0;
     while octets < CLOSE_OCTETS {
         match transport.read(&mut rest).await {
             Ok(0) | Err(_) => return,
             Ok(n) => octets += n,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::discard::{Discard, DiscardSink};
+    use smtp_proto::server::Config;
+    use smtp_proto::wire::Rcpt;
+    use tokio::net::TcpListener;
+
+    struct Anybody(Discard);
+
+    impl HandlerSession for Anybody {
+        type Sink = DiscardSink;
+
+        async fn rcpt(&mut self, _: &Context<'_>, _: Rcpt<'_>) -> Verdict {
+            Verdict::Accept
+        }
+
+        async fn data(&mut self, _: &Context<'_>) -> Result<DiscardSink, Refusal> {
+            Ok(self.0.sink())
+        }
+    }
+
+    /// Thousands of connections wait at a time, and all of them have the size of the largest state.
+    #[tokio::test]
+    async fn a_connection_is_not_as_large_as_a_handshake() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let socket = TcpStream::connect(address).await.unwrap();
+        let (_stop, stopping) = watch::channel(false);
+        let connection = Connection {
+            peer: Peer::new("smtp", address, address),
+            policy: Arc::new(ConnectionPolicy::new(Arc::new(Config::new("mx.example.org")))),
+            handler: Anybody(Discard::default()),
+            stopping,
+        };
+        let size = size_of_val(&connection.serve(socket));
+        assert!(size < 2048, "{size} octets");
     }
 }
