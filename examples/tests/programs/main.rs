@@ -3,5 +3,6 @@
 
 mod bad_input;
 mod no_loss;
+mod peers;
 mod spine;
 mod support;
