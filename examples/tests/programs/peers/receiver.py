@@ -121,6 +121,7 @@ with socket.create_server((arguments.address, arguments.port)) as listener:
     while True:
         stream, _ = listener.accept()
         stream.settimeout(20)
+        stream.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         connection = Connection(stream)
         try:
             connection.serve()
