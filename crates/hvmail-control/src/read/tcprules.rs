@@ -6,18 +6,22 @@
 //! range (`192.0.2.1-20`, `192.0.2-5.`), or nothing at all: every client. The most specific rule
 //! applies, whatever its place in the file; of two rules for one address the first does.
 //!
+//! The documented rules have no form for IPv6. Ours: a whole address or a prefix, in brackets or not
+//! (`2001:db8::1:allow`, `[2001:db8::]/32:deny`); the longest prefix applies, and an IPv6 client that
+//! none meets is under the rule for every client.
+//!
 //! Not honoured, and said so: rules for host names (`=host`), which would need the client's name from DNS;
-//! rules for `user@address`, which would need the ident protocol; IPv6 addresses, whose form the
-//! documented rules do not have. IPv6 clients are under the rule for every client. A line that is no
+//! rules for `user@address`, which would need the ident protocol. A line that is no
 //! rule at all is an error: `tcprules` refuses the whole file for it, and a `deny` that is
-//! not understood must not become an `allow`.
+//! not understood must not become an `allow`. So are more rules than [`MAX_ACCESS_ADDRESSES`].
 
-use std::collections::HashMap;
-use std::net::{IpAddr, Ipv4Addr};
+use std::collections::{BTreeMap, HashMap};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use super::shell_words::is_name;
 use super::{lines, unusable_text};
 use crate::diagnostic::{Diagnostic, quoted};
+use crate::limits::MAX_ACCESS_ADDRESSES;
 use crate::snapshot::{FileId, Span, Spanned};
 
 /// One rule as written.
@@ -45,6 +49,15 @@ impl Rule {
 pub struct Rules {
     rules: Vec<Rule>,
     index: HashMap<Key, usize>,
+    /// By length, then by the prefix itself.
+    ipv6: BTreeMap<u8, HashMap<u128, usize>>,
+}
+
+/// An IPv6 address of which the first `length` bits count; the others are 0.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Ipv6Prefix {
+    bits: u128,
+    length: u8,
 }
 
 /// The first octets of an address: four of them for a whole address, none for every client.
@@ -58,17 +71,16 @@ impl Rules {
     /// The rule for a client: its address, then shorter and shorter prefixes, then the rule
     /// for every client. `None`: no rule speaks of it, which `tcpserver` takes as allowed.
     pub fn find(&self, client: IpAddr) -> Option<&Rule> {
-        let longest = match client.to_canonical() {
-            IpAddr::V4(address) => Some(address.octets()),
-            IpAddr::V6(_) => None,
+        let specific = match client.to_canonical() {
+            IpAddr::V4(address) => {
+                let octets = address.octets();
+                (1..=4).rev().find_map(|n| self.index.get(&Key::new(&octets[..n])))
+            }
+            IpAddr::V6(address) => self.ipv6.iter().rev().find_map(|(length, prefixes)| {
+                prefixes.get(&Ipv6Prefix::new(address, *length).bits)
+            }),
         };
-        let prefixes =
-            longest.into_iter().flat_map(|octets| (1..=4).rev().map(move |n| (octets, n)));
-        prefixes
-            .map(|(octets, length)| Key::new(&octets[..length]))
-            .chain([Key::new(&[])])
-            .find_map(|key| self.index.get(&key))
-            .map(|&index| &self.rules[index])
+        specific.or_else(|| self.index.get(&Key::new(&[]))).map(|&index| &self.rules[index])
     }
 
     /// Every rule of the file, in order, those included that no client address can meet.
@@ -85,10 +97,38 @@ impl Key {
     }
 }
 
+impl Ipv6Prefix {
+    fn new(address: Ipv6Addr, length: u8) -> Self {
+        let behind = 128_u32.saturating_sub(u32::from(length));
+        let mask = u128::MAX.checked_shl(behind).unwrap_or(0);
+        Self { bits: u128::from(address) & mask, length }
+    }
+
+    /// `2001:db8::1`, `2001:db8::/32`, or either with the address in brackets.
+    fn parse(text: &str) -> Option<Self> {
+        let (address, length) = match text.split_once('/') {
+            Some((address, length)) => (address, canonical(length)?),
+            None => (text, 128),
+        };
+        let address = match address.strip_prefix('[') {
+            Some(inner) => inner.strip_suffix(']')?,
+            None => address,
+        };
+        (length <= 128).then_some(())?;
+        Some(Self::new(address.parse().ok()?, length))
+    }
+
+    /// The IPv4 address that it stands for, if it stands for one.
+    fn ipv4(self) -> Option<Ipv4Addr> {
+        (self.length == 128).then(|| Ipv6Addr::from(self.bits).to_ipv4_mapped()).flatten()
+    }
+}
+
 /// Reads the rules of a file.
 pub fn parse(bytes: &[u8], file: FileId) -> (Rules, Vec<Diagnostic>) {
     let mut rules = Rules::default();
     let mut diagnostics = Vec::new();
+    let mut addresses = 0usize;
     for line in lines(bytes) {
         if line.is_empty() || line.bytes.starts_with(b"#") {
             continue;
@@ -104,12 +144,27 @@ pub fn parse(bytes: &[u8], file: FileId) -> (Rules, Vec<Diagnostic>) {
                 continue;
             }
         };
-        match rule(text, line.start, file) {
-            Ok(rule) => {
-                index(&mut rules, &rule, &mut diagnostics);
-                rules.rules.push(rule);
+        let rule = match rule(text, line.start, file) {
+            Ok(rule) => rule,
+            Err(diagnostic) => {
+                diagnostics.push(*diagnostic);
+                continue;
             }
-            Err(diagnostic) => diagnostics.push(*diagnostic),
+        };
+        addresses += index(&mut rules, &rule, &mut diagnostics);
+        rules.rules.push(rule);
+        if addresses > MAX_ACCESS_ADDRESSES {
+            diagnostics.push(
+                Diagnostic::error(
+                    "too-many-access-rules",
+                    format!(
+                        "the rules stand for more than {MAX_ACCESS_ADDRESSES} addresses: nothing \
+                         from here to the end of the file is read"
+                    ),
+                )
+                .at(line.span(file)),
+            );
+            break;
         }
     }
     (rules, diagnostics)
@@ -124,18 +179,9 @@ fn bad_rule(message: &str, span: Span) -> Diagnostic {
 fn rule(text: &str, offset: usize, file: FileId) -> Result<Rule, Box<Diagnostic>> {
     let place = |start: usize, end: usize| Span { file, start: offset + start, end: offset + end };
     let whole = place(0, text.len());
-    let Some((address, instructions)) = text.split_once(':') else {
+    let Some((address, instructions)) = ipv6_rule(text).or_else(|| text.split_once(':')) else {
         return Err(Box::new(bad_rule("this line has no colon, so it is no rule", whole)));
     };
-    if looks_like_ipv6(text) {
-        return Err(Box::new(
-            Diagnostic::warning(
-                "ipv6-access-rule",
-                "rules for IPv6 addresses are not honoured: IPv6 clients are under the rule with no address",
-            )
-            .at(whole),
-        ));
-    }
     let begins = address.len() + 1;
     let (allow, mut at) = if instructions.starts_with("allow") {
         (true, begins + "allow".len())
@@ -184,16 +230,17 @@ fn rule(text: &str, offset: usize, file: FileId) -> Result<Rule, Box<Diagnostic>
     Ok(Rule { address, allow, variables, span: whole })
 }
 
-/// `2001:db8::1:allow` or `[::1]:allow`: colons where a rule has its first and only one.
-fn looks_like_ipv6(text: &str) -> bool {
+/// An IPv6 address or prefix, and what stands behind the colon that follows it.
+fn ipv6_rule(text: &str) -> Option<(&str, &str)> {
     let head = text.split(',').next().unwrap_or(text);
-    let Some((address, _)) = head.rsplit_once(':') else { return false };
-    let address = address.split('/').next().unwrap_or(address);
-    address.starts_with('[') || address.contains(':')
+    let colon = head.rfind(':')?;
+    Ipv6Prefix::parse(&text[..colon])?;
+    Some((&text[..colon], &text[colon + 1..]))
 }
 
-/// Enters a rule under every key that its address stands for.
-fn index(rules: &mut Rules, rule: &Rule, diagnostics: &mut Vec<Diagnostic>) {
+/// Enters a rule under every address that its own stands for, and says how many those are, at
+/// least one.
+fn index(rules: &mut Rules, rule: &Rule, diagnostics: &mut Vec<Diagnostic>) -> usize {
     let address = &rule.address;
     let number = rules.rules.len();
     let warn = |message: String| {
@@ -202,34 +249,36 @@ fn index(rules: &mut Rules, rule: &Rule, diagnostics: &mut Vec<Diagnostic>) {
     if address.value.contains('@') {
         let message = "a rule for `user@address` would need the ident protocol and is not honoured";
         diagnostics.push(warn(message.to_owned()));
-        return;
+        return 1;
     }
     if address.value.starts_with('=') {
         let outcome = if rule.allow { "" } else { ": the client is not refused" };
         diagnostics.push(warn(format!(
             "a rule for a host name would need the client's name from DNS and is not honoured{outcome}"
         )));
-        return;
+        return 1;
     }
-    let Some(keys) = keys(&address.value) else {
-        let help = match address.value.parse::<Ipv4Addr>() {
-            Ok(_) => None,
-            Err(_) => Some("write a whole IPv4 address, a prefix that ends with a dot, or nothing"),
-        };
-        let message = format!("no client ever has the address {}", quoted(&address.value));
-        let diagnostic = warn(message);
-        diagnostics.push(match help {
-            Some(help) => diagnostic.with_help(help),
-            None => diagnostic,
-        });
-        return;
+    let ipv6 = Ipv6Prefix::parse(&address.value);
+    let ranges = match ipv6.and_then(Ipv6Prefix::ipv4) {
+        Some(mapped) => Some(mapped.octets().map(|octet| (octet, octet)).to_vec()),
+        None => ranges(&address.value),
     };
-    let mut covered = 0usize;
-    let total = keys.len();
-    for key in keys {
-        if *rules.index.entry(key).or_insert(number) != number {
-            covered += 1;
+    let (mut covered, mut total) = (0usize, 0usize);
+    let mut count = |entered: usize| {
+        total += 1;
+        covered += usize::from(entered != number);
+    };
+    if let Some(ranges) = ranges {
+        for key in keys(&ranges) {
+            count(*rules.index.entry(key).or_insert(number));
         }
+    } else if let Some(Ipv6Prefix { bits, length }) = ipv6 {
+        count(*rules.ipv6.entry(length).or_default().entry(bits).or_insert(number));
+    } else {
+        let message = format!("no client ever has the address {}", quoted(&address.value));
+        let help = "write a whole address, an IPv4 prefix that ends with a dot, or nothing";
+        diagnostics.push(warn(message).with_help(help));
+        return 1;
     }
     if covered > 0 {
         let extent = if covered == total { "this rule" } else { "a part of this rule" };
@@ -237,50 +286,53 @@ fn index(rules: &mut Rules, rule: &Rule, diagnostics: &mut Vec<Diagnostic>) {
             "{extent} has no effect: a rule for the same address stands before it"
         )));
     }
+    total
 }
 
-/// The keys of an address, one range expanded; `None` if no client address can meet it.
-fn keys(address: &str) -> Option<Vec<Key>> {
+/// The octets of an address or a prefix, one of them a range; `None` if no client can meet it.
+fn ranges(address: &str) -> Option<Vec<(u8, u8)>> {
     if address.is_empty() {
-        return Some(vec![Key::new(&[])]);
+        return Some(Vec::new());
     }
     let (parts, prefix) = match address.strip_suffix('.') {
         Some(parts) => (parts, true),
         None => (address, false),
     };
-    let parts: Vec<_> = parts.split('.').collect();
-    if parts.len() > 4 || prefix == (parts.len() == 4) {
-        return None;
-    }
-    let ranges = parts.iter().map(|part| octets(part)).collect::<Option<Vec<_>>>()?;
-    if ranges.iter().filter(|(low, high)| low != high).count() > 1 {
-        return None;
-    }
-    let mut keys = vec![Vec::new()];
-    for (low, high) in ranges {
-        keys = keys
-            .into_iter()
-            .flat_map(|head: Vec<u8>| {
-                (low..=high).map(move |octet| head.iter().copied().chain([octet]).collect())
-            })
-            .collect();
-    }
-    Some(keys.iter().map(|octets| Key::new(octets)).collect())
+    let ranges = parts.split('.').take(5).map(octets).collect::<Option<Vec<_>>>()?;
+    let whole = ranges.len() == 4;
+    let several = ranges.iter().filter(|(low, high)| low != high).count() > 1;
+    (ranges.len() <= 4 && prefix != whole && !several).then_some(ranges)
+}
+
+/// The keys of an address, its range expanded.
+fn keys(ranges: &[(u8, u8)]) -> impl Iterator<Item = Key> {
+    let mut octets: Vec<u8> = ranges.iter().map(|(low, _)| *low).collect();
+    let varying = ranges.iter().position(|(low, high)| low != high);
+    let (low, high) = varying.map_or((0, 0), |at| ranges[at]);
+    (low..=high).map(move |octet| {
+        if let Some(at) = varying {
+            octets[at] = octet;
+        }
+        Key::new(&octets)
+    })
 }
 
 /// `7` or `7-20`. A number that no address is written with (`07`, `300`) meets nothing.
 fn octets(part: &str) -> Option<(u8, u8)> {
-    let number = |text: &str| -> Option<u8> {
-        let value: u8 = text.parse().ok()?;
-        (value.to_string() == text).then_some(value)
-    };
     match part.split_once('-') {
-        None => number(part).map(|value| (value, value)),
+        None => canonical(part).map(|value| (value, value)),
         Some((low, high)) => {
-            let (low, high) = (number(low)?, number(high)?);
+            let (low, high) = (canonical(low)?, canonical(high)?);
             (low <= high).then_some((low, high))
         }
     }
+}
+
+/// A number from 0 to 255 in the one way to write it.
+fn canonical(text: &str) -> Option<u8> {
+    let digits = text.bytes().all(|byte| byte.is_ascii_digit());
+    let padded = text.len() > 1 && text.starts_with('0');
+    if digits && !padded { text.parse().ok() } else { None }
 }
 
 #[cfg(test)]
@@ -376,6 +428,13 @@ mod tests {
             ("1.2.3.4:allow,A=\"b\"c", 19),
             ("1.2.3.4:allow,A B=\"c\"", 14),
             ("1.2.3.4:al\0low", 0),
+            ("1.2.3.4::deny", 8),
+            ("2001:db8:deny", 5),
+            ("2001:db8::zz:deny", 5),
+            ("[::1:deny", 2),
+            ("::/129:deny", 1),
+            ("::deny", 1),
+            ("::1:dney", 4),
         ] {
             let (rules, diagnostics) = read(&format!("#c\n{bad}\n:deny\n"));
             assert_eq!(rules.all().len(), 1, "{bad}");
@@ -408,10 +467,43 @@ mod tests {
             assert_eq!(line_for(&rules, "1.2.3.4"), None, "{rule}");
             assert_eq!(rules.all().len(), 1, "kept: {rule}");
         }
-        for rule in ["::1:allow", "[::1]:allow,RELAYCLIENT=\"\"", "2001:db8::/32:deny"] {
-            let (_, diagnostics) = read(rule);
-            assert_eq!(diagnostics[0].code, "ipv6-access-rule", "{rule}");
+    }
+
+    #[test]
+    fn the_longest_ipv6_prefix_applies() {
+        let text = "::1:allow,RELAYCLIENT=\"\"\n[2001:db8::]/32:deny\n2001:db8:1::/48:allow\n\
+                    ::ffff:192.0.2.7:deny\n:allow,A=\"1:2\"\n";
+        let (rules, diagnostics) = read(text);
+        assert!(diagnostics.is_empty(), "{diagnostics:?}");
+        for (client, rule) in [
+            ("::1", "::1:allow"),
+            ("2001:db8::1", "[2001:db8::]/32:deny"),
+            ("2001:db8:2::1", "[2001:db8::]/32:deny"),
+            ("2001:db8:1::1", "2001:db8:1::/48:allow"),
+            ("2001:db9::1", ":allow"),
+            ("192.0.2.7", "::ffff:192.0.2.7:deny"),
+            ("::ffff:192.0.2.7", "::ffff:192.0.2.7:deny"),
+            ("192.0.2.8", ":allow"),
+        ] {
+            let start = line_for(&rules, client).unwrap();
+            assert!(text[start..].starts_with(rule), "{client}: {}", &text[start..]);
         }
+        assert_eq!(rules.all()[0].address.value, "::1");
+        assert_eq!(rules.find("::1".parse().unwrap()).unwrap().variables.len(), 1);
+        let (rules, diagnostics) = read("::/0:deny\n2001:DB8::/32:allow\n2001:db8::9/32:deny\n");
+        assert_eq!(line_for(&rules, "2001:db8::9"), Some(10));
+        assert_eq!(line_for(&rules, "fe80::1"), Some(0));
+        assert_eq!(line_for(&rules, "192.0.2.1"), None, "::/0 is for IPv6 alone");
+        assert_eq!(diagnostics[0].code, "access-rule-without-effect");
+    }
+
+    #[test]
+    fn more_addresses_than_the_limit_are_an_error_and_the_reading_stops() {
+        let rule = "1.2.3.0-255:allow\n";
+        let (rules, diagnostics) = read(&rule.repeat(MAX_ACCESS_ADDRESSES / 128));
+        assert_eq!(rules.all().len(), MAX_ACCESS_ADDRESSES / 256 + 1);
+        let last = diagnostics.last().unwrap();
+        assert_eq!((last.severity, last.code), (Severity::Error, "too-many-access-rules"));
     }
 
     #[test]
@@ -428,7 +520,7 @@ mod tests {
     proptest! {
         #[test]
         fn no_bytes_panic(bytes in proptest::collection::vec(
-            proptest::sample::select(&b"12.-:allow,denyA=\"/@[]\n#\xc3\xa9\0"[..]), 0..60)) {
+            proptest::sample::select(&b"12.-:allow,denyA/[]=\"/@[]\n#\xc3\xa9\0"[..]), 0..60)) {
             let (rules, diagnostics) = parse(&bytes, FILE);
             let _ = rules.find("1.2.1.2".parse().unwrap());
             for diagnostic in diagnostics {
