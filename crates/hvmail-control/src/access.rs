@@ -7,7 +7,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use crate::diagnostic::{Diagnostic, Severity};
+use crate::diagnostic::{Diagnostic, Severity, shown};
 use crate::read::tcprules::{self, Rules};
 use crate::setting::{Found, Gather};
 use crate::snapshot::Origin;
@@ -78,7 +78,7 @@ fn report_rule_variables(gather: &mut Gather<'_>, rules: &Rules) {
         }
     }
     for (name, span) in first {
-        let message = format!("{name} in an access rule is kept, and has no effect");
+        let message = format!("{} in an access rule is kept, and has no effect", shown(name));
         gather.say(Diagnostic::warning("not-honoured", message).at(span));
     }
 }

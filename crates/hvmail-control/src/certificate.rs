@@ -21,7 +21,7 @@ use std::sync::Arc;
 use smtp_tls::{Identity, PemKind, PemSection, UnusedReason, pem_sections};
 
 use crate::conf::tree::{Directive, Tree};
-use crate::diagnostic::Diagnostic;
+use crate::diagnostic::{Diagnostic, printable};
 use crate::setting::{Found, Gather, Setting};
 use crate::snapshot::{FileId, Origin, OriginId, Span};
 
@@ -109,7 +109,7 @@ fn from_directive(gather: &mut Gather<'_>, directive: &Directive) -> Option<Arc<
             Found::File(file) => complete &= material.add(gather, file),
             Found::Absent => {
                 let resolved = gather.loader.resolve(&path.text);
-                let message = format!("{} is absent", resolved.display());
+                let message = format!("{} is absent", printable(&resolved));
                 gather.say(Diagnostic::error("missing-file", message).at(path.span));
                 complete = false;
             }
@@ -158,7 +158,7 @@ fn generated(
             format!(
                 "a self-signed certificate for {} is to be made in {}",
                 names.join(", "),
-                path.display()
+                printable(&path)
             ),
         )
         .at(directive.span),

@@ -5,7 +5,7 @@
 //! followed by a line for each other place that takes part, and by a line of help.
 
 use std::fmt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use crate::error::ReadError;
 use crate::limits::MAX_QUOTED;
@@ -173,6 +173,27 @@ impl From<ReadError> for Diagnostic {
     }
 }
 
+/// `text` of a file as it stands, for a message: a name that is short and printable; otherwise
+/// [`quoted`].
+#[must_use]
+pub fn shown(text: &str) -> String {
+    let printable = !text.is_empty() && !text.contains(|c: char| c.is_control() || c == ' ');
+    if printable && text.chars().nth(MAX_QUOTED).is_none() { text.to_owned() } else { quoted(text) }
+}
+
+/// A path with its control characters escaped, so that it cannot break a line.
+pub(crate) fn printable(path: &Path) -> String {
+    let mut shown = String::new();
+    for character in path.to_string_lossy().chars() {
+        if character.is_control() {
+            shown.extend(character.escape_default());
+        } else {
+            shown.push(character);
+        }
+    }
+    shown
+}
+
 struct Shown<'a> {
     diagnostic: &'a Diagnostic,
     snapshot: &'a Snapshot,
@@ -182,8 +203,8 @@ impl fmt::Display for Shown<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { diagnostic, snapshot } = self;
         match &diagnostic.place {
-            Place::Directory => write!(f, "{}", snapshot.root().display())?,
-            Place::File(path) => write!(f, "{}", path.display())?,
+            Place::Directory => f.write_str(&printable(snapshot.root()))?,
+            Place::File(path) => f.write_str(&printable(path))?,
             Place::Span(span) => write!(f, "{}", snapshot.location(*span))?,
             Place::Environment(name) => write!(f, "environment variable {name}")?,
         }
@@ -256,6 +277,20 @@ mod tests {
             whole.display(&snapshot).to_string(),
             "/var/hvmail/control: note[no-service]: no service is enabled"
         );
+    }
+
+    #[test]
+    fn what_is_shown_never_breaks_a_line() {
+        for (text, expected) in
+            [("tls_x", "tls_x"), ("", "\"\""), ("a\nb", "\"a\\nb\""), ("a b", "\"a b\"")]
+        {
+            assert_eq!(shown(text), expected);
+        }
+        assert!(shown(&"x".repeat(1000)).len() < 100);
+        assert_eq!(printable(Path::new("/a b/\nc")), "/a b/\\nc");
+        let snapshot = Loader::new(&Memory::at("/r\n/")).finish();
+        let said = Diagnostic::note("n", "m").in_file("/x\ry").display(&snapshot).to_string();
+        assert_eq!(said, "/x\\ry: note[n]: m");
     }
 
     #[test]

@@ -8,6 +8,8 @@ use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use crate::diagnostic::printable;
+
 /// A file that is there but cannot be used, or that cannot be looked at.
 ///
 /// It is `Clone` because a file is asked for once and the answer, good or bad, is then frozen: the
@@ -78,7 +80,7 @@ impl ReadError {
 
 impl fmt::Display for ReadError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: {}", self.path().display(), self.reason())
+        write!(f, "{}: {}", printable(self.path()), self.reason())
     }
 }
 

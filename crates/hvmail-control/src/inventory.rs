@@ -1,14 +1,16 @@
 //! What is in the directory and has no effect here: named, so that nothing is dropped in silence.
 //!
 //! Two lists: control files that change the SMTP service or its TLS, and directives of
-//! `greenarrow.conf` whose names say that they are about TLS. Each one that is present gets a
-//! diagnostic that says what becomes of it. Every other directive of `greenarrow.conf` is the business of
-//! another part of GreenArrow and is passed over.
+//! `greenarrow.conf` that do, or whose names say that they are about TLS. Each one that is present gets
+//! a diagnostic that says what becomes of it, at its first place, with the number of the others. Every
+//! other directive of `greenarrow.conf` is the business of another part of GreenArrow and is passed over.
+
+use std::collections::HashMap;
 
 use smtp_tls::{PemKind, pem_sections};
 
 use crate::conf::tree::{Directive, Tree};
-use crate::diagnostic::{Diagnostic, Severity};
+use crate::diagnostic::{Diagnostic, Severity, shown};
 use crate::setting::Gather;
 use crate::snapshot::Span;
 
@@ -56,7 +58,7 @@ const fn ignored(name: &'static str, becomes: &'static str) -> Known {
     Known { name, holds: Holds::Anything, severity: Severity::Note, unsupported: false, becomes }
 }
 
-const KNOWN: [Known; 24] = [
+const KNOWN: [Known; 30] = [
     temporary_key("tls.rsa512.pem", Holds::RsaKey),
     temporary_key("tls.rsa1024.pem", Holds::RsaKey),
     temporary_key("tls.rsa2048.pem", Holds::RsaKey),
@@ -83,6 +85,12 @@ const KNOWN: [Known; 24] = [
     ignored("localiphost", "not honoured: an address literal is taken only if rcpthosts has it"),
     ignored("smtp.checkpassword", "not honoured: SMTP AUTH is not offered yet"),
     ignored("outgoingip", "not honoured: the host chooses the address that connections leave by"),
+    ignored("defaulthost", "not honoured: addresses are taken as they are"),
+    ignored("plusdomain", "not honoured: addresses are taken as they are"),
+    ignored("idhost", "not honoured: messages are named by me"),
+    ignored("smtp.tcp.cdb", "not read: the text that it is compiled from is"),
+    ignored("smtp2.tcp.cdb", "not read: the text that it is compiled from is"),
+    ignored("smtp3.tcp.cdb", "not read: the text that it is compiled from is"),
     ignored("helohost", "not honoured: outgoing mail names the host by me"),
     ignored("replaceipme", "not honoured"),
     ignored("tcp.take_ports", "not honoured"),
@@ -139,7 +147,43 @@ fn unlike_its_name(holds: Holds, bytes: &[u8]) -> Option<String> {
     }
 }
 
-/// Says of each directive about TLS that has no effect here that it has none.
+struct KnownDirective {
+    name: &'static str,
+    severity: Severity,
+    becomes: &'static str,
+}
+
+const fn warned(name: &'static str, becomes: &'static str) -> KnownDirective {
+    KnownDirective { name, severity: Severity::Warning, becomes }
+}
+
+const fn noted(name: &'static str, becomes: &'static str) -> KnownDirective {
+    KnownDirective { name, severity: Severity::Note, becomes }
+}
+
+/// Directives that govern SMTP, with what becomes of them. One that says `no` is in force as it is.
+const KNOWN_DIRECTIVES: [KnownDirective; 18] = [
+    warned("incoming_email_domain", "mail is taken for the domains in rcpthosts alone"),
+    warned("incoming_smtp_accept_proxy_protocol", "clients must connect without that header"),
+    warned("proxy_server", "connections leave without a proxy"),
+    warned("greenarrow_proxy", "connections leave without a proxy"),
+    warned("smtp_source", "the host chooses the address that connections leave by"),
+    warned("relay_server", "no mail goes by it, and nobody logs in with its credentials"),
+    warned("process_x_virtual_mta_header", "no header chooses the IP address"),
+    noted("default_virtual_mta", "the program names the IP address, or none"),
+    noted("virtual_mta", "the program names the IP address, or none"),
+    noted("mail_class", "mail has no classes"),
+    noted("engine_user", "SMTP AUTH is not offered yet"),
+    noted("reuse_connections", "the client decides how long it keeps a connection"),
+    noted("reuse_connections_max_messages", "the client decides how long it keeps a connection"),
+    noted("log_smtp_commands", "the program decides what it logs"),
+    noted("max_delivery_rate", "delivery is not throttled"),
+    noted("system_max_smtp_connections", "delivery is not throttled"),
+    noted("override_smtp_result", "replies of other hosts count as they came"),
+    noted("smtp_match_begin_backoff_mode", "replies of other hosts count as they came"),
+];
+
+/// Says of each directive about SMTP or TLS that has no effect here that it has none.
 pub(crate) fn directives(gather: &mut Gather<'_>, tree: &Tree) {
     const HONOURED: [&str; 4] = [
         "starttls_use",
@@ -147,29 +191,100 @@ pub(crate) fn directives(gather: &mut Gather<'_>, tree: &Tree) {
         "tls_certificate_files",
         "tls_certificate_auto_generate",
     ];
+    let mut met: HashMap<&str, usize> = HashMap::new();
+    let mut found: Vec<(&Directive, Severity, &str, usize)> = Vec::new();
     for (_, directive) in tree.directives() {
         let name = directive.name.value.as_str();
-        if HONOURED.contains(&name) {
+        let off = directive.boolean().is_ok_and(|value| !value.value);
+        if let Some(&index) = met.get(name) {
+            found[index].3 += usize::from(!off);
             continue;
         }
-        if let Some(message) = about_tls(name, directive) {
-            gather.say(Diagnostic::warning("not-honoured", message).at(directive.span));
+        if let Some((severity, becomes)) =
+            what_becomes_of(name, off).filter(|_| !HONOURED.contains(&name))
+        {
+            met.insert(name, found.len());
+            found.push((directive, severity, becomes, 0));
         }
+    }
+    for (directive, severity, becomes, more) in found {
+        let mut message = format!("{} is not honoured: {becomes}", shown(&directive.name.value));
+        if more > 0 {
+            message.push_str(&format!(" (written {more} more times)"));
+        }
+        gather.say(Diagnostic::new(severity, "not-honoured", message).at(directive.span));
     }
 }
 
-fn about_tls(name: &str, directive: &Directive) -> Option<String> {
-    let off = directive.boolean().is_ok_and(|value| !value.value);
-    if name.starts_with("lets_encrypt_") || name.contains("_lets_encrypt_") {
-        let help = "name a certificate by tls_certificate_files instead";
-        return (!off)
-            .then(|| format!("{name} is not honoured, Let's Encrypt is not spoken: {help}"));
+fn what_becomes_of(name: &str, off: bool) -> Option<(Severity, &'static str)> {
+    if let Some(known) = KNOWN_DIRECTIVES.iter().find(|known| known.name == name) {
+        return (!off).then_some((known.severity, known.becomes));
     }
-    if name.starts_with("tls_") || name.starts_with("starttls_") || name.starts_with("smtp_tls_") {
-        return Some(format!("{name} is not honoured: it is not known here"));
+    if name.starts_with("greenarrow_proxy_") {
+        return (!off).then_some((Severity::Warning, "connections leave without a proxy"));
     }
-    if name == "incoming_smtp_accept_proxy_protocol" && !off {
-        return Some(format!("{name} is not honoured: clients must connect without that header"));
+    if name.starts_with("lets_encrypt_") {
+        let becomes = "Let's Encrypt is not spoken: name a certificate by tls_certificate_files";
+        return (!off).then_some((Severity::Warning, becomes));
     }
-    None
+    let about_tls = ["tls_", "starttls_", "smtp_tls_"].iter().any(|start| name.starts_with(start));
+    about_tls.then_some((Severity::Warning, "it is not known here"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::snapshot::Loader;
+    use crate::source::Memory;
+
+    #[test]
+    fn a_directive_without_effect_is_told_once_with_the_number_of_the_others() {
+        let conf = "general {\n incoming_smtp_accept_proxy_protocol yes\n process_x_virtual_mta_header no\n\
+                    \x20url_domains_get_lets_encrypt_certs yes\n log_smtp_commands yes\n \"tls_a\\nb\" 1\n}\n\
+                    relay_server a {\n}\nip_address * {\n greenarrow_proxy_server h:807\n smtp_source 192.0.2.1 h\n}\n\
+                    relay_server b {\n}\nrelay_server c {\n}\n";
+        let source = Memory::new().file("greenarrow.conf", conf);
+        let mut loader = Loader::new(&source);
+        let (tree, said) = Tree::load(&mut loader);
+        assert_eq!(said, []);
+        let mut gather = Gather::new(loader);
+        directives(&mut gather, &tree);
+        let snapshot = gather.loader.snapshot();
+        let said: Vec<_> = gather
+            .diagnostics
+            .iter()
+            .map(|d| (d.location(snapshot).unwrap().line, d.severity, d.message.as_str()))
+            .collect();
+        let (warning, note) = (Severity::Warning, Severity::Note);
+        assert_eq!(
+            said,
+            [
+                (
+                    2,
+                    warning,
+                    "incoming_smtp_accept_proxy_protocol is not honoured: clients must connect without \
+                     that header"
+                ),
+                (5, note, "log_smtp_commands is not honoured: the program decides what it logs"),
+                (6, warning, "\"tls_a\\nb\" is not honoured: it is not known here"),
+                (
+                    8,
+                    warning,
+                    "relay_server is not honoured: no mail goes by it, and nobody logs in with its \
+                     credentials (written 2 more times)"
+                ),
+                (
+                    11,
+                    warning,
+                    "greenarrow_proxy_server is not honoured: connections leave without a proxy"
+                ),
+                (
+                    12,
+                    warning,
+                    "smtp_source is not honoured: the host chooses the address that connections \
+                     leave by"
+                ),
+            ]
+        );
+    }
 }

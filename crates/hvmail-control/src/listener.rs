@@ -14,7 +14,7 @@ use std::sync::Arc;
 use smtp_tls::ServerPolicy;
 
 use crate::access::AccessFiles;
-use crate::diagnostic::{Diagnostic, Severity, quoted};
+use crate::diagnostic::{Diagnostic, Severity, quoted, shown};
 use crate::limits::MAX_CONCURRENCY;
 use crate::read::assignments::{self, Assignments, Lookup};
 use crate::read::flag::{self, Reading};
@@ -442,7 +442,7 @@ impl Variables<'_, '_> {
         for (name, value) in others {
             let off = matches!(value.value.as_str(), "" | "0");
             let severity = if off || !enabled { Severity::Note } else { Severity::Warning };
-            let message = format!("{name} has no effect: it is not honoured");
+            let message = format!("{} has no effect: it is not honoured", shown(&name));
             self.gather.say(
                 Diagnostic::new(severity, "not-honoured", message)
                     .at(value.span)

@@ -16,6 +16,7 @@ use std::sync::{Arc, OnceLock};
 use memchr::memchr_iter;
 pub use smtp_tls::OriginId;
 
+use crate::diagnostic::printable;
 use crate::error::ReadError;
 use crate::source::{Source, below};
 
@@ -84,7 +85,7 @@ pub struct Location {
 
 impl fmt::Display for Location {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}:{}:{}", self.path.display(), self.line, self.column)
+        write!(f, "{}:{}:{}", printable(&self.path), self.line, self.column)
     }
 }
 

@@ -15,7 +15,7 @@ use std::path::Path;
 
 use super::lex::{Lexer, Token, TokenKind};
 use super::tree::{Argument, Block, Directive, DirectiveId, Include, Layer, Tree, Value};
-use crate::diagnostic::{Diagnostic, Severity, quoted};
+use crate::diagnostic::{Diagnostic, Severity, printable, quoted};
 use crate::limits::{
     MAX_BLOCK_DEPTH, MAX_CONFIGURATION_SIZE, MAX_DIAGNOSTICS, MAX_INCLUDE_DEPTH, MAX_INCLUDES,
     MAX_VALUES,
@@ -364,7 +364,7 @@ impl<'p, 's> Parser<'p, 's> {
             return Err(fail("too-many-includes", message).into());
         }
         let resolved = self.loader.resolve(&path.text);
-        let shown = resolved.display();
+        let shown = printable(&resolved);
         let file = match self.loader.read(&path.text) {
             Ok(Some(file)) => file,
             Ok(None) => {

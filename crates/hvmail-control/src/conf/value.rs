@@ -9,7 +9,7 @@ use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use super::tree::{Argument, Directive, Value};
-use crate::diagnostic::{Diagnostic, quoted};
+use crate::diagnostic::{Diagnostic, quoted, shown};
 use crate::snapshot::{Span, Spanned};
 
 /// The arguments of a directive do not say what is wanted.
@@ -41,7 +41,7 @@ pub enum Problem {
 
 impl fmt::Display for ValueError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let name = &self.name;
+        let name = shown(&self.name);
         match &self.problem {
             Problem::NotOneString => write!(f, "{name} takes one value"),
             Problem::NotStrings => write!(f, "{name} takes one or more values"),
@@ -61,7 +61,7 @@ impl std::error::Error for ValueError {}
 
 impl From<ValueError> for Diagnostic {
     fn from(error: ValueError) -> Self {
-        let name = &error.name;
+        let name = shown(&error.name);
         let (code, found, help) = match &error.problem {
             Problem::NotOneString => ("wrong-arguments", "", format!("write {name} VALUE")),
             Problem::NotStrings => ("wrong-arguments", "", format!("write {name} VALUE, VALUE")),
