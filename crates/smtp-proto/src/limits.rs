@@ -61,8 +61,8 @@ pub const SERVER_RECIPIENTS: usize = 1000;
 pub const SERVER_COMMAND_LINE: usize = 2048;
 /// Errors with which a server session ends unless told otherwise. No RFC sets it.
 pub const SERVER_ERRORS: u32 = 20;
-/// Octets of replies that a server session holds back for the rest of a pipelined group
-/// (RFC 2920, 3.2, asks for one write; it sets no bound).
+/// Octets of replies to RSET, MAIL and RCPT that a server session holds back for the rest of a
+/// pipelined group (RFC 2920, 3.2, wants them sent as a unit; it sets no bound).
 pub const SERVER_HELD_REPLIES: usize = 4096;
 /// Octets of input buffer that a server session keeps between commands.
 pub const SERVER_IDLE_BUFFER: usize = 1024;

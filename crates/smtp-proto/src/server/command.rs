@@ -109,6 +109,10 @@ impl Session {
             Ok(command) => (Some(command.verb()), None),
             Err(error) => (error.verb(), Some(fault(error))),
         };
+        // RFC 2920 section 3.2: only these replies may wait for those behind them.
+        if !matches!(verb, Some(Verb::Mail | Verb::Rcpt | Verb::Rset)) {
+            self.queue.make_due();
+        }
         let declared = match &parsed {
             Ok(Command::Mail(mail)) => mail.size,
             _ => None,
@@ -128,8 +132,10 @@ impl Session {
         match state::admit(state, verb, facts) {
             Admit::Courtesy(courtesy) => self.say(replies::courtesy(courtesy)),
             Admit::Refuse(fault) => {
-                if verb == Some(Verb::Rcpt) && state.in_transaction() {
-                    self.transaction.recipient(false);
+                match verb {
+                    Some(Verb::Mail) if state == State::Greeted => self.transaction.begin(false),
+                    Some(Verb::Rcpt) if state.in_transaction() => self.transaction.recipient(false),
+                    _ => {}
                 }
                 self.refuse(verb, fault);
             }

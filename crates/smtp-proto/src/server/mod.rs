@@ -341,7 +341,8 @@ impl Session {
             return Some(Step::Notice(notice));
         }
         let commands = matches!(self.stage, Stage::Commands(_));
-        if self.queue.held() > if commands { limits::SERVER_HELD_REPLIES } else { 0 } {
+        let most = if commands { limits::SERVER_HELD_REPLIES } else { 0 };
+        if self.queue.is_due() || self.queue.held() > most {
             return Some(Step::Transmit);
         }
         match self.stage {

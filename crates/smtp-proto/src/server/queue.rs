@@ -23,6 +23,8 @@ pub(super) struct Queue {
     replies: Vec<u8>,
     /// The replies were handed out with the last output and are forgotten with the next.
     handed_out: bool,
+    /// The replies may not wait for those to the rest of a pipelined group.
+    due: bool,
     notices: VecDeque<Notice>,
 }
 
@@ -44,10 +46,20 @@ impl Queue {
         self.replies.len()
     }
 
+    /// What is held must leave before anything else happens.
+    pub(super) fn make_due(&mut self) {
+        self.due = true;
+    }
+
+    pub(super) fn is_due(&self) -> bool {
+        self.due && self.held() > 0
+    }
+
     /// Forgets what was handed out, and keeps its space unless a burst made it large.
     pub(super) fn begin_output(&mut self, keep: usize) {
         if self.handed_out {
             self.handed_out = false;
+            self.due = false;
             self.replies.clear();
             self.replies.shrink_to(keep);
         }

@@ -38,7 +38,8 @@ pub(super) const fn courtesy(courtesy: Courtesy) -> &'static str {
 pub(super) const fn fault(fault: PeerMisbehaved) -> &'static str {
     use PeerMisbehaved as Fault;
     match fault {
-        Fault::Unrecognised | Fault::NotImplemented => "502 5.5.1 unimplemented (#5.5.1)",
+        Fault::Unrecognised => "500 5.5.1 unrecognised command (#5.5.1)",
+        Fault::NotImplemented => "502 5.5.1 unimplemented (#5.5.1)",
         Fault::NotAscii => "500 5.5.2 syntax error (#5.5.2)",
         Fault::Syntax => "501 5.5.4 syntax error (#5.5.4)",
         Fault::UnknownParameter => "555 5.5.4 syntax error (#5.5.4)",

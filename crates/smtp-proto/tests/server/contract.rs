@@ -146,23 +146,44 @@ fn an_ended_session_stays_ended() {
 fn a_group_is_answered_in_one_write() {
     let mut session = session(Tls::Unavailable);
     to_wait(&mut session);
-    feed(&mut session, b"EHLO a.example\r\nNOOP\r\nRSET\r\nNOOP\r\nNOO");
+    feed(&mut session, b"RSET\r\nRSET\r\nMAIL FROM\r\nRCPT TO:<b@b.example>\r\nNOOP\r\nNOO");
     let mut writes = Vec::new();
     loop {
         match session.poll_output() {
             Output::Transmit(octets) => writes.push(octets.len()),
             Output::Wait(_) => break,
-            Output::Hello(_) => {}
+            Output::Hello(_) | Output::Note(_) => {}
             other => panic!("{other:?}"),
         }
     }
     assert_eq!(writes.len(), 1, "{writes:?}");
 }
 
+/// RFC 2920 section 3.2: replies to all but RSET, MAIL and RCPT must not wait.
+#[test]
+fn what_ends_a_group_is_answered_before_the_next_command() {
+    for ends in ["EHLO a.example", "HELO a.example", "NOOP", "VRFY x", "HELP", "WHAT", "DATA"] {
+        let mut session = session(Tls::Unavailable);
+        to_wait(&mut session);
+        feed(&mut session, format!("RSET\r\n{ends}\r\nRSET\r\n").as_bytes());
+        let mut writes = Vec::new();
+        loop {
+            match session.poll_output() {
+                Output::Transmit(octets) => writes.push(octets.to_vec()),
+                Output::Wait(_) => break,
+                Output::Hello(_) | Output::Note(_) => {}
+                other => panic!("{other:?}"),
+            }
+        }
+        assert_eq!(writes.len(), 2, "{ends}: {writes:?}");
+        assert_eq!(writes[1], b"250 2.0.0 flushed\r\n", "{ends}");
+    }
+}
+
 #[test]
 fn replies_are_held_back_within_a_bound() {
     let mut session = session(Tls::Unavailable);
-    let group = b"NOOP\r\n".repeat(2000);
+    let group = b"RSET\r\n".repeat(2000);
     let (mut rest, mut largest, mut total) = (&group[..], 0, 0);
     loop {
         match session.poll_output() {
@@ -179,7 +200,7 @@ fn replies_are_held_back_within_a_bound() {
             other => panic!("{other:?}"),
         }
     }
-    assert_eq!(total, 2000 * b"250 2.0.0 ok\r\n".len() + b"220 mx.example ESMTP\r\n".len());
+    assert_eq!(total, 2000 * b"250 2.0.0 flushed\r\n".len() + b"220 mx.example ESMTP\r\n".len());
     assert!(largest <= 5000, "{largest}");
 }
 
