@@ -1,6 +1,6 @@
 //! Takes mail for example.org into the Maildir `inbox`, on port 2525 with STARTTLS; `server.pem`
 //! has certificate and key: `cargo run -p hvmail-examples --example server`
-use smtp_proto::server::{Config, Tls, Verdict};
+use smtp_proto::server::{Config, Verdict};
 use smtp_proto::wire::{Detail, Mail, Rcpt, Refusal};
 use smtp_server::maildir::{Delivery, Envelope, Maildir};
 use smtp_server::{Admission, ConnectionPolicy, Context, HandlerSession, Peer, Server, Service};
@@ -28,9 +28,8 @@ impl HandlerSession for Client {
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let identity = Identity::from_pem_sections(&pem_sections(&std::fs::read("server.pem")?)?)?;
     let acceptor = Acceptor::new(Backend::Rustls, &ServerPolicy::new(identity.into()))?;
-    let mut smtp = Config::new("mx.example.org");
-    smtp.tls = Tls::StartTls;
-    let policy = ConnectionPolicy::new(smtp.into()).with_acceptor(acceptor);
+    let smtp = Config::new("mx.example.org");
+    let policy = ConnectionPolicy::new(smtp.into()).with_starttls(acceptor);
     let client = Client(Maildir::open("inbox", "mx.example.org")?, Envelope::default());
     let mut server = Server::new(move |_: &Peer<'_>| Admission::Serve(client.clone()));
     server.bind(Service::new("smtp", vec!["127.0.0.1:2525".parse()?], policy))?;

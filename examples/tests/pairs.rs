@@ -100,12 +100,14 @@ impl Drop for Running {
 }
 
 fn serve(mode: Tls, backend: Backend, policy: &ServerPolicy, idle: Duration) -> Running {
-    let mut smtp = smtp_proto::server::Config::new(NAME);
-    smtp.tls = mode;
-    let mut connection = ConnectionPolicy::new(Arc::new(smtp)).with_idle_timeout(idle);
-    if mode != Tls::Unavailable {
-        connection = connection.with_acceptor(Acceptor::new(backend, policy).unwrap());
-    }
+    let smtp = smtp_proto::server::Config::new(NAME);
+    let connection = ConnectionPolicy::new(Arc::new(smtp)).with_idle_timeout(idle);
+    let acceptor = || Acceptor::new(backend, policy).unwrap();
+    let connection = match mode {
+        Tls::Unavailable => connection,
+        Tls::StartTls => connection.with_starttls(acceptor()),
+        Tls::Implicit => connection.with_implicit_tls(acceptor()),
+    };
     let inbox = Inbox::default();
     let mut server = Server::new(inbox.clone());
     let loopback = vec![SocketAddr::from(([127, 0, 0, 1], 0))];

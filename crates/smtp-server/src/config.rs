@@ -7,8 +7,9 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use smtp_proto::server::{Config, Phase};
+use smtp_proto::server::{Config, Phase, Tls};
 use smtp_tls::Acceptor;
+use tokio::time::Instant;
 
 /// One deadline over a TLS handshake, unless a policy says less.
 pub const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(30);
@@ -20,13 +21,14 @@ pub const DRAIN_TIMEOUT: Duration = Duration::from_secs(30);
 pub const CONCURRENCY: usize = 1000;
 
 /// How a connection is served.
+///
+/// What is offered and who makes the handshake are said in one call, so a policy that offers TLS
+/// without having it cannot be written, nor one that has it and forgets to offer it.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct ConnectionPolicy {
-    /// The protocol's settings. Its `tls` says when a handshake comes.
-    pub smtp: Arc<Config>,
-    /// Who makes the handshake. Without it, a session that asks for one ends.
-    pub acceptor: Option<Acceptor>,
+    pub(crate) smtp: Arc<Config>,
+    pub(crate) acceptor: Option<Acceptor>,
     /// How long the peer may be silent (qmail's `timeoutsmtpd`); RFC 5321's times if `None`. A
     /// write that the peer does not take is bounded by it too.
     pub idle_timeout: Option<Duration>,
@@ -35,16 +37,31 @@ pub struct ConnectionPolicy {
 }
 
 impl ConnectionPolicy {
-    /// Serves `smtp`, without TLS.
+    /// Serves `smtp` in clear, whatever its `tls` says.
     #[must_use]
-    pub const fn new(smtp: Arc<Config>) -> Self {
-        Self { smtp, acceptor: None, idle_timeout: None, handshake_timeout: HANDSHAKE_TIMEOUT }
+    pub fn new(smtp: Arc<Config>) -> Self {
+        let policy =
+            Self { smtp, acceptor: None, idle_timeout: None, handshake_timeout: HANDSHAKE_TIMEOUT };
+        policy.with_tls(Tls::Unavailable, None)
     }
 
-    /// The same, with who makes its handshakes.
+    /// The same, with STARTTLS (RFC 3207).
     #[must_use]
-    pub fn with_acceptor(self, acceptor: Acceptor) -> Self {
-        Self { acceptor: Some(acceptor), ..self }
+    pub fn with_starttls(self, acceptor: Acceptor) -> Self {
+        self.with_tls(Tls::StartTls, Some(acceptor))
+    }
+
+    /// The same, with TLS from the first octet (RFC 8314 section 3.3).
+    #[must_use]
+    pub fn with_implicit_tls(self, acceptor: Acceptor) -> Self {
+        self.with_tls(Tls::Implicit, Some(acceptor))
+    }
+
+    fn with_tls(mut self, tls: Tls, acceptor: Option<Acceptor>) -> Self {
+        if self.smtp.tls != tls {
+            Arc::make_mut(&mut self.smtp).tls = tls;
+        }
+        Self { acceptor, ..self }
     }
 
     /// The same, with the peer's silence bounded. A handshake gets no more than that either.
@@ -57,9 +74,22 @@ impl ConnectionPolicy {
         }
     }
 
+    /// The protocol's settings.
+    #[must_use]
+    pub fn smtp(&self) -> &Config {
+        &self.smtp
+    }
+
     pub(crate) fn timeout(&self, phase: Phase) -> Duration {
         self.idle_timeout.unwrap_or_else(|| phase.timeout())
     }
+}
+
+/// The moment after `time`; for a time that no clock reaches, one that nobody lives to see.
+pub(crate) fn deadline(time: Duration) -> Instant {
+    const FAR: Duration = Duration::from_secs(30 * 365 * 24 * 60 * 60);
+    let now = Instant::now();
+    now.checked_add(time).unwrap_or(now + FAR)
 }
 
 /// One service: a name, its addresses, and how its connections are served.

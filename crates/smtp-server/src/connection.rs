@@ -16,7 +16,7 @@ use tokio::sync::watch;
 use tokio::time::{Instant, timeout, timeout_at};
 use tracing::{debug, info, warn};
 
-use crate::config::ConnectionPolicy;
+use crate::config::{ConnectionPolicy, deadline};
 use crate::error::{ConnectionError, storage_refusal};
 use crate::handler::{Context, HandlerSession, Peer, Sink};
 use crate::transport::Transport;
@@ -133,6 +133,9 @@ impl<S: HandlerSession> Connection<'_, S> {
                         None => Commit::Refused(not_kept(storage_error.take())),
                     };
                     self.log_commit(&commit);
+                    if matches!(commit, Commit::Refused(_)) {
+                        self.handler.reset();
+                    }
                     session.answer(ask, commit)?;
                 }
                 Output::Abort => {
@@ -153,7 +156,7 @@ impl<S: HandlerSession> Connection<'_, S> {
                     }
                 }
                 Output::Wait(phase) => {
-                    let deadline = Instant::now() + self.policy.timeout(phase);
+                    let deadline = deadline(self.policy.timeout(phase));
                     let deadline = if phase.restarts_with_input() {
                         deadline
                     } else {

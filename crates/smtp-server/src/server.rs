@@ -11,14 +11,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use smtp_proto::server::{Tls, replies};
-use socket2::{Domain, Protocol, Socket, Type};
+use socket2::{Domain, Protocol, SockRef, Socket, Type};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::task::{JoinError, JoinSet};
-use tokio::time::{Instant, sleep, timeout_at};
+use tokio::time::{sleep, timeout_at};
 use tracing::{debug, error, warn};
 
-use crate::config::{DRAIN_TIMEOUT, Service};
+use crate::config::{DRAIN_TIMEOUT, Service, deadline};
 use crate::connection::{Connection, stop};
 use crate::error::BindError;
 use crate::handler::{Admission, Handler, Peer};
@@ -108,7 +108,9 @@ impl<H: Handler> Server<H> {
 
     /// Serves until `stop` is done. Then nothing more is accepted, open sessions are told 421 at
     /// their next command or behind the message that is on its way, and what is still open after
-    /// the drain timeout is cut: a message that was not answered with 250 is not kept.
+    /// the drain timeout is cut. A message that is still coming then is not kept. One whose commit
+    /// is under way may be kept although its 250 is not said any more: its sender will send it
+    /// again, which is the lesser harm.
     ///
     /// Dropping the future cuts everything at once.
     pub async fn serve(self, stop: impl Future<Output = ()>) -> Drained {
@@ -164,7 +166,7 @@ impl Listener {
         }
         drop(self.socket);
         let mut drained = Drained::default();
-        let deadline = Instant::now() + drain;
+        let deadline = deadline(drain);
         while let Ok(Some(ended)) = timeout_at(deadline, connections.join_next()).await {
             log_end(ended);
             drained.finished += 1;
@@ -181,8 +183,9 @@ impl Listener {
             debug!(service = self.service.name, peer = %address, "too many connections");
             // In clear there is a word for it; where TLS comes first, only the close.
             if self.service.policy.smtp.tls != Tls::Implicit {
-                // A fresh socket has room for one line; if not, the close has to do.
-                let _ = socket.try_write(replies::TOO_MANY_CONNECTIONS.as_bytes());
+                // Asked of the host itself: the runtime may not know yet that a fresh socket can be
+                // written to. It has room for one line; if not, the close has to do.
+                let _ = SockRef::from(socket).send(replies::TOO_MANY_CONNECTIONS.as_bytes());
             }
         }
         permit

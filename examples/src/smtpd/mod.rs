@@ -76,8 +76,13 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
         .build()
         .map_err(|error| Failure::try_later(format!("cannot start threads: {error}")))?;
     let listening: Vec<_> = services.iter().map(|service| listener(service, &policies)).collect();
-    let reception = Reception::new(Arc::clone(&control), policies, store);
-    runtime.block_on(serve(reception, listening, arguments.strict))
+    let reception = Reception::new(Arc::clone(&control), policies, store.clone());
+    let code = runtime.block_on(serve(reception, listening, arguments.strict))?;
+    if let Store::Discard(discard) = store {
+        let (messages, octets) = (discard.messages(), discard.octets());
+        print::line(format_args!("discarded messages={messages} octets={octets}"));
+    }
+    Ok(code)
 }
 
 /// The services to serve: those that run, or the named ones of them.

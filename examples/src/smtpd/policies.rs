@@ -8,7 +8,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use hvmail_control::{Control, Service, ServiceTls};
-use smtp_proto::server::{Config, Tls};
+use smtp_proto::server::Config;
 use smtp_server::{Acceptor, ConnectionPolicy};
 use smtp_tls::{Backend, ConfigError, ServerPolicy};
 
@@ -96,22 +96,17 @@ fn connection_policy(
 ) -> Result<ConnectionPolicy, ConfigError> {
     let mut smtp = Config::new(host_name);
     smtp.max_message_size = control.inbound.max_message_size.value;
-    let mut accept = |mode, policy: &ServerPolicy| {
-        smtp.tls = mode;
+    let acceptor = |policy: &ServerPolicy| {
         let acceptor = Acceptor::new(backend, policy)?;
         print::unhonoured(control, service.name, acceptor.unhonoured());
         Ok(acceptor)
     };
-    let acceptor = match tls {
-        ServiceTls::None => None,
-        ServiceTls::StartTls(policy) => Some(accept(Tls::StartTls, policy)?),
-        ServiceTls::Implicit(policy) => Some(accept(Tls::Implicit, policy)?),
-    };
     let policy =
         ConnectionPolicy::new(Arc::new(smtp)).with_idle_timeout(control.inbound.idle_timeout.value);
-    Ok(match acceptor {
-        Some(acceptor) => policy.with_acceptor(acceptor),
-        None => policy,
+    Ok(match tls {
+        ServiceTls::None => policy,
+        ServiceTls::StartTls(tls) => policy.with_starttls(acceptor(tls)?),
+        ServiceTls::Implicit(tls) => policy.with_implicit_tls(acceptor(tls)?),
     })
 }
 

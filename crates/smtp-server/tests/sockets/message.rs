@@ -55,9 +55,9 @@ fn replies_to_a_group_leave_in_one_segment() {
     let mut stream = std::net::TcpStream::connect(running.address).unwrap();
     let mut buffer = [0; 4096];
     assert!(stream.read(&mut buffer).unwrap() > 0);
-    stream.write_all(b"NOOP\r\nNOOP\r\nNOOP\r\n").unwrap();
+    stream.write_all(b"RSET\r\nRSET\r\nRSET\r\n").unwrap();
     let octets = stream.read(&mut buffer).unwrap();
-    assert_eq!(&buffer[..octets], b"250 2.0.0 ok\r\n".repeat(3));
+    assert_eq!(&buffer[..octets], b"250 2.0.0 flushed\r\n".repeat(3));
 }
 
 #[test]
