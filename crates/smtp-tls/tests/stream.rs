@@ -84,6 +84,38 @@ async fn an_end_without_close_notify_is_an_error_after_all_data() {
     .await;
 }
 
+/// A server that refuses a message in its middle and goes: the refusal can be read, though nothing
+/// can be written any more.
+#[tokio::test]
+async fn what_the_peer_said_before_it_went_can_be_read_after_a_failed_write() {
+    everywhere(|mut near, mut far, context| async move {
+        near.write_all(b"552 too much\r\n").await.unwrap();
+        near.flush().await.unwrap();
+        drop(near);
+        let error = loop {
+            let written = async {
+                far.write_all(&[b'x'; 40_000]).await?;
+                far.flush().await
+            };
+            if let Err(error) = written.await {
+                break error;
+            }
+        };
+        assert_eq!(error.kind(), ErrorKind::BrokenPipe, "{context}");
+        let mut reply = [0; 14];
+        far.read_exact(&mut reply).await.expect(&context);
+        assert_eq!(&reply, b"552 too much\r\n");
+        let end = far.read(&mut [0; 8]).await.unwrap_err();
+        assert_eq!(end.kind(), ErrorKind::UnexpectedEof, "{context}");
+        let again = far.write_all(b"x").await.and(far.flush().await).unwrap_err();
+        assert!(
+            matches!(again.kind(), ErrorKind::BrokenPipe | ErrorKind::UnexpectedEof),
+            "{again}"
+        );
+    })
+    .await;
+}
+
 /// Hands on a prefix of what one side sends, then ends the transport.
 async fn cut(pair: (Backend, Backend), version: Version, keep: usize) -> (Vec<u8>, ErrorKind) {
     let leaf = leaf(&root());

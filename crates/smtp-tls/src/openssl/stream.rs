@@ -2,7 +2,8 @@
 //!
 //! OpenSSL wants a blocked write to be repeated with the same bytes. Here they are kept instead and
 //! count as taken, so that a caller may give a write up and go on with other bytes. After a failure
-//! the library is not asked again: the kind of the failure is repeated.
+//! the library is not asked again: the kind of the failure is repeated. A transport that can no longer
+//! be written to ends writing alone: what the peer said before it went can still be read.
 
 use std::{
     io::{self, IoSlice},
@@ -28,7 +29,8 @@ pub(crate) struct Stream<IO> {
 }
 
 impl<IO> Stream<IO> {
-    pub(super) const fn new(tls: SslStream<Transport<IO>>) -> Self {
+    pub(super) fn new(mut tls: SslStream<Transport<IO>>) -> Self {
+        tls.get_mut().established = true;
         Self { tls, blocked: Vec::new(), taken: 0, failed: None }
     }
 
@@ -45,13 +47,21 @@ impl<IO> Stream<IO> {
     fn usable(&self) -> io::Result<()> {
         self.failed.map_or(Ok(()), |kind| Err(kind.into()))
     }
+
+    fn writable(&self) -> io::Result<()> {
+        self.usable()?;
+        self.tls.get_ref().unwritable.map_or(Ok(()), |kind| Err(kind.into()))
+    }
 }
 
 impl<IO: AsyncRead + AsyncWrite + Unpin> Stream<IO> {
     fn poll_blocked(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.usable()?;
+        self.writable()?;
         while self.taken < self.blocked.len() {
             let written = Pin::new(&mut self.tls).poll_write(cx, &self.blocked[self.taken..]);
+            if written.is_pending() {
+                self.writable()?;
+            }
             self.taken += ready!(written).map_err(|e| self.fail(e))?;
         }
         self.blocked = Vec::new();
@@ -77,7 +87,14 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> AsyncRead for Stream<IO> {
         let this = self.get_mut();
         this.usable()?;
         let before = buf.filled().len();
-        ready!(Pin::new(&mut this.tls).poll_read(cx, buf)).map_err(|e| this.fail(e))?;
+        this.tls.get_mut().kept_back = false;
+        let read = Pin::new(&mut this.tls).poll_read(cx, buf);
+        if read.is_pending() && this.tls.get_ref().kept_back {
+            // It had to answer something, and cannot: nothing would ever wake this task.
+            let kind = this.tls.get_ref().unwritable.unwrap_or(io::ErrorKind::BrokenPipe);
+            return Poll::Ready(Err(this.fail(kind.into())));
+        }
+        ready!(read).map_err(|e| this.fail(e))?;
         if buf.filled().len() == before && !this.is_closed(cx) {
             return Poll::Ready(Err(this.fail(error::truncated())));
         }
@@ -99,6 +116,7 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Stream<IO> {
         }
         match Pin::new(&mut this.tls).poll_write(cx, record) {
             Poll::Pending => {
+                this.writable()?;
                 this.blocked = record.to_vec();
                 Poll::Ready(Ok(record.len()))
             }
@@ -136,7 +154,7 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Stream<IO> {
 
     fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let this = self.get_mut();
-        if this.failed.is_none() && !this.tls.get_ref().ended {
+        if this.writable().is_ok() && !this.tls.get_ref().ended {
             ready!(this.poll_blocked(cx))?;
             ready!(Pin::new(&mut this.tls).poll_shutdown(cx)).map_err(|e| this.fail(e))?;
         }
@@ -149,11 +167,17 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Stream<IO> {
 pub(super) struct Transport<IO> {
     pub(super) io: IO,
     ended: bool,
+    established: bool,
+    /// Writing failed in an established session. OpenSSL takes no call at all behind such a failure, so
+    /// it is told that writing is blocked.
+    unwritable: Option<io::ErrorKind>,
+    /// It was told so since this was set to `false`.
+    kept_back: bool,
 }
 
 impl<IO> Transport<IO> {
     pub(super) const fn new(io: IO) -> Self {
-        Self { io, ended: false }
+        Self { io, ended: false, established: false, unwritable: None, kept_back: false }
     }
 }
 
@@ -173,7 +197,15 @@ impl<IO: AsyncWrite + Unpin> AsyncWrite for Transport<IO> {
         cx: &mut Context<'_>,
         buf: &[u8],
     ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.get_mut().io).poll_write(cx, buf)
+        let this = self.get_mut();
+        if this.unwritable.is_none() {
+            match Pin::new(&mut this.io).poll_write(cx, buf) {
+                Poll::Ready(Err(error)) if this.established => this.unwritable = Some(error.kind()),
+                done => return done,
+            }
+        }
+        this.kept_back = true;
+        Poll::Pending
     }
 
     fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
