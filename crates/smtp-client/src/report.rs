@@ -7,7 +7,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use smtp_proto::client::{self, Rejection};
-use smtp_proto::wire::Reply;
+use smtp_proto::wire::{Class, Reply};
 use smtp_tls::{OriginId, TlsInfo};
 
 use crate::error::Reason;
@@ -97,10 +97,14 @@ impl Outcome {
         }
     }
 
-    /// The reply whose words are the outcome's: not one to STARTTLS, which the policy decides about.
+    /// The reply whose words are the outcome's: not one to STARTTLS, which the policy decides about,
+    /// and not one that says yes where this was not to be said.
     fn words(&self) -> Option<&Reply> {
         match self {
             Self::Deferred { reason, .. } if matches!(**reason, Reason::Tls { .. }) => None,
+            Self::Deferred { .. } => self.reply().filter(|reply| {
+                matches!(reply.code().class(), Class::Transient | Class::Permanent)
+            }),
             _ => self.reply(),
         }
     }
@@ -197,6 +201,34 @@ impl fmt::Display for TlsRecord {
             Self::Clear(WhyClear::Refused(_)) => f.write_str("none/refused"),
             Self::Clear(WhyClear::HandshakeFailed(_)) => f.write_str("none/handshake-failed"),
             Self::Unsettled => f.write_str("unsettled"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use smtp_proto::client::{Cause, Failure, Phase, ServerMisbehaved};
+    use smtp_proto::wire::Code;
+
+    #[test]
+    fn a_reply_that_says_yes_out_of_place_lends_no_code_to_a_deferral() {
+        for (code, shown) in [
+            (Code::OK, "deferred 451 4.5.0 STARTTLS: the reply does not fit the command: 250 x"),
+            (
+                Code::START_MAIL_INPUT,
+                "deferred 451 4.5.0 STARTTLS: the reply does not fit the command: 354 x",
+            ),
+            (Code::LOCAL_ERROR, "deferred 451 x"),
+            (Code::TRANSACTION_FAILED, "deferred 554 x"),
+        ] {
+            let failure = Failure {
+                phase: Phase::StartTls,
+                cause: Cause::Misbehaved(ServerMisbehaved::MisplacedReply),
+                reply: Some(Reply::new_static(code, None, "x")),
+            };
+            let outcome = Outcome::deferred(Arc::new(Reason::Session(failure)));
+            assert_eq!(outcome.to_string(), shown);
         }
     }
 }
