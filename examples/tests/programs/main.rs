@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod bad_input;
+mod hostile;
 mod no_loss;
 mod peers;
 mod spine;
