@@ -82,7 +82,7 @@ impl Session {
             self.close_at_end(end, Phase::Body, true);
             return None;
         }
-        self.input.make_space(limits::SERVER_BODY_BUFFER);
+        self.input.make_space(limits::SERVER_FIRST_BODY_BUFFER, limits::SERVER_BODY_BUFFER);
         Some(Step::Wait(Phase::Body))
     }
 }

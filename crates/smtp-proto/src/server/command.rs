@@ -80,7 +80,7 @@ impl Session {
         } else {
             self.config.max_command_line.saturating_add(1)
         };
-        self.input.make_space(most);
+        self.input.make_space(limits::SERVER_IDLE_BUFFER.min(most), most);
         Some(Step::Wait(Phase::Command))
     }
 

@@ -7,8 +7,6 @@
 use alloc::vec::Vec;
 use core::ops::Range;
 
-use crate::limits;
-
 #[derive(Debug, Default)]
 pub(super) struct Input {
     /// All of it is initialised; `start..end` is unused input, `end..` is space.
@@ -60,9 +58,9 @@ impl Input {
         self.end = 0;
     }
 
-    /// Makes space for the next read. A read that filled all the space there was asks for more:
-    /// up to `most` octets in all.
-    pub(super) fn make_space(&mut self, most: usize) {
+    /// Makes space for the next read, in a buffer of `least` octets, which are no more than `most`.
+    /// A read that filled all the space there was asks for more: up to `most` octets in all.
+    pub(super) fn make_space(&mut self, least: usize, most: usize) {
         let was_full = self.end == self.buffer.len();
         let len = self.len();
         if self.start > 0 {
@@ -70,9 +68,9 @@ impl Input {
             self.start = 0;
             self.end = len;
         }
-        let smallest = limits::SERVER_IDLE_BUFFER.min(most);
-        let size = if was_full && self.buffer.len() < most {
-            (self.buffer.len() * 4).clamp(smallest, most)
+        let grows = was_full && self.buffer.len() < most;
+        let size = if grows || self.buffer.len() < least {
+            (self.buffer.len() * 4).clamp(least, most)
         } else if self.buffer.len() > most && len < most {
             most
         } else {
@@ -101,40 +99,52 @@ mod tests {
     #[test]
     fn it_begins_small_grows_when_filled_and_shrinks_back() {
         let mut input = Input::default();
-        input.make_space(64 * 1024);
+        input.make_space(SERVER_IDLE_BUFFER, 64 * 1024);
         assert_eq!(input.space().len(), SERVER_IDLE_BUFFER);
         for _ in 0..10 {
             fill(&mut input);
             let n = input.len();
             input.take(n);
-            input.make_space(64 * 1024);
+            input.make_space(SERVER_IDLE_BUFFER, 64 * 1024);
         }
         assert_eq!(input.space().len(), 64 * 1024);
-        input.make_space(SERVER_IDLE_BUFFER);
+        input.make_space(SERVER_IDLE_BUFFER, SERVER_IDLE_BUFFER);
         assert_eq!(input.buffer.capacity(), SERVER_IDLE_BUFFER);
     }
 
     #[test]
     fn a_read_that_leaves_space_does_not_grow_it() {
         let mut input = Input::default();
-        input.make_space(64 * 1024);
+        input.make_space(SERVER_IDLE_BUFFER, 64 * 1024);
         assert!(input.filled(10));
-        input.make_space(64 * 1024);
+        input.make_space(SERVER_IDLE_BUFFER, 64 * 1024);
         assert_eq!(input.buffer.len(), SERVER_IDLE_BUFFER);
         assert!(!input.filled(SERVER_IDLE_BUFFER));
     }
 
     #[test]
+    fn it_has_the_least_space_that_is_asked_for_whatever_was_read() {
+        let mut input = Input::default();
+        for read in [0, 1, SERVER_IDLE_BUFFER] {
+            input.make_space(SERVER_IDLE_BUFFER, SERVER_IDLE_BUFFER);
+            assert!(input.filled(read));
+            input.take(read);
+            input.make_space(8 * 1024, 64 * 1024);
+            assert_eq!(input.space().len(), 8 * 1024);
+        }
+    }
+
+    #[test]
     fn unused_input_survives_moves_and_is_never_cut_off() {
         let mut input = Input::default();
-        input.make_space(64 * 1024);
+        input.make_space(SERVER_IDLE_BUFFER, 64 * 1024);
         fill(&mut input);
-        input.make_space(64 * 1024);
+        input.make_space(SERVER_IDLE_BUFFER, 64 * 1024);
         input.space()[0] = b'x';
         assert!(input.filled(1));
         input.take(SERVER_IDLE_BUFFER);
         assert_eq!(input.unused(), b"x");
-        input.make_space(SERVER_IDLE_BUFFER);
+        input.make_space(SERVER_IDLE_BUFFER, SERVER_IDLE_BUFFER);
         assert_eq!(input.unused(), b"x");
         assert_eq!(input.buffer.len(), SERVER_IDLE_BUFFER);
     }
