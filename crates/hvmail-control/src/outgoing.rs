@@ -5,6 +5,11 @@
 //! using. Without either there is no STARTTLS. A failed handshake is never followed by clear text: no
 //! documented setting asks for that.
 //!
+//! Without `define_virtual_mtas_in_config_file yes` in `general`, GreenArrow gives blocks of named IP
+//! addresses no effect. Ours, there: such a block counts where it asks for more TLS than the rules
+//! without it, and never for less, nor for a route; a warning at the first of them says so.
+//! `ip_address *` counts either way.
+//!
 //! The route is `smtp_route`, else the entry of `smtproutes` for the longest part of the domain,
 //! else none: the domain's own hosts. A route to port 465 is TLS from the first byte.
 //!
@@ -19,6 +24,7 @@ use smtp_tls::ClientPolicy;
 use thiserror::Error;
 
 use crate::conf::lookup::{Found as FoundDirective, Lookup};
+use crate::conf::tree::Directive;
 use crate::diagnostic::{Diagnostic, Severity, quoted};
 use crate::limits::MAX_TIMEOUT;
 use crate::read::{flag, list};
@@ -69,6 +75,8 @@ pub struct Outgoing {
     pub timeout_remote: Setting<Option<Duration>>,
     routes: Routes,
     no_rule: OriginId,
+    /// Whether blocks of named IP addresses count for everything, or only for more TLS.
+    named_addresses_count: bool,
 }
 
 /// What an entry of `smtproutes` says: a route, none (`domain:`), or nothing that can be used.
@@ -101,12 +109,42 @@ pub(crate) fn read(gather: &mut Gather<'_>, lookup: &Lookup) -> Outgoing {
         gather.diagnostics.extend(lookup.overridden(name));
     }
     report_contradictions(gather, lookup);
+    let named_addresses_count = named_addresses_count(gather, lookup);
     Outgoing {
         timeout_connect: timeout(gather, "timeoutconnect"),
         timeout_remote: timeout(gather, "timeoutremote"),
         routes: routes(gather),
         no_rule: gather.origins.id(Origin::Default("starttls_use")),
+        named_addresses_count,
     }
+}
+
+/// Whether `define_virtual_mtas_in_config_file` is on; where it is not, the first block that is
+/// without effect for it is told.
+fn named_addresses_count(gather: &mut Gather<'_>, lookup: &Lookup) -> bool {
+    const SWITCH: &str = "define_virtual_mtas_in_config_file";
+    match lookup.general(SWITCH).map(|found| found.directive.boolean()) {
+        Some(Ok(said)) if said.value => return true,
+        Some(Err(error)) => gather.say(error.into()),
+        _ => {}
+    }
+    let named = |directive: &Directive| {
+        let mut names = directive.arguments.iter().flat_map(|argument| argument.values());
+        directive.name.value == "ip_address" && names.any(|name| name.text != "*")
+    };
+    let first = lookup.tree().roots().find(|(_, directive)| named(directive));
+    if let Some((_, block)) = first {
+        let message = format!(
+            "{SWITCH} is not yes, so GreenArrow gives blocks of named IP addresses no effect; here \
+             they count where they ask for more TLS, and nowhere else"
+        );
+        gather.say(
+            Diagnostic::warning("named-addresses-off", message)
+                .at(block.span)
+                .with_help(format!("write {SWITCH} yes in general to have them count")),
+        );
+    }
+    false
 }
 
 /// The seconds in a one-value file.
@@ -156,7 +194,7 @@ impl Outgoing {
         address: Option<&str>,
     ) -> Result<OutgoingRule, UnusableRule> {
         let origin_of = |span: Span| origins.find(&Origin::File(span));
-        let switch = |name| {
+        let switch_for = |name, address| {
             let Some(found) = lookup.find(name, address, domain) else {
                 let (value, origin) = (false, self.no_rule);
                 return Ok(Setting { value, origin, replaced: Vec::new() });
@@ -171,9 +209,17 @@ impl Outgoing {
                 Err(error) => Err(UnusableRule { reason: error.to_string(), origin }),
             }
         };
-        let starttls_use: Setting<bool> = switch("starttls_use")?;
-        let starttls_require: Setting<bool> = switch("starttls_require")?;
-        let (route, route_span) = self.route(lookup, origins, domain, address)?;
+        let switch = |name| -> Result<Setting<bool>, UnusableRule> {
+            let named = switch_for(name, address)?;
+            if self.named_addresses_count || named.value {
+                return Ok(named);
+            }
+            switch_for(name, None)
+        };
+        let starttls_use = switch("starttls_use")?;
+        let starttls_require = switch("starttls_require")?;
+        let routed_by = address.filter(|_| self.named_addresses_count);
+        let (route, route_span) = self.route(lookup, origins, domain, routed_by)?;
         let (policy, decided_by) = match (starttls_require.value, starttls_use.value) {
             (true, _) => (ClientPolicy::required(), starttls_require.origin),
             (false, true) => (ClientPolicy::opportunistic(), starttls_use.origin),

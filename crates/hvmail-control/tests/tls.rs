@@ -156,6 +156,52 @@ fn outgoing_rules() {
 }
 
 #[test]
+fn a_named_ip_address_without_the_switch_only_raises_tls() {
+    let rules = "domain bank.example {\n  starttls_require yes\n}\n\
+                 ip_address ipaddr-1 {\n  starttls_use yes\n  smtp_route relay.example:2525\n  \
+                 domain bank.example {\n    starttls_use no\n    starttls_require no\n  }\n  \
+                 domain other.example {\n    starttls_require yes\n  }\n}\n\
+                 ip_address ipaddr-2 {\n}\nip_address * {\n  domain star.example {\n    \
+                 starttls_require yes\n  }\n}\n";
+    let load = |switch: &str| {
+        let conf = format!("general {{\n  {switch}\n}}\n{rules}");
+        Control::load(&memory().file("greenarrow.conf", conf))
+    };
+    let on = load("define_virtual_mtas_in_config_file yes");
+    assert!(!on.diagnostics.iter().any(|d| d.code == "named-addresses-off"));
+    for (switch, error) in [
+        ("", false),
+        ("define_virtual_mtas_in_config_file no", false),
+        ("define_virtual_mtas_in_config_file maybe", true),
+    ] {
+        let off = load(switch);
+        assert_eq!(off.has_errors(), error);
+        let told: Vec<_> = said(&off, Severity::Warning)
+            .into_iter()
+            .filter(|line| line.contains("named-addresses-off"))
+            .collect();
+        assert_eq!(told, ["greenarrow.conf:7:1 warning[named-addresses-off]"]);
+        let level = |control: &Control, domain: &str| {
+            control.outgoing_for(domain, Some("ipaddr-1")).unwrap().policy.level
+        };
+        for (domain, with, without) in [
+            ("example.net", Level::Opportunistic, Level::Opportunistic),
+            ("bank.example", Level::None, Level::Required),
+            ("other.example", Level::Required, Level::Required),
+            ("star.example", Level::Required, Level::Required),
+        ] {
+            assert_eq!(level(&on, domain), with, "{domain}");
+            assert_eq!(level(&off, domain), without, "{domain}");
+        }
+        let route = |control: &Control| {
+            control.outgoing_for("example.net", Some("ipaddr-1")).unwrap().route
+        };
+        assert_eq!(route(&on).map(|route| route.port), Some(2525));
+        assert_eq!(route(&off), None);
+    }
+}
+
+#[test]
 fn without_a_rule_outgoing_mail_uses_no_tls_and_says_so() {
     let control = Control::load(&memory());
     let rule = control.outgoing_for("example.net", None).unwrap();
