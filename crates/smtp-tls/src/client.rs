@@ -16,7 +16,8 @@ pub enum Fallback {
     /// The attempt fails: try another host, or later.
     #[default]
     Never,
-    /// One more connection, in clear. Anyone who can break a handshake can then read the mail.
+    /// One more connection, in clear. Anyone who can break a handshake can then read the mail. Not
+    /// every failure is followed by it: see [`ClientPolicy::after_handshake_failed`].
     RetryClear,
 }
 
@@ -132,10 +133,15 @@ impl ClientPolicy {
     }
 
     /// What to do when the handshake failed. The connection is unusable in every case.
+    ///
+    /// Whatever the policy says, no clear text follows a failure of this side's own
+    /// ([`Fault::Local`](crate::Fault::Local)), octets that are no TLS
+    /// ([`NotTls`](HandshakeError::NotTls)), or a certificate that was checked and refused
+    /// ([`Fault::Trust`](crate::Fault::Trust)).
     #[must_use]
-    pub fn after_handshake_failed(&self, _error: &HandshakeError) -> AfterFailure {
+    pub fn after_handshake_failed(&self, error: &HandshakeError) -> AfterFailure {
         let allowed = self.fallback == Fallback::RetryClear && self.level == Level::Opportunistic;
-        if allowed && !self.forbids_clear() {
+        if allowed && !self.forbids_clear() && error.permits_clear() {
             AfterFailure::RetryClear
         } else {
             AfterFailure::Stop(TlsRefusal::HandshakeFailed)
@@ -192,6 +198,7 @@ pub enum TlsRefusal {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::Fault;
 
     const LEVELS: [Level; 4] =
         [Level::None, Level::Opportunistic, Level::Required, Level::Verified];
@@ -249,10 +256,35 @@ mod tests {
                 let retries = policy.after_handshake_failed(&error) == AfterFailure::RetryClear;
                 let expected = policy.level == Level::Opportunistic
                     && policy.fallback == Fallback::RetryClear
-                    && !policy.implicit;
+                    && !policy.implicit
+                    && !matches!(error, HandshakeError::NotTls)
+                    && matches!(error.fault(), Fault::Network | Fault::Peer);
                 assert_eq!(retries, expected, "{policy:?} {error:?}");
             }
         }
+    }
+
+    #[test]
+    fn what_a_failure_permits_is_this_table() {
+        let policy =
+            ClientPolicy { fallback: Fallback::RetryClear, ..ClientPolicy::opportunistic() };
+        let outcomes: Vec<_> = every_failure()
+            .iter()
+            .map(|error| policy.after_handshake_failed(error) == AfterFailure::RetryClear)
+            .collect();
+        let table = [
+            ("transport failed", true),
+            ("peer closed", true),
+            ("alert", true),
+            ("not TLS", false),
+            ("nothing in common", true),
+            ("protocol broken", true),
+            ("certificate not trusted", false),
+            ("another name", false),
+            ("no host name", false),
+            ("library failed", false),
+        ];
+        assert_eq!(outcomes, table.map(|(_, retries)| retries));
     }
 
     #[test]

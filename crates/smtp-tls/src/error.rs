@@ -185,6 +185,26 @@ impl HandshakeError {
         }
     }
 
+    /// Whether a failure may be answered by a connection in clear, where a policy allows that at all.
+    ///
+    /// Not so if this side failed: it would fail with every server, and all mail would go in clear.
+    /// Not so if the server's first octets were no TLS: after its 220 somebody may have put them there.
+    /// Not so if a certificate was found wanting: somebody asked for it to be checked.
+    pub(crate) const fn permits_clear(&self) -> bool {
+        match self {
+            Self::Io(_)
+            | Self::PeerClosed
+            | Self::Alert(_)
+            | Self::NoSharedParameters(_)
+            | Self::Protocol(_) => true,
+            Self::NotTls
+            | Self::CertificateNotTrusted { .. }
+            | Self::NameMismatch { .. }
+            | Self::InvalidServerName { .. }
+            | Self::Library(_) => false,
+        }
+    }
+
     #[cfg(test)]
     pub(crate) fn one_of_each() -> Vec<Self> {
         vec![
