@@ -94,6 +94,10 @@ impl Connector {
     /// has one, takes its place. A DNS name is sent as SNI. Where the certificate is not to be
     /// verified, a host that is neither still gets its handshake, without SNI.
     ///
+    /// The first octet read that begins no TLS record ends the handshake with
+    /// [`NotTls`](HandshakeError::NotTls), even if the server then closes or says no more: behind
+    /// the 220 to STARTTLS it was put there by somebody.
+    ///
     /// There is no timeout inside: put one deadline over the call. Dropping the future drops the
     /// transport.
     ///

@@ -35,6 +35,8 @@ mod client;
 #[cfg_attr(not(any(feature = "rustls", feature = "openssl")), allow(unused, unreachable_code))]
 mod connector;
 mod error;
+#[cfg(any(feature = "rustls", feature = "openssl"))]
+mod guard;
 #[cfg(feature = "io")]
 #[cfg_attr(not(any(feature = "rustls", feature = "openssl")), allow(unused, unreachable_code))]
 mod host;

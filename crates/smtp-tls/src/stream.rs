@@ -22,6 +22,8 @@ use std::{
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use crate::Backend;
+#[cfg(feature = "rustls")]
+use crate::guard::Guard;
 
 /// An established TLS session over a transport. See the crate's documentation for what reads and
 /// writes promise: the same on every backend.
@@ -38,7 +40,7 @@ pub struct Stream<IO> {
 
 pub(crate) enum Session<IO> {
     #[cfg(feature = "rustls")]
-    Rustls(Box<tokio_rustls::TlsStream<IO>>),
+    Rustls(Box<tokio_rustls::TlsStream<Guard<IO>>>),
     #[cfg(feature = "openssl")]
     OpenSsl(crate::openssl::Stream<IO>),
     /// No library is compiled in: there is no value of this.
@@ -69,7 +71,7 @@ impl<IO> Stream<IO> {
     pub fn get_ref(&self) -> &IO {
         match &self.session {
             #[cfg(feature = "rustls")]
-            Session::Rustls(stream) => stream.get_ref().0,
+            Session::Rustls(stream) => stream.get_ref().0.get_ref(),
             #[cfg(feature = "openssl")]
             Session::OpenSsl(stream) => stream.get_ref(),
             #[cfg(not(any(feature = "rustls", feature = "openssl")))]

@@ -84,6 +84,41 @@ async fn a_server_that_speaks_no_tls_is_told_apart() {
     }
 }
 
+/// A reply, or the beginning of one, put behind the server's 220: it shows whatever follows it.
+#[tokio::test(start_paused = true)]
+async fn octets_that_are_no_tls_are_named_however_few_and_whatever_follows() {
+    for backend in Backend::available() {
+        let connector = connector(*backend);
+        for bytes in [&b"2"[..], b"25", b"250 ", b"250 queued\r\n", b"\0", b"\x13", b"\x18"] {
+            for closes in [false, true] {
+                for before in [false, true] {
+                    let (near, mut far) = tokio::io::duplex(64 * 1024);
+                    let peer = async {
+                        if !before {
+                            // The ClientHello first, as one who is awake to it would do.
+                            far.read_exact(&mut [0; 5]).await.unwrap();
+                        }
+                        far.write_all(bytes).await.unwrap();
+                        if closes {
+                            drop(far);
+                        } else {
+                            std::future::pending::<()>().await;
+                        }
+                    };
+                    let attempt = timeout(SOON, connector.connect(HOST, near));
+                    let context = format!("{backend} {bytes:?} closes: {closes} {before}");
+                    let ended = tokio::select! {
+                        ended = attempt => ended,
+                        () = async { peer.await; std::future::pending().await } => unreachable!(),
+                    };
+                    let error = ended.expect(&context).unwrap_err();
+                    assert!(matches!(error, HandshakeError::NotTls), "{context}: {error:?}");
+                }
+            }
+        }
+    }
+}
+
 #[tokio::test]
 async fn a_peer_that_closes_at_once_is_the_networks_fault() {
     for backend in Backend::available() {

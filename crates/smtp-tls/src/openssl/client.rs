@@ -16,8 +16,8 @@ use tokio_openssl::SslStream;
 
 use super::{context, error, info, library, stream::Transport};
 use crate::{
-    ClientPolicy, ConfigError, HandshakeError, Roots, Stream, TlsInfo, Unhonoured, host::PeerName,
-    roots, stream::Session,
+    ClientPolicy, ConfigError, HandshakeError, Roots, Stream, TlsInfo, Unhonoured, guard::Guard,
+    host::PeerName, roots, stream::Session,
 };
 
 pub(crate) struct Connector {
@@ -54,7 +54,7 @@ impl Connector {
     {
         let failed = |e: ErrorStack| HandshakeError::Library(error::line(&e));
         let ssl = self.session(host).map_err(failed)?;
-        let mut stream = SslStream::new(ssl, Transport::new(io)).map_err(failed)?;
+        let mut stream = SslStream::new(ssl, Transport::new(Guard::client(io))).map_err(failed)?;
         if let Err(failure) = Pin::new(&mut stream).connect().await {
             let expected = match host {
                 PeerName::Dns(name) => name.clone(),
@@ -63,6 +63,9 @@ impl Connector {
             };
             let failure = error::handshake(failure, stream.ssl(), &expected);
             let _ = stream.get_mut().io.shutdown().await;
+            if stream.get_mut().io.saw_no_tls().await {
+                return Err(HandshakeError::NotTls);
+            }
             return Err(failure);
         }
         let info = info(stream.ssl(), host.server_name().map(str::to_owned));

@@ -16,7 +16,7 @@ use tokio_openssl::SslStream;
 use super::{context, error, info, library, stream::Transport};
 use crate::{
     CipherString, ConfigError, HandshakeError, Identity, ServerPolicy, Stream, TlsInfo, Unhonoured,
-    Version, host::received_name, stream::Session,
+    Version, guard::Guard, host::received_name, stream::Session,
 };
 
 /// Sessions kept for TLS 1.2 clients that know no tickets; all others keep theirs themselves.
@@ -52,7 +52,7 @@ impl Acceptor {
     {
         let failed = |e: ErrorStack| HandshakeError::Library(error::line(&e));
         let ssl = Ssl::new(&self.0).map_err(failed)?;
-        let mut stream = SslStream::new(ssl, Transport::new(io)).map_err(failed)?;
+        let mut stream = SslStream::new(ssl, Transport::new(Guard::server(io))).map_err(failed)?;
         if let Err(failure) = Pin::new(&mut stream).accept().await {
             let failure = error::handshake(failure, stream.ssl(), "");
             let _ = stream.get_mut().io.shutdown().await;

@@ -16,12 +16,13 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio_openssl::SslStream;
 
 use super::error;
+use crate::guard::Guard;
 
 /// The most that one record holds (RFC 8446 section 5.1).
 const RECORD: usize = 16 * 1024;
 
 pub(crate) struct Stream<IO> {
-    tls: SslStream<Transport<IO>>,
+    tls: SslStream<Transport<Guard<IO>>>,
     /// What a blocked write had begun with, and how much of it has been taken since.
     blocked: Vec<u8>,
     taken: usize,
@@ -29,13 +30,13 @@ pub(crate) struct Stream<IO> {
 }
 
 impl<IO> Stream<IO> {
-    pub(super) fn new(mut tls: SslStream<Transport<IO>>) -> Self {
+    pub(super) fn new(mut tls: SslStream<Transport<Guard<IO>>>) -> Self {
         tls.get_mut().established = true;
         Self { tls, blocked: Vec::new(), taken: 0, failed: None }
     }
 
     pub(crate) fn get_ref(&self) -> &IO {
-        &self.tls.get_ref().io
+        self.tls.get_ref().io.get_ref()
     }
 
     fn fail(&mut self, error: io::Error) -> io::Error {

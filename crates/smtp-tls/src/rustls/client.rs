@@ -12,8 +12,8 @@ use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
 
 use super::{error, info, provider, server::library, unverified::AnyCertificate, versions};
 use crate::{
-    ClientPolicy, ConfigError, HandshakeError, Roots, Stream, TlsInfo, Unhonoured, host::PeerName,
-    roots, stream::Session,
+    ClientPolicy, ConfigError, HandshakeError, Roots, Stream, TlsInfo, Unhonoured, guard::Guard,
+    host::PeerName, roots, stream::Session,
 };
 
 /// Hosts whose sessions are kept for resumption.
@@ -72,7 +72,7 @@ impl Connector {
         };
         let expected = name.to_str().into_owned();
         let connector = tokio_rustls::TlsConnector::from(Arc::clone(config));
-        match connector.connect(name, io).into_fallible().await {
+        match connector.connect(name, Guard::client(io)).into_fallible().await {
             Ok(stream) => {
                 let info = info(stream.get_ref().1, host.server_name().map(str::to_owned));
                 Ok((Stream::new(Session::Rustls(Box::new(stream.into()))), info))
@@ -80,6 +80,9 @@ impl Connector {
             Err((failure, mut io)) => {
                 // The alert is in the transport already; the peer learns that nothing follows.
                 let _ = io.shutdown().await;
+                if io.saw_no_tls().await {
+                    return Err(HandshakeError::NotTls);
+                }
                 Err(error::handshake(failure, &expected))
             }
         }

@@ -14,7 +14,7 @@ use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
 use super::{error, info, provider, versions};
 use crate::{
     Backend, ConfigError, HandshakeError, Identity, KeyKind, ServerPolicy, Stream, TlsInfo,
-    Unhonoured, certificate::Fields, host::received_name, stream::Session,
+    Unhonoured, certificate::Fields, guard::Guard, host::received_name, stream::Session,
 };
 
 /// Sessions kept for TLS 1.2 clients that know no tickets; all others keep theirs themselves.
@@ -59,7 +59,7 @@ impl Acceptor {
     where
         IO: AsyncRead + AsyncWrite + Unpin + Send,
     {
-        match self.0.accept(io).into_fallible().await {
+        match self.0.accept(Guard::server(io)).into_fallible().await {
             Ok(stream) => {
                 let session = stream.get_ref().1;
                 let info = info(session, session.server_name().and_then(received_name));
