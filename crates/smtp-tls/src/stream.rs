@@ -11,6 +11,8 @@
 //!   all that was received whole has been read. Many SMTP peers close so after QUIT.
 //! - What the peer garbles is [`InvalidData`](std::io::ErrorKind::InvalidData).
 //! - A read that failed fails again in the same way.
+//! - A write that fails because the transport does leaves what was received before readable: a reply
+//!   that the peer sent before it closed is not lost.
 
 use std::{
     fmt,
@@ -34,8 +36,8 @@ use crate::guard::Guard;
 /// - Shutting down sends close_notify and does not wait for the peer's.
 pub struct Stream<IO> {
     session: Session<IO>,
-    /// How reading failed: it fails so for ever, and the library is not asked again.
-    failed: Option<io::ErrorKind>,
+    /// How reading failed: it fails so for ever, and no library is asked again.
+    read_failed: Option<io::ErrorKind>,
 }
 
 pub(crate) enum Session<IO> {
@@ -50,7 +52,7 @@ pub(crate) enum Session<IO> {
 
 impl<IO> Stream<IO> {
     pub(crate) const fn new(session: Session<IO>) -> Self {
-        Self { session, failed: None }
+        Self { session, read_failed: None }
     }
 
     /// Which library this is.
@@ -115,12 +117,12 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> AsyncRead for Stream<IO> {
             return Poll::Ready(Ok(()));
         }
         let this = self.get_mut();
-        if let Some(kind) = this.failed {
+        if let Some(kind) = this.read_failed {
             return Poll::Ready(Err(kind.into()));
         }
         let read: Poll<io::Result<()>> = forward!(this, inner => inner.poll_read(cx, buf));
         if let Poll::Ready(Err(error)) = &read {
-            this.failed = Some(error.kind());
+            this.read_failed = Some(error.kind());
         }
         read
     }

@@ -210,7 +210,15 @@ impl<IO: AsyncWrite + Unpin> AsyncWrite for Transport<IO> {
     }
 
     fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.get_mut().io).poll_flush(cx)
+        let this = self.get_mut();
+        if let Some(kind) = this.unwritable {
+            return Poll::Ready(Err(kind.into()));
+        }
+        let flushed = Pin::new(&mut this.io).poll_flush(cx);
+        if let (Poll::Ready(Err(error)), true) = (&flushed, this.established) {
+            this.unwritable = Some(error.kind());
+        }
+        flushed
     }
 
     fn poll_shutdown(self: Pin<&mut Self>, _cx: &mut Context<'_>) -> Poll<io::Result<()>> {
