@@ -1,6 +1,7 @@
 //! The client session against transcripts, cuts and hostile servers.
 #![allow(clippy::unwrap_used)]
 
+mod contract;
 mod cuts;
 mod driver;
 

@@ -1,0 +1,101 @@
+//! What the session promises a caller who calls out of turn: an error, and nothing is lost by it.
+
+use std::sync::Arc;
+
+use smtp_proto::client::{AfterHello, Config, Envelope, MessageFacts, Outcome, Output, Session};
+use smtp_proto::error::ApiMisuse;
+use smtp_proto::wire::{ClientName, ForwardPath, ReversePath};
+
+/// Drives the session up to the next output that `stop` takes; gives what was transmitted.
+fn run(session: &mut Session, replies: &mut Vec<&str>, stop: fn(&Output<'_>) -> bool) -> Vec<u8> {
+    let mut sent = Vec::new();
+    loop {
+        match session.poll_output() {
+            output if stop(&output) => {
+                if let Output::Transmit(octets) = output {
+                    sent.extend_from_slice(octets);
+                }
+                return sent;
+            }
+            Output::Transmit(octets) => sent.extend_from_slice(octets),
+            Output::Ehlo(ask, _) => session.answer(ask, AfterHello::Proceed).unwrap(),
+            Output::Ready => {
+                let envelope = Envelope::new(&ReversePath::parse("a@example.org").unwrap())
+                    .to(&ForwardPath::parse("b@example.org").unwrap());
+                session.begin(envelope, MessageFacts::default()).unwrap();
+            }
+            Output::Wait(_) => {
+                let reply = replies.remove(0);
+                session.input()[..reply.len()].copy_from_slice(reply.as_bytes());
+                session.received(reply.len()).unwrap();
+            }
+            Output::Note(_) => {}
+            other => panic!("{other:?}"),
+        }
+    }
+}
+
+fn is_body(output: &Output<'_>) -> bool {
+    matches!(output, Output::Body)
+}
+
+fn is_transmit(output: &Output<'_>) -> bool {
+    matches!(output, Output::Transmit(_))
+}
+
+fn is_outcomes(output: &Output<'_>) -> bool {
+    matches!(output, Output::Outcomes(_))
+}
+
+/// A session that asks for the message.
+fn asked_for_body() -> Session {
+    let config = Config::new(ClientName::parse("client.example.org").unwrap());
+    let mut session = Session::new(Arc::new(config));
+    let mut replies = vec!["220 mx\r\n", "250 mx\r\n", "250 a\r\n", "250 b\r\n", "354 go\r\n"];
+    run(&mut session, &mut replies, is_body);
+    assert!(replies.is_empty());
+    session
+}
+
+#[test]
+fn no_octet_is_taken_behind_those_that_were_handed_out() {
+    let mut session = asked_for_body();
+    assert_eq!(session.body(b"one\n"), Ok(4));
+    // Not handed out yet, and handed out: the session has not asked again in either case.
+    assert_eq!(session.body(b"two\n"), Err(ApiMisuse::BodyNotAsked));
+    assert_eq!(session.end_of_body(), Err(ApiMisuse::BodyNotAsked));
+    let mut sent = run(&mut session, &mut Vec::new(), is_transmit);
+    assert_eq!(session.body(b"two\n"), Err(ApiMisuse::BodyNotAsked));
+    assert_eq!(session.end_of_body(), Err(ApiMisuse::BodyNotAsked));
+
+    sent.extend(run(&mut session, &mut Vec::new(), is_body));
+    assert_eq!(session.body(b"two\n"), Ok(4));
+    sent.extend(run(&mut session, &mut Vec::new(), is_body));
+    assert_eq!(session.end_of_body(), Ok(()));
+    assert_eq!(session.body(b"three\n"), Err(ApiMisuse::BodyNotAsked));
+    sent.extend(run(&mut session, &mut vec!["250 taken\r\n"], is_outcomes));
+    assert_eq!(sent, b"one\r\ntwo\r\n.\r\n");
+}
+
+#[test]
+fn an_end_of_the_message_that_was_not_asked_for_changes_no_outcome() {
+    let mut session = asked_for_body();
+    session.body(b"one\n").unwrap();
+    run(&mut session, &mut Vec::new(), is_transmit);
+    assert_eq!(session.end_of_body(), Err(ApiMisuse::BodyNotAsked));
+    session.end_of_input();
+    loop {
+        match session.poll_output() {
+            Output::Outcomes(outcomes) => {
+                // No dot went out, so nobody can have the message.
+                let [Outcome::Deferred { may_have_been_accepted: false, .. }] = &outcomes[..]
+                else {
+                    panic!("{outcomes:?}")
+                };
+                return;
+            }
+            Output::Note(_) => {}
+            other => panic!("{other:?}"),
+        }
+    }
+}
