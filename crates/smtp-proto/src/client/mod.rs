@@ -238,7 +238,8 @@ impl Session {
                         self.state = State::Asked;
                         return Output::StartTlsRefused(self.desk.ask(), reply);
                     }
-                    None => self.state = State::Ready,
+                    // It cannot be told whether the caller goes on without TLS: so it does not.
+                    None => self.fail(Phase::StartTls, Cause::Stopped, None),
                 },
                 Step::StartTls => {
                     self.state = State::Handshake { asked: true };
@@ -287,6 +288,7 @@ impl Session {
     pub fn tls_established(&mut self) -> Result<(), ApiMisuse> {
         self.expect(State::Handshake { asked: true }, ApiMisuse::TlsNotAsked)?;
         self.under_tls = true;
+        self.inbox.clear();
         self.capabilities = Capabilities::default();
         self.notes.push_back(Event::TlsEstablished);
         if self.config.implicit_tls {
