@@ -2,27 +2,23 @@
 
 use std::path::{Path, PathBuf};
 
-use clap::{Parser, ValueEnum};
+use clap::{ArgGroup, Parser, ValueEnum};
 use hvmail_control::source::DEFAULT_ROOT;
 use smtp_tls::Backend;
 
 /// Serves the SMTP services of a GreenArrow / qmail control directory.
 #[derive(Debug, Parser)]
 #[command(name = "hvmail-smtpd", version)]
+#[command(group(ArgGroup::new("messages").args(["maildir", "sink", "demo"]).required(true)))]
 pub struct Arguments {
     /// The control directory
     #[arg(long, value_name = "DIR", default_value = DEFAULT_ROOT)]
     control: PathBuf,
     /// Keep messages in this Maildir; it is made where it is missing
-    #[arg(
-        long,
-        value_name = "DIR",
-        required_unless_present_any = ["sink", "demo"],
-        conflicts_with_all = ["sink", "demo"]
-    )]
+    #[arg(long, value_name = "DIR")]
     maildir: Option<PathBuf>,
     /// Count messages and throw them away after the final dot, for load measurements
-    #[arg(long, value_name = "SINK", conflicts_with = "demo")]
+    #[arg(long, value_name = "SINK")]
     sink: Option<Sink>,
     /// Serve only this service (smtp, smtp2 or smtp3); may be repeated
     #[arg(long = "service", value_name = "NAME")]

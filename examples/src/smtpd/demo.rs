@@ -30,8 +30,8 @@ pub(super) fn make(directory: &Path) -> Result<Demo, Failure> {
 }
 
 fn instructions(directory: &Path, maildir: &Path) -> String {
-    let (shown, domain) = (directory.display(), write::DEMO_DOMAIN);
-    let certificate = directory.join(write::DEMO_CERTIFICATE);
+    let (shown, domain) = (quoted(directory), write::DEMO_DOMAIN);
+    let certificate = quoted(&directory.join(write::DEMO_CERTIFICATE));
     // Under cargo the other program may not be built yet, and is on no path.
     let send = match std::env::var_os("CARGO") {
         Some(_) => "cargo run --release --bin hvmail-send --",
@@ -50,7 +50,16 @@ Try, from another terminal:
   openssl s_client -quiet -starttls smtp -connect 127.0.0.1:2525
   openssl s_client -quiet -connect 127.0.0.1:2465
 ",
-        certificate = certificate.display(),
-        maildir = maildir.display(),
+        maildir = quoted(maildir),
     )
+}
+
+/// A path as a shell takes it.
+fn quoted(path: &Path) -> String {
+    let text = path.display().to_string();
+    let plain = |c: char| c.is_ascii_alphanumeric() || "/._-+:@%".contains(c);
+    match text.chars().all(plain) {
+        true => text,
+        false => format!("'{}'", text.replace('\'', "'\\''")),
+    }
 }

@@ -17,6 +17,7 @@ use std::net::SocketAddr;
 use std::process::ExitCode;
 use std::sync::Arc;
 
+use hvmail_control::diagnostic::Severity;
 use hvmail_control::{Control, Service};
 use smtp_server::{Server, Service as Listening};
 use tokio::signal::unix::{SignalKind, signal};
@@ -42,14 +43,17 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
     let demo = arguments.demo.as_deref().map(demo::make).transpose()?;
     let control = Arc::new(directory::load(arguments.directory())?);
     print::diagnostics(&control);
+    say_what_stays_down(&control);
     let services = choose(&control, &arguments.services)?;
     if control.is_fatal() {
-        return Err(Failure::bad_configuration(format!(
-            "{} cannot be served",
-            arguments.directory().display()
-        )));
+        let why = match control.configuration_is_good() {
+            true => "no service is left",
+            false => "greenarrow.conf is not understood",
+        };
+        let directory = arguments.directory().display();
+        return Err(Failure::bad_configuration(format!("{directory} cannot be served: {why}")));
     }
-    if arguments.strict && control.has_errors() {
+    if arguments.strict && concerned(&control, &arguments.services) {
         return Err(Failure::bad_configuration("--strict: there are errors"));
     }
 
@@ -85,7 +89,23 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
     Ok(code)
 }
 
-/// The services to serve: those that run, or the named ones of them.
+/// An error says what is wrong; this says what it means for the service.
+fn say_what_stays_down(control: &Control) {
+    let broken = |service: &&Service| service.enabled.value && service.broken;
+    for service in control.services.iter().filter(broken) {
+        print::line(format_args!("hvmail-smtpd: service {} stays down", service.name));
+    }
+}
+
+/// Whether an error is about what is to be served: everything, or the named services alone.
+fn concerned(control: &Control, names: &[String]) -> bool {
+    control.diagnostics.iter().any(|diagnostic| {
+        let named = |service: &str| names.is_empty() || names.iter().any(|name| name == service);
+        diagnostic.severity == Severity::Error && diagnostic.service.as_deref().is_none_or(named)
+    })
+}
+
+/// The services to serve: those that run, or the named ones of them, each once.
 fn choose<'c>(control: &'c Control, names: &[String]) -> Result<Vec<&'c Service>, Failure> {
     if names.is_empty() {
         return Ok(control.services.iter().filter(|service| service.runs()).collect());
@@ -101,7 +121,9 @@ fn choose<'c>(control: &'c Control, names: &[String]) -> Result<Vec<&'c Service>
             let place = place.map(|place| format!(" ({place})")).unwrap_or_default();
             return Err(Failure::bad_configuration(format!("service {name} is {why}{place}")));
         }
-        chosen.push(service);
+        if !chosen.iter().any(|other: &&Service| other.name == service.name) {
+            chosen.push(service);
+        }
     }
     Ok(chosen)
 }

@@ -156,8 +156,13 @@ fn a_value_that_cannot_be_used_takes_its_service_down() {
         let at = format!("{}{place}", host.control().join(file).display());
         let (said, listening) = served(&host, &[]);
         assert_says(&said, &[&at, " error["]);
+        assert_says(&said, &[&format!("service {service} stays down")]);
         assert_eq!(listening, all_but(service), "{file}: {said:?}");
         assert!(said.stderr.iter().all(|line| line.len() < 1000), "{file}");
+        // A service that is named twice is served once, and another's error is not its concern.
+        let other = SERVICES.into_iter().find(|name| *name != service).unwrap();
+        let named = ["--strict", "--service", other, "--service", other];
+        assert_eq!(served(&host, &named).1.len(), 1, "{file}");
         assert_ends(&refused(&host, &["--strict"]), 78, &["--strict"]);
         assert_ends(&refused(&host, &["--service", service]), 78, &[&at, " error["]);
     }
@@ -218,6 +223,18 @@ fn without_a_usable_certificate_there_is_no_tls_and_that_is_said_loudly() {
         assert_ends(&refused(host, &["--strict"]), 78, &["--strict"]);
         assert_ends(&refused(host, &["--service", "smtp3"]), 78, &["smtp3 is broken"]);
     }
+}
+
+/// A certificate that cannot be made is as one that is not there.
+#[test]
+fn a_certificate_that_cannot_be_written_leaves_what_needs_it_down() {
+    let host = Host::new();
+    host.write("greenarrow.conf", "general {\n  tls_certificate_auto_generate yes\n}\n");
+    // Root may write anywhere, but not through a link to nowhere.
+    symlink("nowhere/at/all", host.control().join("tls.auto-generated.pem")).unwrap();
+    let (said, listening) = served(&host, &[]);
+    assert_says(&said, &["greenarrow.conf:2:", "error", "tls_certificate_auto_generate"]);
+    assert_eq!(listening, ["smtp none", "smtp2 none"]);
 }
 
 #[test]
