@@ -325,6 +325,22 @@ fn a_maildir_that_cannot_be_is_an_error() {
     assert!(Maildir::open(root.path().join("no/where"), "me").is_err());
 }
 
+#[tokio::test]
+async fn a_file_that_is_there_is_never_written_to() {
+    let root = TempDir::new().unwrap();
+    let path = root.path().join("taken");
+    fs::write(&path, "whole").unwrap();
+    let error = RealDisk.create(&path).unwrap_err();
+    assert_eq!(error.kind(), io::ErrorKind::AlreadyExists);
+    assert_eq!(fs::read_to_string(&path).unwrap(), "whole");
+
+    const EEXIST: i32 = 17;
+    let disk = Scripted::failing(&[(Step::Create, 0, EEXIST), (Step::Create, 1, EEXIST)]);
+    let (_, commit) = send(deliver(&open(&root, &disk)), &[b"text\r\n"]).await;
+    assert_eq!(commit, Some(Commit::Accepted(None)));
+    assert_eq!((files(&root, "new").len(), files(&root, "tmp").len()), (1, 0));
+}
+
 #[test]
 fn names_are_unique_and_stay_in_their_folder() {
     let names: BTreeSet<_> = (0..1000).map(|_| unique_name("../a:b\0\n")).collect();

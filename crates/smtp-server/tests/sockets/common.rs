@@ -223,7 +223,7 @@ impl Running {
         self.runtime.block_on(async { tokio::time::timeout(PATIENCE, future).await.unwrap() })
     }
 
-    fn files(&self, folder: &str) -> Vec<PathBuf> {
+    pub(crate) fn files(&self, folder: &str) -> Vec<PathBuf> {
         let folder = self.root.path().join("inbox").join(folder);
         std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect()
     }
