@@ -6,6 +6,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 
 use crate::{
     Backend, ConfigError, HandshakeError, ServerPolicy, Stream, TlsInfo, Unhonoured, Version,
+    backend::Compiled,
 };
 
 /// A server policy that a TLS library has taken. Cheap to clone; one serves any number of connections.
@@ -37,19 +38,18 @@ impl Acceptor {
     /// [`ConfigError`] if the library cannot take it: the library is not compiled in, the key
     /// does not match, the certificate or the cipher string is unusable.
     pub fn new(backend: Backend, policy: &ServerPolicy) -> Result<Self, ConfigError> {
+        let library = backend.compiled_in()?;
         check_versions(policy.versions)?;
         let mut unhonoured = Vec::new();
-        let library = match backend {
+        let library = match library {
             #[cfg(feature = "rustls")]
-            Backend::Rustls => {
+            Compiled::Rustls => {
                 Library::Rustls(crate::rustls::Acceptor::new(policy, &mut unhonoured)?)
             }
             #[cfg(feature = "openssl")]
-            Backend::OpenSsl => {
+            Compiled::OpenSsl => {
                 Library::OpenSsl(crate::openssl::Acceptor::new(policy, &mut unhonoured)?)
             }
-            #[allow(unreachable_patterns)]
-            backend => return Err(ConfigError::NotCompiledIn { backend }),
         };
         Ok(Self(Arc::new(Shared { library, unhonoured })))
     }

@@ -36,6 +36,30 @@ impl Backend {
     }
 }
 
+/// A backend that was compiled in: one that was not has no value here.
+#[cfg(feature = "io")]
+#[derive(Clone, Copy)]
+pub(crate) enum Compiled {
+    #[cfg(feature = "rustls")]
+    Rustls,
+    #[cfg(feature = "openssl")]
+    OpenSsl,
+}
+
+#[cfg(feature = "io")]
+impl Backend {
+    pub(crate) const fn compiled_in(self) -> Result<Compiled, crate::ConfigError> {
+        match self {
+            #[cfg(feature = "rustls")]
+            Self::Rustls => Ok(Compiled::Rustls),
+            #[cfg(feature = "openssl")]
+            Self::OpenSsl => Ok(Compiled::OpenSsl),
+            #[cfg(not(all(feature = "rustls", feature = "openssl")))]
+            backend => Err(crate::ConfigError::NotCompiledIn { backend }),
+        }
+    }
+}
+
 impl fmt::Display for Backend {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
@@ -76,7 +100,12 @@ mod tests {
 
     #[test]
     fn the_default_is_the_first_that_is_there() {
-        assert_eq!(Backend::default_available(), Backend::available().first().copied());
+        let first = match (cfg!(feature = "rustls"), cfg!(feature = "openssl")) {
+            (true, _) => Some(Backend::Rustls),
+            (false, true) => Some(Backend::OpenSsl),
+            (false, false) => None,
+        };
+        assert_eq!(Backend::default_available(), first);
         assert_eq!(Backend::Rustls.is_available(), cfg!(feature = "rustls"));
         assert_eq!(Backend::OpenSsl.is_available(), cfg!(feature = "openssl"));
     }

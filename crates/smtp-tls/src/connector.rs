@@ -6,7 +6,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 
 use crate::{
     Backend, ClientPolicy, ConfigError, HandshakeError, Stream, TlsInfo, Unhonoured,
-    acceptor::check_versions, host::PeerName,
+    acceptor::check_versions, backend::Compiled, host::PeerName,
 };
 
 /// A client policy that a TLS library has taken. Cheap to clone; one serves any number of connections.
@@ -18,8 +18,7 @@ pub struct Connector(Arc<Shared>);
 
 struct Shared {
     library: Library,
-    server_name: Option<String>,
-    verified: bool,
+    server_name: Option<PeerName>,
     unhonoured: Vec<Unhonoured>,
 }
 
@@ -39,34 +38,31 @@ impl Connector {
     /// # Errors
     ///
     /// [`ConfigError`] if the library cannot take it: the library is not compiled in, the policy
-    /// uses no TLS at all, or there is nobody to trust.
+    /// uses no TLS at all, its server name is none, or there is nobody to trust.
     pub fn new(backend: Backend, policy: &ClientPolicy) -> Result<Self, ConfigError> {
-        if !backend.is_available() {
-            return Err(ConfigError::NotCompiledIn { backend });
-        }
+        let library = backend.compiled_in()?;
         if !policy.uses_tls() {
             return Err(ConfigError::NoTls);
         }
         check_versions(policy.versions)?;
+        let server_name = match policy.server_name.as_deref().map(PeerName::parse) {
+            Some(PeerName::Unusable(name)) => {
+                return Err(ConfigError::ServerName { origin: policy.origin, name });
+            }
+            usable => usable,
+        };
         let mut unhonoured = Vec::new();
-        let library = match backend {
+        let library = match library {
             #[cfg(feature = "rustls")]
-            Backend::Rustls => {
+            Compiled::Rustls => {
                 Library::Rustls(crate::rustls::Connector::new(policy, &mut unhonoured)?)
             }
             #[cfg(feature = "openssl")]
-            Backend::OpenSsl => {
+            Compiled::OpenSsl => {
                 Library::OpenSsl(crate::openssl::Connector::new(policy, &mut unhonoured)?)
             }
-            #[allow(unreachable_patterns)]
-            backend => return Err(ConfigError::NotCompiledIn { backend }),
         };
-        Ok(Self(Arc::new(Shared {
-            library,
-            server_name: policy.server_name.clone(),
-            verified: policy.level.verified(),
-            unhonoured,
-        })))
+        Ok(Self(Arc::new(Shared { library, server_name, unhonoured })))
     }
 
     /// Which library this is.
@@ -113,11 +109,7 @@ impl Connector {
     where
         IO: AsyncRead + AsyncWrite + Unpin + Send,
     {
-        let host = self.0.server_name.as_deref().unwrap_or(host);
-        let name = PeerName::parse(host);
-        if self.0.verified && name == PeerName::Unusable {
-            return Err(HandshakeError::InvalidServerName { name: host.to_owned() });
-        }
+        let name = self.0.server_name.clone().unwrap_or_else(|| PeerName::parse(host));
         match &self.0.library {
             #[cfg(feature = "rustls")]
             Library::Rustls(connector) => connector.connect(&name, io).await,

@@ -51,6 +51,14 @@ pub enum ConfigError {
         /// The highest that was asked for.
         highest: Version,
     },
+    /// The policy's server name is neither a DNS name nor an IP address.
+    #[error("{name:?} is not a server name: neither a DNS name nor an IP address")]
+    ServerName {
+        /// The policy's origin.
+        origin: Option<OriginId>,
+        /// What was given.
+        name: String,
+    },
     /// There is no usable certification authority to verify a certificate with.
     #[error("no usable trusted certificate: {reason}")]
     Roots {
@@ -77,6 +85,7 @@ impl ConfigError {
             Self::KeyMismatch { origin }
             | Self::Identity { origin, .. }
             | Self::Ciphers { origin, .. }
+            | Self::ServerName { origin, .. }
             | Self::Roots { origin, .. } => *origin,
             Self::NotCompiledIn { .. }
             | Self::NoTls

@@ -11,8 +11,8 @@ pub(crate) enum PeerName {
     Dns(String),
     /// An IP address: looked for in the certificate, never sent (RFC 6066 section 3).
     Ip(IpAddr),
-    /// Neither: of no use to TLS.
-    Unusable,
+    /// Neither, as it was given: of no use to TLS.
+    Unusable(String),
 }
 
 impl PeerName {
@@ -25,7 +25,7 @@ impl PeerName {
         let name = host.strip_suffix('.').unwrap_or(host).to_ascii_lowercase();
         match DnsName::try_from(name.as_str()) {
             Ok(_) => Self::Dns(name),
-            Err(_) => Self::Unusable,
+            Err(_) => Self::Unusable(host.to_owned()),
         }
     }
 
@@ -33,7 +33,7 @@ impl PeerName {
     pub(crate) fn server_name(&self) -> Option<&str> {
         match self {
             Self::Dns(name) => Some(name),
-            Self::Ip(_) | Self::Unusable => None,
+            Self::Ip(_) | Self::Unusable(_) => None,
         }
     }
 }
@@ -50,6 +50,7 @@ mod tests {
     #[test]
     fn hosts_are_told_apart() {
         let dns = |name: &str| PeerName::Dns(name.to_owned());
+        let unusable = |name: &str| PeerName::Unusable(name.to_owned());
         let table = [
             ("mx.example", dns("mx.example")),
             ("MX.Example.", dns("mx.example")),
@@ -59,11 +60,11 @@ mod tests {
             ("[192.0.2.1]", PeerName::Ip([192, 0, 2, 1].into())),
             ("2001:db8::1", PeerName::Ip("2001:db8::1".parse().unwrap())),
             ("[IPv6:2001:db8::1]", PeerName::Ip("2001:db8::1".parse().unwrap())),
-            ("", PeerName::Unusable),
-            ("a b", PeerName::Unusable),
-            ("b\u{fc}cher.example", PeerName::Unusable),
-            ("x\r\nX-Header: y", PeerName::Unusable),
-            ("*.example", PeerName::Unusable),
+            ("", unusable("")),
+            ("a b", unusable("a b")),
+            ("b\u{fc}cher.example", unusable("b\u{fc}cher.example")),
+            ("x\r\nX-Header: y", unusable("x\r\nX-Header: y")),
+            ("*.example", unusable("*.example")),
         ];
         for (host, expected) in table {
             assert_eq!(PeerName::parse(host), expected, "{host:?}");

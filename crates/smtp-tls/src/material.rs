@@ -17,7 +17,11 @@ pub enum KeyKind {
     Sec1,
 }
 
-/// A private key. It never shows in `Debug` output, and its memory is overwritten when it is dropped.
+/// A private key. It never shows in `Debug` output.
+///
+/// The octets held here are overwritten when it is dropped, as are those of the
+/// [`PemSection`](crate::PemSection) it was read from. What a TLS library makes of it is that library's,
+/// and the text of the file is its reader's.
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub struct PrivateKey {
     kind: KeyKind,

@@ -101,6 +101,28 @@ fn a_library_that_is_not_there_is_said_so() {
     }
 }
 
+#[test]
+fn a_server_name_that_is_none_is_refused_at_every_level() {
+    for name in ["", "not a name", "b\u{fc}cher.example", "a\r\nb", "*.example"] {
+        for policy in [
+            ClientPolicy::opportunistic(),
+            ClientPolicy::required(),
+            ClientPolicy::verified(Roots::Pem(certificates(&root().certificate()))),
+        ] {
+            let policy =
+                ClientPolicy { server_name: Some(name.to_owned()), origin: Some(WHERE), ..policy };
+            for backend in Backend::available() {
+                let error = Connector::new(*backend, &policy).unwrap_err();
+                let expected =
+                    ConfigError::ServerName { origin: Some(WHERE), name: name.to_owned() };
+                assert_eq!(error, expected, "{backend} {:?}", policy.level);
+                assert_eq!(error.origin(), Some(WHERE));
+                assert!(!error.to_string().contains(['\n', '\r']), "{error}");
+            }
+        }
+    }
+}
+
 fn with_ciphers(backend: Backend, text: &str) -> Result<Vec<Unhonoured>, ConfigError> {
     let mut policy = server(&leaf(&root()));
     policy.ciphers = Some(CipherString { text: text.to_owned(), origin: Some(WHERE) });

@@ -53,13 +53,13 @@ impl Connector {
         IO: AsyncRead + AsyncWrite + Unpin + Send,
     {
         let failed = |e: ErrorStack| HandshakeError::Library(error::line(&e));
-        let ssl = self.session(host).map_err(failed)?;
+        let ssl = self.session(host)?;
         let mut stream = SslStream::new(ssl, Transport::new(Guard::client(io))).map_err(failed)?;
         if let Err(failure) = Pin::new(&mut stream).connect().await {
             let expected = match host {
                 PeerName::Dns(name) => name.clone(),
                 PeerName::Ip(address) => address.to_string(),
-                PeerName::Unusable => String::new(),
+                PeerName::Unusable(given) => given.clone(),
             };
             let failure = error::handshake(failure, stream.ssl(), &expected);
             let _ = stream.get_mut().io.shutdown().await;
@@ -72,21 +72,24 @@ impl Connector {
         Ok((Stream::new(Session::OpenSsl(super::Stream::new(stream))), info))
     }
 
-    fn session(&self, host: &PeerName) -> Result<Ssl, ErrorStack> {
-        let mut ssl = Ssl::new(&self.context)?;
+    fn session(&self, host: &PeerName) -> Result<Ssl, HandshakeError> {
+        let failed = |e: ErrorStack| HandshakeError::Library(error::line(&e));
+        let mut ssl = Ssl::new(&self.context).map_err(failed)?;
         if let Some(name) = host.server_name() {
-            ssl.set_hostname(name)?;
+            ssl.set_hostname(name).map_err(failed)?;
         }
         if self.verified {
             let parameters = ssl.param_mut();
-            // As webpki does: the subject alternative name alone counts (RFC 9525 section 6.3).
+            // As webpki does: the subject alternative name alone counts (RFC 9525 section 2).
             parameters.set_hostflags(
                 X509CheckFlags::NO_PARTIAL_WILDCARDS | X509CheckFlags::NEVER_CHECK_SUBJECT,
             );
             match host {
-                PeerName::Dns(name) => parameters.set_host(name)?,
-                PeerName::Ip(address) => parameters.set_ip(*address)?,
-                PeerName::Unusable => {}
+                PeerName::Dns(name) => parameters.set_host(name).map_err(failed)?,
+                PeerName::Ip(address) => parameters.set_ip(*address).map_err(failed)?,
+                PeerName::Unusable(given) => {
+                    return Err(HandshakeError::InvalidServerName { name: given.clone() });
+                }
             }
         }
         Ok(ssl)

@@ -22,6 +22,7 @@ const HOSTS: usize = 256;
 pub(crate) struct Connector {
     named: Arc<ClientConfig>,
     nameless: Arc<ClientConfig>,
+    verified: bool,
 }
 
 impl Connector {
@@ -30,7 +31,8 @@ impl Connector {
         unhonoured: &mut Vec<Unhonoured>,
     ) -> Result<Self, ConfigError> {
         let provider = provider();
-        let verifier: Arc<dyn ServerCertVerifier> = if policy.level.verified() {
+        let verified = policy.level.verified();
+        let verifier: Arc<dyn ServerCertVerifier> = if verified {
             webpki(policy, &provider, unhonoured)?
         } else {
             Arc::new(AnyCertificate::new(&provider))
@@ -46,7 +48,7 @@ impl Connector {
         let mut nameless = named.clone();
         nameless.enable_sni = false;
         nameless.resumption = Resumption::disabled();
-        Ok(Self { named: Arc::new(named), nameless: Arc::new(nameless) })
+        Ok(Self { named: Arc::new(named), nameless: Arc::new(nameless), verified })
     }
 
     pub(crate) async fn connect<IO>(
@@ -65,7 +67,8 @@ impl Connector {
             }
             PeerName::Ip(address) => (&self.named, ServerName::from(*address)),
             // Neither sent nor checked nor a key of the session cache: rustls wants some name.
-            PeerName::Unusable => {
+            PeerName::Unusable(given) if self.verified => return Err(invalid(given)),
+            PeerName::Unusable(_) => {
                 let name = ServerName::try_from("invalid").map_err(|_| invalid("invalid"))?;
                 (&self.nameless, name)
             }
@@ -83,7 +86,7 @@ impl Connector {
                 if io.saw_no_tls().await {
                     return Err(HandshakeError::NotTls);
                 }
-                Err(error::handshake(failure, &expected))
+                Err(error::handshake(failure, self.verified.then_some(&expected)))
             }
         }
     }

@@ -6,16 +6,18 @@ use rustls::{CertificateError, Error, InvalidMessage};
 
 use crate::{Alert, CertificateProblem, HandshakeError};
 
-/// A failed handshake, as tokio-rustls reports it.
-pub(super) fn handshake(error: io::Error, host: &str) -> HandshakeError {
+/// A failed handshake, as tokio-rustls reports it. `verifying` is the name that the certificate was
+/// checked against, `None` where none is checked: there a key that did not make the handshake's
+/// signature is no matter of trust, but a broken protocol.
+pub(super) fn handshake(error: io::Error, verifying: Option<&str>) -> HandshakeError {
     match error.get_ref().and_then(|inner| inner.downcast_ref::<Error>()) {
-        Some(inner) => classify(inner, host),
+        Some(inner) => classify(inner, verifying),
         None if error.kind() == io::ErrorKind::UnexpectedEof => HandshakeError::PeerClosed,
         None => HandshakeError::Io(error),
     }
 }
 
-fn classify(error: &Error, host: &str) -> HandshakeError {
+fn classify(error: &Error, verifying: Option<&str>) -> HandshakeError {
     match error {
         Error::AlertReceived(alert) => match u8::from(*alert) {
             0 => HandshakeError::PeerClosed,
@@ -25,7 +27,10 @@ fn classify(error: &Error, host: &str) -> HandshakeError {
             InvalidMessage::InvalidContentType | InvalidMessage::UnknownProtocolVersion,
         ) => HandshakeError::NotTls,
         Error::PeerIncompatible(_) => HandshakeError::NoSharedParameters(line(error)),
-        Error::InvalidCertificate(problem) => certificate(problem, host),
+        Error::InvalidCertificate(problem) => match verifying {
+            Some(host) => certificate(problem, host),
+            None => HandshakeError::Protocol(line(error)),
+        },
         Error::General(_)
         | Error::Other(_)
         | Error::EncryptError

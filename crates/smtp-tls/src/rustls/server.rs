@@ -4,11 +4,13 @@ use std::sync::Arc;
 
 use rustls::{
     Error, ServerConfig,
-    crypto::{CryptoProvider, aws_lc_rs::Ticketer},
+    crypto::aws_lc_rs::{Ticketer, sign::any_supported_type},
     server::{NoServerSessionStorage, ServerSessionMemoryCache},
     sign::{CertifiedKey, SingleCertAndKey},
 };
-use rustls_pki_types::{CertificateDer, PrivateKeyDer};
+use rustls_pki_types::{
+    CertificateDer, PrivateKeyDer, PrivatePkcs1KeyDer, PrivatePkcs8KeyDer, PrivateSec1KeyDer,
+};
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
 
 use super::{error, info, provider, versions};
@@ -37,9 +39,8 @@ impl Acceptor {
             });
         }
         let versions: Vec<_> = versions(policy.versions).collect();
-        let provider = provider();
-        let identity = certified_key(&policy.identity, &provider)?;
-        let mut config = ServerConfig::builder_with_provider(provider)
+        let identity = certified_key(&policy.identity)?;
+        let mut config = ServerConfig::builder_with_provider(provider())
             .with_protocol_versions(&versions)
             .map_err(|e| library(&e))?
             .with_no_client_auth()
@@ -68,7 +69,7 @@ impl Acceptor {
             Err((failure, mut io)) => {
                 // The alert is in the transport already; the peer learns that nothing follows.
                 let _ = io.shutdown().await;
-                Err(error::handshake(failure, ""))
+                Err(error::handshake(failure, None))
             }
         }
     }
@@ -76,19 +77,17 @@ impl Acceptor {
 
 /// The chain with its key, checked to belong together. rustls's own check takes only certificates
 /// that webpki would verify; what a server shows is for its clients to judge.
-fn certified_key(
-    identity: &Identity,
-    provider: &CryptoProvider,
-) -> Result<CertifiedKey, ConfigError> {
+fn certified_key(identity: &Identity) -> Result<CertifiedKey, ConfigError> {
     let origin = identity.origin();
     let refused = |reason| ConfigError::Identity { origin, reason };
-    let secret = identity.key().secret_der().to_vec();
+    // Lent, not copied: a copy of the key would not be overwritten.
+    let secret = identity.key().secret_der();
     let key = match identity.key().kind() {
-        KeyKind::Pkcs8 => PrivateKeyDer::Pkcs8(secret.into()),
-        KeyKind::Pkcs1 => PrivateKeyDer::Pkcs1(secret.into()),
-        KeyKind::Sec1 => PrivateKeyDer::Sec1(secret.into()),
+        KeyKind::Pkcs8 => PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(secret)),
+        KeyKind::Pkcs1 => PrivateKeyDer::Pkcs1(PrivatePkcs1KeyDer::from(secret)),
+        KeyKind::Sec1 => PrivateKeyDer::Sec1(PrivateSec1KeyDer::from(secret)),
     };
-    let key = provider.key_provider.load_private_key(key).map_err(|e| refused(error::line(&e)))?;
+    let key = any_supported_type(&key).map_err(|e| refused(error::line(&e)))?;
     let leaf = Fields::read(identity.leaf().der()).map_err(|e| refused(e.to_string()))?;
     if key.public_key().is_some_and(|public| public.as_ref() != leaf.public_key_info) {
         return Err(ConfigError::KeyMismatch { origin });
