@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use smtp_testkit::peer::Peer;
 use smtp_testkit::process::Program;
-use smtp_tls::ClientPolicy;
+use smtp_tls::{ClientPolicy, Version};
 
 use super::wire::{Secured, Wire, at, pause};
 use crate::support::{BACKENDS, Host, eventually};
@@ -23,6 +23,7 @@ fn secured(host: &Host, backend: &str) -> Secured {
     let mut peer = greeted(host);
     peer.ask("STARTTLS", "220");
     let mut secured = Secured::connect(peer, backend, &ClientPolicy::required()).unwrap();
+    assert_eq!(secured.info.version, Version::Tls13);
     secured.ask("EHLO client.example.net", "250");
     secured
 }
@@ -372,7 +373,6 @@ fn a_client_that_the_rules_deny_is_closed_without_a_word() {
 #[cfg(feature = "openssl")]
 #[test]
 fn a_rule_gives_one_client_other_cipher_suites() {
-    use smtp_tls::Version;
     const OWN: &str = "ECDHE-ECDSA-AES128-GCM-SHA256";
     const OTHERS: &str = "ECDHE-ECDSA-CHACHA20-POLY1305";
     let host = Host::new();

@@ -152,14 +152,11 @@ impl Wire for Secured {
         }
     }
 
-    fn leave(self: Box<Self>) {
-        drop(self.stream);
-    }
+    fn leave(self: Box<Self>) {}
 
     fn reset(self: Box<Self>) {
-        let reset = Peer::from_stream(self.socket);
-        drop(self.stream);
-        reset.reset();
+        // It is reset once the last of both is closed, which is behind this.
+        Peer::from_stream(self.socket).reset();
     }
 }
 
