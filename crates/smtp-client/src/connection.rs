@@ -51,7 +51,6 @@ struct Link {
     transport: Transport,
     timeouts: Timeouts,
     pending: Vec<u8>,
-    written: usize,
     unflushed: bool,
     /// Writing has failed. The server may still have said why, so reading goes on.
     broken: bool,
@@ -173,7 +172,7 @@ impl Connection {
 
     /// Gives the session one part of the message, or moves what waits to be written.
     async fn give(&mut self, reader: &mut Reader) -> io::Result<()> {
-        if self.link.broken || self.link.pending.len() - self.link.written >= HIGH_WATER {
+        if self.link.broken || self.link.pending.len() >= HIGH_WATER {
             self.exchange(Phase::Body).await;
             return Ok(());
         }
@@ -320,7 +319,6 @@ impl Link {
             transport: Transport::Clear(stream),
             timeouts,
             pending: Vec::new(),
-            written: 0,
             unflushed: false,
             broken: false,
             since: Instant::now(),
@@ -366,24 +364,21 @@ impl Link {
 
     /// Writes what the socket takes; says whether it took anything.
     fn poll_write(&mut self, cx: &mut std::task::Context<'_>) -> bool {
-        let before = self.written;
-        while !self.broken && self.written < self.pending.len() {
-            let rest = &self.pending[self.written..];
-            match Pin::new(&mut self.transport).poll_write(cx, rest) {
+        let mut written = 0;
+        while !self.broken && written < self.pending.len() {
+            match Pin::new(&mut self.transport).poll_write(cx, &self.pending[written..]) {
                 Poll::Ready(Ok(0)) => self.break_off(&io::ErrorKind::WriteZero.into()),
                 Poll::Ready(Ok(octets)) => {
-                    self.written += octets;
+                    written += octets;
                     self.unflushed = true;
                 }
                 Poll::Ready(Err(error)) => self.break_off(&error),
                 Poll::Pending => break,
             }
         }
-        let moved = self.written > before;
-        if self.written == self.pending.len() {
-            self.pending.clear();
-            self.written = 0;
-        }
+        // More is put behind what is left for as long as a server reads slowly: what was written
+        // must not be kept.
+        self.pending.drain(..written.min(self.pending.len()));
         if self.unflushed && !self.broken {
             match Pin::new(&mut self.transport).poll_flush(cx) {
                 Poll::Ready(Ok(())) => self.unflushed = false,
@@ -391,14 +386,13 @@ impl Link {
                 Poll::Pending => {}
             }
         }
-        moved
+        written > 0
     }
 
     fn break_off(&mut self, error: &io::Error) {
         tracing::debug!(%error, "writing failed");
         self.broken = true;
         self.pending.clear();
-        self.written = 0;
     }
 }
 
@@ -430,4 +424,60 @@ fn report(outcomes: Vec<client::Outcome>, unreadable: Option<io::Error>) -> Vec<
             client::Outcome::Rejected(rejection) => Outcome::Rejected(rejection),
         })
         .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::{Read as _, Write as _};
+    use std::net::TcpListener;
+    use std::thread;
+
+    use smtp_proto::wire::{ClientName, ForwardPath, ReversePath};
+    use socket2::SockRef;
+
+    use super::*;
+
+    /// The two ends of a TCP connection, with buffers as small as the system makes them.
+    async fn narrow() -> (TcpStream, std::net::TcpStream) {
+        let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
+        SockRef::from(&listener).set_recv_buffer_size(1).unwrap();
+        let near = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+        SockRef::from(&near).set_send_buffer_size(1).unwrap();
+        (near, listener.accept().unwrap().0)
+    }
+
+    fn config() -> Config {
+        Config::new(ClientName::parse("client.example.org").unwrap())
+    }
+
+    #[tokio::test]
+    async fn what_a_slow_server_has_not_read_is_not_piled_up() {
+        let (near, mut far) = narrow().await;
+        let server = thread::spawn(move || {
+            far.write_all(b"220 mx\r\n").unwrap();
+            let mut octets = [0; 4096];
+            for reply in ["250 mx\r\n", "250 a\r\n", "250 b\r\n", "354 go\r\n"] {
+                far.read(&mut octets).unwrap();
+                far.write_all(reply.as_bytes()).unwrap();
+            }
+            let mut last = Vec::new();
+            while !last.ends_with(b"\r\n.\r\n") {
+                let read = far.read(&mut octets).unwrap();
+                last.drain(..last.len().saturating_sub(4));
+                last.extend_from_slice(&octets[..read]);
+            }
+            far.write_all(b"250 taken\r\n").unwrap();
+        });
+        let open = Connection::open(near, "mx", &config(), ClientPolicy::plaintext(), None).await;
+        let Ok(mut connection) = open else { panic!("the connection is not open") };
+        let envelope = Envelope::new(&ReversePath::parse("a@example.org").unwrap())
+            .to(&ForwardPath::parse("b@example.org").unwrap());
+        let message = Message::from_bytes(vec![b'x'; 4 * 1024 * 1024]);
+        let outcomes = connection.send(envelope, &message).await;
+        assert!(outcomes[0].is_delivered(), "{}", outcomes[0]);
+        server.join().unwrap();
+        // A Vec never shrinks by itself: what it has room for is the most that waited in it.
+        let peak = connection.link.pending.capacity();
+        assert!(peak <= 4 * HIGH_WATER, "{peak} octets waited");
+    }
 }
