@@ -9,6 +9,7 @@ use smtp_proto::client::Phase;
 use smtp_proto::limits;
 use smtp_proto::wire::ClientName;
 use smtp_tls::Backend;
+use tokio::time::Instant;
 
 /// What holds for all deliveries of one [`Client`](crate::Client).
 #[derive(Clone, Debug)]
@@ -66,4 +67,10 @@ impl Timeouts {
             (_, None) => phase.timeout(),
         }
     }
+}
+
+/// A time after an instant; one that the clock cannot tell is far away.
+pub(crate) fn deadline(since: Instant, time: Duration) -> Instant {
+    const FAR: Duration = Duration::from_secs(30 * 365 * 24 * 60 * 60);
+    since.checked_add(time).unwrap_or(since + FAR)
 }

@@ -11,7 +11,6 @@ use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::Poll;
-use std::time::Duration;
 
 use smtp_proto::client::{
     self, AfterHello, AfterRefusal, Cause, Envelope, Failure, Output, Phase, ServerMisbehaved,
@@ -23,7 +22,7 @@ use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::time::{Instant, timeout, timeout_at};
 
-use crate::config::{Config, Timeouts};
+use crate::config::{Config, Timeouts, deadline};
 use crate::error::{OpenError, Reason};
 use crate::message::{Message, Reader};
 use crate::report::{Outcome, TlsRecord, WhyClear};
@@ -43,6 +42,8 @@ pub struct Connection {
     policy: ClientPolicy,
     tls: TlsRecord,
     refusal: Option<(TlsRefusal, Option<Reply>)>,
+    /// A message is being sent, or was given up on its way.
+    busy: bool,
 }
 
 /// The socket's side: what waits to be written, and since when nothing has moved.
@@ -59,6 +60,7 @@ struct Link {
 }
 
 /// Where the session needs more than its socket.
+#[derive(Debug)]
 enum Stop {
     Ready,
     Body,
@@ -90,15 +92,7 @@ impl Connection {
         policy: ClientPolicy,
         connector: Option<&Connector>,
     ) -> Result<Self, Attempt> {
-        let mut session = config.session.clone();
-        session.implicit_tls = policy.implicit;
-        let mut connection = Self {
-            session: Session::new(Arc::new(session)),
-            link: Link::new(stream, config.timeouts),
-            tls: TlsRecord::Unsettled,
-            refusal: None,
-            policy,
-        };
+        let mut connection = Self::new(stream, config, policy);
         loop {
             match connection.advance().await {
                 Stop::Ready => return Ok(connection),
@@ -110,6 +104,19 @@ impl Connection {
         }
     }
 
+    fn new(stream: TcpStream, config: &Config, policy: ClientPolicy) -> Self {
+        let mut session = config.session.clone();
+        session.implicit_tls = policy.implicit;
+        Self {
+            session: Session::new(Arc::new(session)),
+            link: Link::new(stream, config.timeouts),
+            tls: TlsRecord::Unsettled,
+            refusal: None,
+            busy: false,
+            policy,
+        }
+    }
+
     /// What protects the connection, or why nothing does.
     pub const fn tls(&self) -> &TlsRecord {
         &self.tls
@@ -117,52 +124,59 @@ impl Connection {
 
     /// Whether another message can be sent.
     pub fn is_open(&self) -> bool {
-        self.session.failure().is_none()
+        !self.busy && self.session.failure().is_none()
     }
 
     /// Sends one message; gives one outcome per recipient of the envelope, in its order.
     ///
     /// When the connection is lost on the way, or was lost before, the outcomes say so.
+    ///
+    /// Not to be cancelled: where the future is dropped before it is done, part of the message may
+    /// be with the server. The connection is then of no more use: [`is_open`](Self::is_open) says
+    /// no, every further message is deferred with [`Reason::Abandoned`], and the connection is to be
+    /// dropped. What became of the message that was given up is not known.
     pub async fn send(&mut self, envelope: Envelope, message: &Message) -> Vec<Outcome> {
         let recipients = envelope.recipients();
+        if self.busy {
+            return deferred(recipients, Reason::Abandoned);
+        }
         let mut reader = match message.reader().await {
             Ok(reader) => reader,
             Err(error) => return deferred(recipients, Reason::Message(error)),
         };
         if self.session.begin(envelope, message.facts()).is_err() {
-            let failure = self.session.failure().cloned().unwrap_or(Failure {
-                phase: Phase::Mail,
-                cause: Cause::ConnectionLost,
-                reply: None,
-            });
-            return deferred(recipients, Reason::Session(failure));
+            return deferred(recipients, Reason::Session(self.failure(Phase::Mail)));
         }
+        self.busy = true;
+        let outcomes = self.transact(recipients, &mut reader).await;
+        self.busy = false;
+        outcomes
+    }
+
+    /// Goes through the transaction that was begun.
+    async fn transact(&mut self, recipients: usize, reader: &mut Reader) -> Vec<Outcome> {
         let mut unreadable = None;
         loop {
             match self.advance().await {
                 Stop::Outcomes(outcomes) => return report(outcomes, unreadable),
                 Stop::Body => {
-                    if let Err(error) = self.give(&mut reader).await {
+                    if let Err(error) = self.give(reader).await {
                         unreadable = Some(error);
                         self.session.shut_down();
                     }
                 }
                 Stop::Ready | Stop::Close | Stop::StartTls => {
                     // A transaction that was begun has its outcomes first.
-                    let failure = self.session.failure().cloned().unwrap_or(Failure {
-                        phase: Phase::Mail,
-                        cause: Cause::ConnectionLost,
-                        reply: None,
-                    });
-                    return deferred(recipients, Reason::Session(failure));
+                    return deferred(recipients, Reason::Session(self.failure(Phase::Mail)));
                 }
             }
         }
     }
 
-    /// Says QUIT, waits briefly for the answer, and closes.
+    /// Says QUIT, waits briefly for the answer, and closes. Where a message was given up on its
+    /// way, it just closes.
     pub async fn quit(mut self) {
-        if self.session.quit().is_ok() {
+        if !self.busy && self.session.quit().is_ok() {
             while !matches!(self.advance().await, Stop::Close) {}
         }
         let time = self.link.timeouts.of(Phase::Quit);
@@ -249,6 +263,11 @@ impl Connection {
             let _ = connection.session.tls_failed();
             Err(Attempt::failed(reason))
         };
+        // A 220 that came before STARTTLS left answers nothing; and what still waits was meant to go
+        // in clear.
+        if !self.link.is_settled() {
+            return fail(self, Reason::Session(injected()));
+        }
         let Some(connector) = connector else {
             let refusal = TlsRefusal::HandshakeFailed;
             return fail(self, Reason::Tls { refusal, reply: None });
@@ -285,15 +304,16 @@ impl Connection {
         }
     }
 
-    fn why_closed(self) -> OpenError {
-        let reason = match (self.refusal, self.session.failure()) {
-            (Some((refusal, reply)), _) => Reason::Tls { refusal, reply },
-            (None, Some(failure)) => Reason::Session(failure.clone()),
-            (None, None) => Reason::Session(Failure {
-                phase: Phase::Greeting,
-                cause: Cause::ConnectionLost,
-                reply: None,
-            }),
+    /// Why the session ended; one that ended without a word was lost in `phase`.
+    fn failure(&self, phase: Phase) -> Failure {
+        let lost = || Failure { phase, cause: Cause::ConnectionLost, reply: None };
+        self.session.failure().cloned().unwrap_or_else(lost)
+    }
+
+    fn why_closed(mut self) -> OpenError {
+        let reason = match self.refusal.take() {
+            Some((refusal, reply)) => Reason::Tls { refusal, reply },
+            None => Reason::Session(self.failure(Phase::Greeting)),
         };
         OpenError { reason, tls: self.tls }
     }
@@ -326,6 +346,11 @@ impl Link {
         }
     }
 
+    /// Whether all that was to be written has left.
+    fn is_settled(&self) -> bool {
+        self.pending.is_empty() && !self.unflushed && !self.broken
+    }
+
     /// Writes what is pending and reads into the session, at once; returns when either moved.
     ///
     /// The phase's time begins with the phase, with each reply, and with each octet that is
@@ -336,10 +361,8 @@ impl Link {
             self.waiting = waiting;
             self.since = Instant::now();
         }
-        let time: Duration = self.timeouts.of(phase);
-        let deadline = self.since + time;
         let moved = timeout_at(
-            deadline,
+            deadline(self.since, self.timeouts.of(phase)),
             poll_fn(|cx| {
                 let written = self.poll_write(cx);
                 let mut into = ReadBuf::new(session.input());
@@ -427,57 +450,4 @@ fn report(outcomes: Vec<client::Outcome>, unreadable: Option<io::Error>) -> Vec<
 }
 
 #[cfg(test)]
-mod tests {
-    use std::io::{Read as _, Write as _};
-    use std::net::TcpListener;
-    use std::thread;
-
-    use smtp_proto::wire::{ClientName, ForwardPath, ReversePath};
-    use socket2::SockRef;
-
-    use super::*;
-
-    /// The two ends of a TCP connection, with buffers as small as the system makes them.
-    async fn narrow() -> (TcpStream, std::net::TcpStream) {
-        let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
-        SockRef::from(&listener).set_recv_buffer_size(1).unwrap();
-        let near = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
-        SockRef::from(&near).set_send_buffer_size(1).unwrap();
-        (near, listener.accept().unwrap().0)
-    }
-
-    fn config() -> Config {
-        Config::new(ClientName::parse("client.example.org").unwrap())
-    }
-
-    #[tokio::test]
-    async fn what_a_slow_server_has_not_read_is_not_piled_up() {
-        let (near, mut far) = narrow().await;
-        let server = thread::spawn(move || {
-            far.write_all(b"220 mx\r\n").unwrap();
-            let mut octets = [0; 4096];
-            for reply in ["250 mx\r\n", "250 a\r\n", "250 b\r\n", "354 go\r\n"] {
-                far.read(&mut octets).unwrap();
-                far.write_all(reply.as_bytes()).unwrap();
-            }
-            let mut last = Vec::new();
-            while !last.ends_with(b"\r\n.\r\n") {
-                let read = far.read(&mut octets).unwrap();
-                last.drain(..last.len().saturating_sub(4));
-                last.extend_from_slice(&octets[..read]);
-            }
-            far.write_all(b"250 taken\r\n").unwrap();
-        });
-        let open = Connection::open(near, "mx", &config(), ClientPolicy::plaintext(), None).await;
-        let Ok(mut connection) = open else { panic!("the connection is not open") };
-        let envelope = Envelope::new(&ReversePath::parse("a@example.org").unwrap())
-            .to(&ForwardPath::parse("b@example.org").unwrap());
-        let message = Message::from_bytes(vec![b'x'; 4 * 1024 * 1024]);
-        let outcomes = connection.send(envelope, &message).await;
-        assert!(outcomes[0].is_delivered(), "{}", outcomes[0]);
-        server.join().unwrap();
-        // A Vec never shrinks by itself: what it has room for is the most that waited in it.
-        let peak = connection.link.pending.capacity();
-        assert!(peak <= 4 * HIGH_WATER, "{peak} octets waited");
-    }
-}
+mod tests;

@@ -49,6 +49,10 @@ pub enum Reason {
     /// The session or the transaction came to nothing.
     #[error("{0}")]
     Session(Failure),
+    /// An earlier message was given up while it was sent over the same connection, which is of no
+    /// use since.
+    #[error("an earlier message was given up while it was sent")]
+    Abandoned,
     /// The message could not be read to its end.
     #[error("cannot read the message: {0}")]
     Message(io::Error),
@@ -74,7 +78,7 @@ impl Reason {
                 (451, "4.7.4")
             }
             Self::Tls { .. } | Self::Handshake(_) | Self::Policy(_) => (451, "4.7.5"),
-            Self::Message(_) => (451, "4.3.0"),
+            Self::Message(_) | Self::Abandoned => (451, "4.3.0"),
             Self::Session(failure) => match failure.cause {
                 Cause::Misbehaved(ServerMisbehaved::OctetsBehindStartTls) => (451, "4.7.5"),
                 Cause::Misbehaved(_) => (451, "4.5.0"),

@@ -1,0 +1,123 @@
+//! What no server can show from outside: what waits to be written, and how a connection is left.
+
+use std::io::{Read as _, Write as _};
+use std::net::TcpListener;
+use std::thread;
+use std::time::Duration;
+
+use smtp_proto::wire::{ClientName, ForwardPath, ReversePath};
+use socket2::SockRef;
+
+use super::*;
+
+/// The two ends of a TCP connection, with buffers as small as the system makes them.
+async fn narrow() -> (TcpStream, std::net::TcpStream) {
+    let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
+    SockRef::from(&listener).set_recv_buffer_size(1).unwrap();
+    let near = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+    SockRef::from(&near).set_send_buffer_size(1).unwrap();
+    (near, listener.accept().unwrap().0)
+}
+
+fn config() -> Config {
+    Config::new(ClientName::parse("client.example.org").unwrap())
+}
+
+/// A server that answers each read with the next reply, and then waits for the end.
+fn lock_step(
+    mut far: std::net::TcpStream,
+    replies: &'static [&'static str],
+) -> thread::JoinHandle<()> {
+    thread::spawn(move || {
+        let mut octets = [0; 4096];
+        for (at, reply) in replies.iter().enumerate() {
+            if at > 0 && far.read(&mut octets).unwrap() == 0 {
+                return;
+            }
+            far.write_all(reply.as_bytes()).unwrap();
+        }
+        while matches!(far.read(&mut octets), Ok(octets) if octets > 0) {}
+    })
+}
+
+fn envelope() -> Envelope {
+    Envelope::new(&ReversePath::parse("a@example.org").unwrap())
+        .to(&ForwardPath::parse("b@example.org").unwrap())
+}
+
+#[tokio::test]
+async fn a_message_given_up_on_its_way_ends_the_connections_use() {
+    let (near, far) = narrow().await;
+    // The last reply is missing: the message waits for it.
+    let server = lock_step(far, &["220 mx\r\n", "250 mx\r\n", "250 a\r\n"]);
+    let open = Connection::open(near, "mx", &config(), ClientPolicy::plaintext(), None).await;
+    let Ok(mut connection) = open else { panic!("the connection is not open") };
+    assert!(connection.is_open());
+    let message = Message::from_bytes("one\n");
+    let given_up = timeout(Duration::from_millis(50), connection.send(envelope(), &message));
+    assert!(given_up.await.is_err());
+    assert!(!connection.is_open());
+    let outcomes = connection.send(envelope(), &message).await;
+    assert_eq!(
+        outcomes[0].to_string(),
+        "deferred 451 4.3.0 an earlier message was given up while it was sent"
+    );
+    connection.quit().await;
+    server.join().unwrap();
+}
+
+#[tokio::test]
+async fn a_time_without_end_is_a_long_time() {
+    let (near, far) = narrow().await;
+    let server = lock_step(far, &["220 mx\r\n", "250 mx\r\n"]);
+    let mut config = config();
+    config.timeouts.remote = Some(Duration::MAX);
+    config.timeouts.handshake = Duration::MAX;
+    let open = Connection::open(near, "mx", &config, ClientPolicy::plaintext(), None).await;
+    assert!(open.is_ok_and(|connection| connection.is_open()));
+    server.join().unwrap();
+}
+
+#[tokio::test]
+async fn a_220_that_comes_before_starttls_is_written_is_not_believed() {
+    let (near, far) = narrow().await;
+    let server = lock_step(far, &["220 mx\r\n", "250-mx\r\n250 STARTTLS\r\n", "220 go\r\n"]);
+    let policy = ClientPolicy::required();
+    let mut connection = Connection::new(near, &config(), policy);
+    assert!(matches!(connection.advance().await, Stop::StartTls));
+    connection.link.pending.extend_from_slice(b"STARTTLS\r\n");
+    let secured = connection.secure("mx", None).await;
+    let Err(Attempt::Failed(error)) = secured else { panic!("it went on") };
+    assert!(matches!(&error.reason, Reason::Session(failure) if *failure == injected()));
+    drop(connection);
+    server.join().unwrap();
+}
+
+#[tokio::test]
+async fn what_a_slow_server_has_not_read_is_not_piled_up() {
+    let (near, mut far) = narrow().await;
+    let server = thread::spawn(move || {
+        far.write_all(b"220 mx\r\n").unwrap();
+        let mut octets = [0; 4096];
+        for reply in ["250 mx\r\n", "250 a\r\n", "250 b\r\n", "354 go\r\n"] {
+            far.read(&mut octets).unwrap();
+            far.write_all(reply.as_bytes()).unwrap();
+        }
+        let mut last = Vec::new();
+        while !last.ends_with(b"\r\n.\r\n") {
+            let read = far.read(&mut octets).unwrap();
+            last.drain(..last.len().saturating_sub(4));
+            last.extend_from_slice(&octets[..read]);
+        }
+        far.write_all(b"250 taken\r\n").unwrap();
+    });
+    let open = Connection::open(near, "mx", &config(), ClientPolicy::plaintext(), None).await;
+    let Ok(mut connection) = open else { panic!("the connection is not open") };
+    let message = Message::from_bytes(vec![b'x'; 4 * 1024 * 1024]);
+    let outcomes = connection.send(envelope(), &message).await;
+    assert!(outcomes[0].is_delivered(), "{}", outcomes[0]);
+    server.join().unwrap();
+    // A Vec never shrinks by itself: what it has room for is the most that waited in it.
+    let peak = connection.link.pending.capacity();
+    assert!(peak <= 4 * HIGH_WATER, "{peak} octets waited");
+}
