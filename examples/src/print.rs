@@ -5,6 +5,7 @@
 
 use std::fmt;
 use std::io::{self, Write};
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use hvmail_control::Control;
 use hvmail_control::snapshot::{Origin, OriginId};
@@ -19,6 +20,14 @@ pub fn line(text: impl fmt::Display) {
 /// Prints every diagnostic, one `path:line:column: severity[code]: message` each, with its help line.
 pub fn diagnostics(control: &Control) {
     for diagnostic in &control.diagnostics {
+        line(diagnostic.display(&control.snapshot));
+    }
+}
+
+/// Prints what there is to say about the served certificate today.
+pub fn certificate(control: &Control) {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
+    for diagnostic in control.certificate_diagnostics(now) {
         line(diagnostic.display(&control.snapshot));
     }
 }

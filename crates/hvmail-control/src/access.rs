@@ -40,6 +40,18 @@ impl AccessFiles {
     }
 }
 
+/// A note about the rules of a service that are there while it is told to use those of the first.
+pub(crate) fn report_unused(gather: &mut Gather<'_>, path: &'static str, service: &str) {
+    if !matches!(gather.loader.read(path), Ok(None)) {
+        let message = "not used: TCPRULES_INHERIT puts this service under smtp.tcp";
+        gather.say(
+            Diagnostic::note("file-not-in-force", message)
+                .in_file(gather.loader.resolve(path))
+                .for_service(service),
+        );
+    }
+}
+
 fn read_access(gather: &mut Gather<'_>, path: &'static str) -> (Arc<Rules>, bool) {
     match gather.find(path, None) {
         Found::Unreadable => (Arc::default(), false),

@@ -4,12 +4,13 @@
 //! `tls_certificate_auto_generate`, the deprecated `tls.servercert.pem`, the deprecated
 //! `httpd.ssl.key`, `httpd.ssl.crt` and `httpd.ssl.ca`. That is the order in which the vendor lists
 //! them; that it is also their precedence is our inference. A way that is written and cannot be used is
-//! an error, and no later one takes its place: nobody asked for that certificate.
+//! an error, and no later one takes its place: nobody asked for that certificate. Later ways that are
+//! there as well get a note each, and are not looked into.
 //!
 //! Also our reading, where the vendor's documents are silent: `tls_certificate_files` takes any number
 //! of paths, absolute or relative to the control directory, with or without commas, and what a file
-//! is for is told by what it holds; `tls_certificate_auto_generate` takes `yes`, `no` or the
-//! names of the server, and without names the one in `me`. What it makes is kept in
+//! is for is told by what it holds; `tls_certificate_auto_generate` takes `no`, `yes`
+//! (the name in `me`) or the names of the server. What it makes is kept in
 //! [`AUTO_GENERATED`].
 //!
 //! Let's Encrypt is not spoken; the vendor's directives for it are told by the
@@ -18,10 +19,12 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use smtp_tls::{Identity, PemKind, PemSection, UnusedReason, pem_sections};
+use smtp_tls::{Certificate, Identity, PemKind, PemSection, UnusedReason, pem_sections};
 
 use crate::conf::tree::{Directive, Tree};
-use crate::diagnostic::{Diagnostic, printable};
+use crate::conf::value::{Problem, ValueError, boolean_meant};
+use crate::diagnostic::{Diagnostic, printable, quoted};
+use crate::read::flag;
 use crate::setting::{Found, Gather, Setting};
 use crate::snapshot::{FileId, Origin, OriginId, Span};
 
@@ -55,18 +58,82 @@ pub(crate) fn find(
     tree: &Tree,
     me: Option<&Setting<String>>,
 ) -> ServerCertificate {
-    if let Some(directive) = in_force(gather, tree, "tls_certificate_files") {
-        let identity = from_directive(gather, &directive);
-        return ServerCertificate { identity, request: None };
+    let files = in_force(gather, tree, FILES);
+    let generate = in_force(gather, tree, AUTO_GENERATE)
+        .map(|directive| (wanted_names(&directive), directive.span))
+        .filter(|(wanted, _)| !matches!(wanted, Ok(Wanted::Nothing)));
+    let losers: Vec<_> = [SERVERCERT].into_iter().chain(HTTPD).collect();
+    match (files, generate) {
+        (Some(directive), generate) => {
+            if let Some((_, span)) = generate {
+                gather.say(not_in_force(AUTO_GENERATE, FILES).at(span));
+            }
+            report_losers(gather, FILES, &losers);
+            let identity = from_directive(gather, &directive);
+            ServerCertificate { identity, request: None }
+        }
+        (None, Some((wanted, span))) => {
+            report_losers(gather, AUTO_GENERATE, &losers);
+            match wanted {
+                Ok(Wanted::Names(names)) => generated(gather, span, names, me),
+                Ok(Wanted::Nothing) => ServerCertificate::default(),
+                Err(error) => {
+                    gather.say(*error);
+                    ServerCertificate::default()
+                }
+            }
+        }
+        (None, None) => ServerCertificate { identity: from_deprecated(gather), request: None },
     }
-    if let Some(directive) = in_force(gather, tree, "tls_certificate_auto_generate") {
-        let texts = texts(&directive);
-        if texts != ["no"] {
-            return generated(gather, &directive, &texts, me);
+}
+
+const FILES: &str = "tls_certificate_files";
+const AUTO_GENERATE: &str = "tls_certificate_auto_generate";
+const SERVERCERT: &str = "tls.servercert.pem";
+const HTTPD: [&str; 3] = ["httpd.ssl.key", "httpd.ssl.crt", "httpd.ssl.ca"];
+
+/// A note about each file that is there although another way is in force.
+fn report_losers(gather: &mut Gather<'_>, winner: &str, losers: &[&str]) {
+    for name in losers {
+        if !matches!(gather.loader.read(name), Ok(None)) {
+            let path = gather.loader.resolve(name);
+            gather.say(not_in_force(name, winner).in_file(path));
         }
     }
-    let identity = from_deprecated(gather);
-    ServerCertificate { identity, request: None }
+}
+
+fn not_in_force(loser: &str, winner: &str) -> Diagnostic {
+    let message =
+        format!("{loser} is not used: {winner} comes before it (this order is our reading)");
+    Diagnostic::note("certificate-not-in-force", message)
+}
+
+/// What `tls_certificate_auto_generate` asks for.
+enum Wanted {
+    Nothing,
+    /// A certificate for these names; none of them: for the one in `me`.
+    Names(Vec<String>),
+}
+
+fn wanted_names(directive: &Directive) -> Result<Wanted, Box<Diagnostic>> {
+    let texts = directive.texts().map_err(|error| Box::new(error.into()))?;
+    match texts.iter().map(|text| text.value).collect::<Vec<_>>()[..] {
+        ["no"] => return Ok(Wanted::Nothing),
+        ["yes"] => return Ok(Wanted::Names(Vec::new())),
+        _ => {}
+    }
+    let mut names = Vec::new();
+    for text in texts {
+        if boolean_meant(text.value).is_some() {
+            let problem = Problem::NotBoolean(text.value.to_owned());
+            let name = directive.name.value.clone();
+            return Err(Box::new(ValueError { span: text.span, name, problem }.into()));
+        }
+        let name = flag::parse_host_name(text.value)
+            .map_err(|message| Diagnostic::error("not-a-host-name", message).at(text.span))?;
+        names.push(name);
+    }
+    Ok(Wanted::Names(names))
 }
 
 /// The last directive of this name in a `general` block. The ones before it are replaced, and told.
@@ -90,25 +157,26 @@ fn in_force(gather: &mut Gather<'_>, tree: &Tree, name: &str) -> Option<Directiv
     last.cloned()
 }
 
-fn texts(directive: &Directive) -> Vec<&str> {
-    directive.arguments.iter().flat_map(|a| a.values()).map(|value| value.text.as_str()).collect()
-}
-
 fn from_directive(gather: &mut Gather<'_>, directive: &Directive) -> Option<Arc<Identity>> {
-    let paths: Vec<_> =
-        directive.arguments.iter().flat_map(|argument| argument.values()).cloned().collect();
-    if paths.is_empty() {
+    if directive.arguments.is_empty() {
         let message = "tls_certificate_files names no file";
         gather.say(Diagnostic::error("no-certificate", message).at(directive.span));
         return None;
     }
+    let paths = match directive.texts() {
+        Ok(paths) => paths,
+        Err(error) => {
+            gather.say(error.into());
+            return None;
+        }
+    };
     let mut material = Material::new(Some(directive.span));
     let mut complete = true;
     for path in paths {
-        match gather.find(&path.text, None) {
+        match gather.find(path.value, None) {
             Found::File(file) => complete &= material.add(gather, file),
             Found::Absent => {
-                let resolved = gather.loader.resolve(&path.text);
+                let resolved = gather.loader.resolve(path.value);
                 let message = format!("{} is absent", printable(&resolved));
                 gather.say(Diagnostic::error("missing-file", message).at(path.span));
                 complete = false;
@@ -122,22 +190,20 @@ fn from_directive(gather: &mut Gather<'_>, directive: &Directive) -> Option<Arc<
 
 fn generated(
     gather: &mut Gather<'_>,
-    directive: &Directive,
-    texts: &[&str],
+    directive: Span,
+    mut names: Vec<String>,
     me: Option<&Setting<String>>,
 ) -> ServerCertificate {
     match gather.find(AUTO_GENERATED, None) {
         Found::Unreadable => return ServerCertificate::default(),
         Found::File(file) => {
-            let mut material = Material::new(Some(directive.span));
+            let mut material = Material::new(Some(directive));
             let complete = material.add(gather, file);
             let identity = if complete { material.assemble(gather) } else { None };
             return ServerCertificate { identity, request: None };
         }
         Found::Absent => {}
     }
-    let mut names: Vec<String> =
-        texts.iter().filter(|text| **text != "yes").map(|&text| text.to_owned()).collect();
     if names.is_empty() {
         names.extend(me.map(|me| me.value.clone()));
     }
@@ -147,7 +213,7 @@ fn generated(
                 "no-certificate",
                 "a certificate is to be made, and neither this nor `me` names the server",
             )
-            .at(directive.span),
+            .at(directive),
         );
         return ServerCertificate::default();
     }
@@ -161,15 +227,14 @@ fn generated(
                 printable(&path)
             ),
         )
-        .at(directive.span),
+        .at(directive),
     );
-    let origin = gather.origins.id(Origin::File(directive.span));
+    let origin = gather.origins.id(Origin::File(directive));
     ServerCertificate { identity: None, request: Some(CertificateRequest { names, path, origin }) }
 }
 
 fn from_deprecated(gather: &mut Gather<'_>) -> Option<Arc<Identity>> {
-    const HTTPD: [&str; 3] = ["httpd.ssl.key", "httpd.ssl.crt", "httpd.ssl.ca"];
-    for ways in [&["tls.servercert.pem"][..], &HTTPD] {
+    for ways in [&[SERVERCERT][..], &HTTPD] {
         let mut material = Material::new(None);
         let (mut complete, mut present) = (true, false);
         for name in ways {
@@ -183,10 +248,33 @@ fn from_deprecated(gather: &mut Gather<'_>) -> Option<Arc<Identity>> {
             }
         }
         if present {
+            if ways.len() == 1 {
+                report_losers(gather, SERVERCERT, &HTTPD);
+            }
             return if complete { material.assemble(gather) } else { None };
         }
     }
     None
+}
+
+/// What there is to say about a certificate at a time, in seconds since 1970.
+pub(crate) fn at_time(certificate: &Certificate, unix_seconds: u64) -> Option<Diagnostic> {
+    const DAY: u64 = 24 * 60 * 60;
+    let what = certificate.describe().ok()?;
+    if what.is_valid_at(unix_seconds) {
+        return None;
+    }
+    let subject = quoted(&what.subject);
+    let help = "clients that verify it will not go on";
+    Some(if unix_seconds < what.not_before {
+        let days = (what.not_before - unix_seconds) / DAY;
+        let message = format!("the certificate of {subject} is not valid yet, for {days} days");
+        Diagnostic::warning("certificate-not-yet-valid", message).with_help(help)
+    } else {
+        let days = (unix_seconds - what.not_after) / DAY;
+        let message = format!("the certificate of {subject} expired {days} days ago");
+        Diagnostic::warning("certificate-expired", message).with_help(help)
+    })
 }
 
 /// Sections of PEM from one or more files, with their places.

@@ -83,7 +83,7 @@ pub mod write;
 use certificate::CertificateRequest;
 use conf::lookup::Lookup;
 use conf::tree::Tree;
-use diagnostic::{Diagnostic, Severity, quoted};
+use diagnostic::{Diagnostic, Severity};
 use outgoing::{Outgoing, OutgoingRule, UnusableRule};
 use policy::{Inbound, PeerRules};
 use read::flag;
@@ -205,6 +205,26 @@ impl Control {
         policy::of_service(service, &self.origins)
     }
 
+    /// What there is to say about the certificate that is served, at a time in seconds since 1970: that
+    /// it has expired, or is not valid yet. [`load`](Self::load) reads no clock.
+    #[must_use]
+    pub fn certificate_diagnostics(&self, unix_seconds: u64) -> Vec<Diagnostic> {
+        let served = self.services.iter().filter(|service| service.runs());
+        let mut policies = served.filter_map(|service| match &service.tls {
+            ServiceTls::None => None,
+            ServiceTls::StartTls(policy) | ServiceTls::Implicit(policy) => Some(policy),
+        });
+        let Some(policy) = policies.next() else { return Vec::new() };
+        let said = certificate::at_time(policy.identity.leaf(), unix_seconds);
+        let place = policy.identity.origin().and_then(|origin| self.origins.get(origin));
+        said.into_iter()
+            .map(|diagnostic| match place {
+                Some(Origin::File(span)) => diagnostic.at(*span),
+                _ => diagnostic,
+            })
+            .collect()
+    }
+
     /// Whether mail for an address with this domain is taken from everybody; `None` is an address
     /// without a domain. A client with RELAYCLIENT need not be asked about.
     #[must_use]
@@ -297,14 +317,7 @@ fn read_me(gather: &mut Gather<'_>) -> Option<Setting<String>> {
         }
     };
     let reading = gather.parse(file, |bytes, file| {
-        flag::text(bytes, file).and_then("not-a-host-name", |text| {
-            let good = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_');
-            if text.chars().all(good) && text.len() <= limits::MAX_HOST_NAME {
-                Ok(text)
-            } else {
-                Err(format!("{} is no host name", quoted(&text)))
-            }
-        })
+        flag::text(bytes, file).and_then("not-a-host-name", |text| flag::parse_host_name(&text))
     });
     gather.say_all(reading.diagnostics, None);
     let written = reading.value?;

@@ -13,7 +13,7 @@ use std::sync::Arc;
 
 use smtp_tls::ServerPolicy;
 
-use crate::access::AccessFiles;
+use crate::access::{self, AccessFiles};
 use crate::diagnostic::{Diagnostic, Severity, quoted, shown};
 use crate::limits::MAX_CONCURRENCY;
 use crate::read::assignments::{self, Assignments, Lookup};
@@ -246,7 +246,10 @@ fn assigned_service(
     }
     let rules = match (enabled.value, inherit.value) {
         (false, _) => Arc::default(),
-        (true, true) => access.get(gather, "smtp.tcp", name),
+        (true, true) => {
+            access::report_unused(gather, documented.own_rules, name);
+            access.get(gather, "smtp.tcp", name)
+        }
         (true, false) => access.get(gather, documented.own_rules, name),
     };
     Service {

@@ -93,7 +93,55 @@ fn a_directive_comes_before_the_deprecated_files() {
         .file("httpd.ssl.key", "not even PEM");
     let control = Control::load(&source);
     assert_eq!(presented(&control).unwrap().0.to_pem(), named.certificate.replace("\r\n", "\n"));
-    assert!(!control.has_errors(), "files that are not in force are not read");
+    assert!(!control.has_errors(), "files that are not in force are not looked into");
+    let said = said(&control, Severity::Note);
+    for file in ["tls.servercert.pem", "httpd.ssl.key"] {
+        assert!(said.contains(&format!("{file} note[certificate-not-in-force]")), "{said:?}");
+    }
+}
+
+#[test]
+fn each_way_to_a_certificate_that_is_not_in_force_is_told() {
+    let leaf = leaf();
+    let not_in_force = |source: Memory| -> Vec<String> {
+        let control = Control::load(&source);
+        assert!(!control.has_errors(), "{:?}", control.diagnostics);
+        let said = said(&control, Severity::Note).into_iter();
+        said.filter_map(|line| Some(line.split_once(" note[certificate-not-in-force]")?.0.into()))
+            .collect()
+    };
+    let conf = |lines: &str| memory().file("greenarrow.conf", format!("general {{\n{lines}}}\n"));
+    let pem = leaf.chain_and_key();
+    let (files, generate) = ("tls_certificate_files n\n", "tls_certificate_auto_generate yes\n");
+    let both = conf(&format!("{files}{generate}")).file("n", &*pem);
+    assert_eq!(not_in_force(both), ["greenarrow.conf:3:1"]);
+    let off = conf(&format!("{files}tls_certificate_auto_generate no\n")).file("n", &*pem);
+    assert_eq!(not_in_force(off), [""; 0]);
+    let generated = conf(generate).file(AUTO_GENERATED, &*pem).file("tls.servercert.pem", "x");
+    assert_eq!(not_in_force(generated), ["tls.servercert.pem"]);
+    let deprecated = memory().file("tls.servercert.pem", &*pem).file("httpd.ssl.crt", "x");
+    assert_eq!(not_in_force(deprecated), ["httpd.ssl.crt"]);
+}
+
+#[test]
+fn a_certificate_is_told_before_and_after_its_time() {
+    let source = memory().file("tls.servercert.pem", leaf().chain_and_key());
+    let control = Control::load(&source);
+    let what = presented(&control).unwrap().0.describe().unwrap();
+    let code = |time| control.certificate_diagnostics(time).first().map(|said| said.code);
+    for (time, expected) in [
+        (what.not_before - 1, Some("certificate-not-yet-valid")),
+        (what.not_before, None),
+        (what.not_after, None),
+        (what.not_after + 1, Some("certificate-expired")),
+    ] {
+        assert_eq!(code(time), expected);
+    }
+    let said = control.certificate_diagnostics(u64::MAX);
+    let place = said[0].location(&control.snapshot).unwrap();
+    assert!(place.path.ends_with("tls.servercert.pem"));
+    let without = Control::load(&source.file("smtp.starttls", "0\n"));
+    assert_eq!(without.certificate_diagnostics(u64::MAX), [], "it is not served");
 }
 
 #[test]
@@ -111,6 +159,25 @@ fn a_certificate_to_be_made_is_a_request() {
         let location = control.location(request.origin).unwrap();
         assert_eq!(location.line, 2);
         assert_eq!(presented(&control), None);
+    }
+    for (value, code) in [
+        ("off", "not-a-boolean"),
+        ("No", "not-a-boolean"),
+        ("0", "not-a-boolean"),
+        ("TRUE", "not-a-boolean"),
+        ("a.example yes", "not-a-boolean"),
+        ("", "wrong-arguments"),
+        ("x=y", "wrong-arguments"),
+        ("a/b", "not-a-host-name"),
+        ("\"a b\"", "not-a-host-name"),
+        ("\"\"", "not-a-host-name"),
+        ("a.example, *.b.example", "not-a-host-name"),
+    ] {
+        let conf = format!("general {{\n  tls_certificate_auto_generate {value}\n}}\n");
+        let control = Control::load(&memory().file("greenarrow.conf", conf));
+        assert_eq!(control.certificate_request, None, "{value}");
+        let said = said(&control, Severity::Error);
+        assert!(said[0].contains(&format!("error[{code}]")), "{value}: {said:?}");
     }
     let conf = "general {\n  tls_certificate_auto_generate no\n}\n";
     let control = Control::load(&memory().file("greenarrow.conf", conf));

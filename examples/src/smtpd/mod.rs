@@ -44,6 +44,7 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
     let control = Arc::new(directory::load(arguments.directory())?);
     print::diagnostics(&control);
     say_what_stays_down(&control);
+    print::certificate(&control);
     let services = choose(&control, &arguments.services)?;
     if control.is_fatal() {
         let why = match control.configuration_is_good() {

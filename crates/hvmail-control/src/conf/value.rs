@@ -66,12 +66,7 @@ impl From<ValueError> for Diagnostic {
             Problem::NotOneString => ("wrong-arguments", "", format!("write {name} VALUE")),
             Problem::NotStrings => ("wrong-arguments", "", format!("write {name} VALUE, VALUE")),
             Problem::NotBoolean(found) => {
-                let meant = match found.to_ascii_lowercase().as_str() {
-                    "yes" | "true" | "on" | "1" => Some("yes"),
-                    "no" | "false" | "off" | "0" => Some("no"),
-                    _ => None,
-                };
-                let help = match meant {
+                let help = match boolean_meant(found) {
                     Some(meant) => format!("write {name} {meant}"),
                     None => format!("write {name} yes or {name} no"),
                 };
@@ -92,6 +87,15 @@ impl From<ValueError> for Diagnostic {
             help
         };
         Self::error(code, error.to_string()).at(error.span).with_help(help)
+    }
+}
+
+/// The boolean that a word stands for elsewhere, though it may be none here.
+pub(crate) fn boolean_meant(text: &str) -> Option<&'static str> {
+    match text.to_ascii_lowercase().as_str() {
+        "yes" | "true" | "on" | "1" => Some("yes"),
+        "no" | "false" | "off" | "0" => Some("no"),
+        _ => None,
     }
 }
 

@@ -9,6 +9,7 @@ use std::ops::RangeInclusive;
 
 use super::{RawLine, lines, unusable_text};
 use crate::diagnostic::{Diagnostic, quoted};
+use crate::limits::MAX_HOST_NAME;
 use crate::snapshot::{FileId, Span, Spanned};
 
 /// What a one-value file held: a value, or the reasons why there is none; sometimes both.
@@ -109,6 +110,19 @@ pub fn parse_switch(text: &str) -> Result<bool, String> {
         "0" => Ok(false),
         "1" => Ok(true),
         _ => Err(format!("{} is neither 0 (off) nor 1 (on)", quoted(text))),
+    }
+}
+
+/// A host name or an IPv4 address, or what is wrong with the text.
+///
+/// # Errors
+/// A sentence for a diagnostic.
+pub fn parse_host_name(text: &str) -> Result<String, String> {
+    let good = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_');
+    if !text.is_empty() && text.chars().all(good) && text.len() <= MAX_HOST_NAME {
+        Ok(text.to_owned())
+    } else {
+        Err(format!("{} is no host name", quoted(text)))
     }
 }
 
