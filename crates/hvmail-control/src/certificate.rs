@@ -299,7 +299,7 @@ impl Material {
                 ("this file holds no PEM section".to_owned(), line(1))
             }
             Ok(sections) => {
-                self.places.extend(sections.iter().map(|section| line(section.line)));
+                self.places.extend(line_spans(bytes, file, &sections));
                 self.sections.extend(sections);
                 return true;
             }
@@ -353,6 +353,17 @@ impl Material {
             None => diagnostic,
         });
     }
+}
+
+/// The place of each section, in one pass: they come in the order of the file.
+fn line_spans(bytes: &[u8], file: FileId, sections: &[PemSection]) -> Vec<Span> {
+    let mut lines = (1..).zip(crate::read::lines(bytes));
+    let place = |section: &PemSection| {
+        lines
+            .find(|(number, _)| *number == section.line)
+            .map_or(Span::new(file, 0, 0), |(_, line)| line.trim_end().span(file))
+    };
+    sections.iter().map(place).collect()
 }
 
 /// The place of a line, from 1, without its end.

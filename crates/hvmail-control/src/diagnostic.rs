@@ -4,12 +4,13 @@
 //! [`display`](Diagnostic::display) is the one-line form `path:line:column: error[code]: message`,
 //! followed by a line for each other place that takes part, and by a line of help.
 
+use std::collections::HashMap;
 use std::fmt;
 use std::path::{Path, PathBuf};
 
 use crate::error::ReadError;
-use crate::limits::MAX_QUOTED;
-use crate::snapshot::{Location, Snapshot, Span};
+use crate::limits::{MAX_DIAGNOSTICS_PER_FILE, MAX_QUOTED};
+use crate::snapshot::{FileId, Location, Snapshot, Span};
 
 /// How much a [`Diagnostic`] weighs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -192,6 +193,98 @@ pub(crate) fn printable(path: &Path) -> String {
         }
     }
     shown
+}
+
+/// The code of the diagnostic that stands for those beyond [`MAX_DIAGNOSTICS_PER_FILE`].
+const MORE: &str = "more-diagnostics";
+
+/// Diagnostics about one file, and beyond [`MAX_DIAGNOSTICS_PER_FILE`] only their number.
+#[derive(Debug, Default)]
+pub(crate) struct Bounded {
+    kept: Vec<Diagnostic>,
+    more: usize,
+    worst: Option<Severity>,
+}
+
+impl Bounded {
+    /// Adds what `make` makes, which is not asked beyond the bound.
+    pub(crate) fn push(&mut self, severity: Severity, make: impl FnOnce() -> Diagnostic) {
+        if self.kept.len() < MAX_DIAGNOSTICS_PER_FILE {
+            self.kept.push(make());
+        } else {
+            self.more += 1;
+            self.worst = self.worst.max(Some(severity));
+        }
+    }
+
+    /// The diagnostics, and one that says how many more there were, as bad as the worst of those.
+    pub(crate) fn finish(self) -> Vec<Diagnostic> {
+        let Self { mut kept, more, worst } = self;
+        if let (Some(severity), Some(last)) = (worst, kept.last()) {
+            let message = format!("{more} more like these are not shown");
+            let place = last.place.clone();
+            let service = last.service.clone();
+            let summary = Diagnostic::new(severity, MORE, message);
+            kept.push(Diagnostic { place, service, ..summary });
+        }
+        kept
+    }
+}
+
+/// Everything said about a control directory: [`Bounded`] for each file and service.
+#[derive(Debug, Default)]
+pub(crate) struct Collected {
+    kept: Vec<Diagnostic>,
+    counted: HashMap<(Option<FileId>, Option<String>), Counted>,
+}
+
+#[derive(Debug, Default)]
+struct Counted {
+    kept: usize,
+    beyond: Option<(usize, Diagnostic)>,
+}
+
+impl Collected {
+    pub(crate) fn push(&mut self, diagnostic: Diagnostic) {
+        let key = (diagnostic.span().map(|span| span.file), diagnostic.service.clone());
+        let counted = self.counted.entry(key).or_default();
+        // What a parser says of those it left out itself comes through.
+        if counted.kept < MAX_DIAGNOSTICS_PER_FILE || diagnostic.code == MORE {
+            counted.kept += 1;
+            self.kept.push(diagnostic);
+            return;
+        }
+        let (number, worst) = counted.beyond.get_or_insert_with(|| (0, diagnostic.clone()));
+        *number += 1;
+        worst.severity = worst.severity.max(diagnostic.severity);
+    }
+
+    pub(crate) fn so_far(&self) -> &[Diagnostic] {
+        &self.kept
+    }
+
+    pub(crate) fn so_far_mut(&mut self) -> &mut [Diagnostic] {
+        &mut self.kept
+    }
+
+    /// Moves what was left out to the end, one diagnostic for each file and service.
+    pub(crate) fn close(&mut self) {
+        let mut beyond: Vec<_> =
+            self.counted.values_mut().filter_map(|counted| counted.beyond.take()).collect();
+        beyond.sort_by_key(|(_, first)| first.span());
+        self.kept.extend(beyond.into_iter().map(|(number, first)| Diagnostic {
+            code: MORE,
+            message: format!("{number} more like these are not shown, from here on"),
+            related: Vec::new(),
+            help: None,
+            ..first
+        }));
+    }
+
+    pub(crate) fn finish(mut self) -> Vec<Diagnostic> {
+        self.close();
+        self.kept
+    }
 }
 
 struct Shown<'a> {

@@ -252,6 +252,7 @@ mod tests {
         let snapshot = gather.loader.snapshot();
         let said: Vec<_> = gather
             .diagnostics
+            .so_far()
             .iter()
             .map(|d| (d.location(snapshot).unwrap().line, d.severity, d.message.as_str()))
             .collect();

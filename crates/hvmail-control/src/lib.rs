@@ -148,10 +148,12 @@ impl Control {
         inventory::directives(&mut gather, lookup.tree());
         inventory::files(&mut gather);
 
-        mark_broken(&mut services, &gather.diagnostics);
+        gather.diagnostics.close();
+        mark_broken(&mut services, gather.diagnostics.so_far());
         listener::report_conflicts(&services, &mut gather);
-        mark_broken(&mut services, &gather.diagnostics);
         let Gather { loader, origins, diagnostics } = gather;
+        let diagnostics = diagnostics.finish();
+        mark_broken(&mut services, &diagnostics);
         Self {
             snapshot: loader.finish(),
             me,

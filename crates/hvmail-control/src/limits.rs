@@ -32,6 +32,12 @@ pub const MAX_SCOPES: usize = 1_000_000;
 /// How many diagnostics the parser reports before it gives up on a tree.
 pub const MAX_DIAGNOSTICS: usize = 100;
 
+/// How many diagnostics about one file are kept; of the others there is one that says their number.
+pub const MAX_DIAGNOSTICS_PER_FILE: usize = 1_000;
+
+/// How many words and operators a file of assignments may hold.
+pub const MAX_ASSIGNMENT_WORDS: usize = 20_000;
+
 /// How many characters of a file's text a message quotes before it is cut short.
 pub const MAX_QUOTED: usize = 64;
 

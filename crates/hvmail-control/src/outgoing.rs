@@ -25,7 +25,7 @@ use thiserror::Error;
 
 use crate::conf::lookup::{Found as FoundDirective, Lookup};
 use crate::conf::tree::Directive;
-use crate::diagnostic::{Diagnostic, Severity, quoted};
+use crate::diagnostic::{Bounded, Diagnostic, Severity, quoted};
 use crate::limits::MAX_TIMEOUT;
 use crate::read::{flag, list};
 use crate::setting::{Found, Gather, Setting};
@@ -106,7 +106,7 @@ pub(crate) fn read(gather: &mut Gather<'_>, lookup: &Lookup) -> Outgoing {
                     .with_help("it is honoured in general, ip_address and domain"),
             );
         }
-        gather.diagnostics.extend(lookup.overridden(name));
+        gather.say_all(lookup.overridden(name), None);
     }
     report_contradictions(gather, lookup);
     let named_addresses_count = named_addresses_count(gather, lookup);
@@ -329,29 +329,33 @@ fn routes(gather: &mut Gather<'_>) -> Routes {
             "a line of smtproutes is no text: which domain it routes is not known".to_owned()
         );
     }
+    let mut said = Bounded::default();
     for entry in entries {
         let Some((domain, target)) = entry.value.split_once(':') else {
-            gather.say(
+            said.push(Severity::Error, || {
                 Diagnostic::error("not-a-route", "this line has no colon, so it routes nothing")
                     .at(entry.span)
-                    .with_help("write domain:host:port"),
-            );
+                    .with_help("write domain:host:port")
+            });
             continue;
         };
         let route = if target.is_empty() { Ok(None) } else { parse_route(target).map(Some) };
         if let Err(message) = &route {
-            gather.say(Diagnostic::error("not-a-route", message.clone()).at(entry.span));
+            said.push(Severity::Error, || {
+                Diagnostic::error("not-a-route", message.clone()).at(entry.span)
+            });
         }
         gather.origins.id(Origin::File(entry.span));
         let before = routes.insert(domain.to_ascii_lowercase(), Spanned::new(route, entry.span));
         if let Some(before) = before {
-            gather.say(
+            said.push(Severity::Warning, || {
                 Diagnostic::warning("replaced", "a later entry for the same domain replaces this")
                     .at(before.span)
-                    .with_related(entry.span, "the one in force"),
-            );
+                    .with_related(entry.span, "the one in force")
+            });
         }
     }
+    gather.say_all(said.finish(), None);
     Ok(routes)
 }
 

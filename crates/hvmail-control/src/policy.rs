@@ -56,11 +56,11 @@ const SHIPPED_DATABYTES: u64 = 1_024_000;
 
 /// Reads the limits of the inbound side.
 pub(crate) fn inbound(gather: &mut Gather<'_>) -> Inbound {
-    let before = gather.diagnostics.len();
+    let before = gather.diagnostics.so_far().len();
     let mut max_message_size = gather
         .one_value("databytes", None, |bytes, file| flag::number(bytes, file, 0..=u64::MAX), 0)
         .map(|octets| Some(octets).filter(|octets| *octets > 0));
-    let said = &mut gather.diagnostics[before..];
+    let said = &mut gather.diagnostics.so_far_mut()[before..];
     if let Some(error) = said.iter_mut().find(|d| d.severity == Severity::Error) {
         error.help = Some(format!(
             "until it is mended, the limit is {SHIPPED_DATABYTES} octets, as shipped"

@@ -8,7 +8,7 @@
 
 use std::collections::HashSet;
 
-use crate::diagnostic::{Diagnostic, Severity};
+use crate::diagnostic::{Bounded, Diagnostic, Severity};
 use crate::read::list;
 use crate::setting::{Found, Gather};
 
@@ -64,18 +64,20 @@ pub(crate) fn read(gather: &mut Gather<'_>) -> Option<Recipients> {
             let (entries, diagnostics) =
                 gather.parse(file, |bytes, file| list::entries(bytes, file, Severity::Warning));
             gather.say_all(diagnostics, None);
+            let mut said = Bounded::default();
             for entry in &entries {
                 if entry.value.contains(['@', ' ', '\t', '*']) {
-                    gather.say(
+                    said.push(Severity::Warning, || {
                         Diagnostic::warning(
                             "entry-without-effect",
                             "no recipient has this domain: an entry is a domain, or `.` and a \
                              domain for every name below it",
                         )
-                        .at(entry.span),
-                    );
+                        .at(entry.span)
+                    });
                 }
             }
+            gather.say_all(said.finish(), None);
             let entries =
                 entries.into_iter().map(|entry| entry.value.to_ascii_lowercase()).collect();
             Some(Recipients { entries })
@@ -124,7 +126,7 @@ mod tests {
         let mut gather = Gather::new(Loader::new(&source));
         let absent = read(&mut gather).unwrap();
         assert!(!absent.accepts(Some("example.com")) && absent.is_empty());
-        assert_eq!(gather.diagnostics[0].code, "no-rcpthosts");
+        assert_eq!(gather.diagnostics.so_far()[0].code, "no-rcpthosts");
     }
 
     #[test]
@@ -132,6 +134,6 @@ mod tests {
         let source = Memory::new().unreadable("rcpthosts");
         let mut gather = Gather::new(Loader::new(&source));
         assert!(read(&mut gather).is_none());
-        assert_eq!(gather.diagnostics[0].code, "unreadable-file");
+        assert_eq!(gather.diagnostics.so_far()[0].code, "unreadable-file");
     }
 }

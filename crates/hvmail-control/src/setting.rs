@@ -5,7 +5,7 @@
 
 use std::path::Path;
 
-use crate::diagnostic::Diagnostic;
+use crate::diagnostic::{Collected, Diagnostic};
 use crate::read::flag::Reading;
 use crate::snapshot::{FileId, Loader, Origin, OriginId, Origins, Spanned};
 
@@ -31,7 +31,7 @@ impl<T> Setting<T> {
 pub(crate) struct Gather<'s> {
     pub(crate) loader: Loader<'s>,
     pub(crate) origins: Origins,
-    pub(crate) diagnostics: Vec<Diagnostic>,
+    pub(crate) diagnostics: Collected,
 }
 
 /// What became of a file that was asked for.
@@ -44,7 +44,7 @@ pub(crate) enum Found {
 
 impl<'s> Gather<'s> {
     pub(crate) fn new(loader: Loader<'s>) -> Self {
-        Self { loader, origins: Origins::default(), diagnostics: Vec::new() }
+        Self { loader, origins: Origins::default(), diagnostics: Collected::default() }
     }
 
     pub(crate) fn say(&mut self, diagnostic: Diagnostic) {
@@ -53,10 +53,12 @@ impl<'s> Gather<'s> {
 
     /// Says what a parser said; inside a file of one service, of that service.
     pub(crate) fn say_all(&mut self, diagnostics: Vec<Diagnostic>, service: Option<&str>) {
-        self.diagnostics.extend(diagnostics.into_iter().map(|diagnostic| match service {
-            Some(name) => diagnostic.for_service(name),
-            None => diagnostic,
-        }));
+        for diagnostic in diagnostics {
+            self.say(match service {
+                Some(name) => diagnostic.for_service(name),
+                None => diagnostic,
+            });
+        }
     }
 
     /// The file at `path`; one that cannot be read is an error, of `service` if one is named.

@@ -258,6 +258,44 @@ fn a_line_of_ten_mebibytes_is_bounded_and_named() {
 }
 
 #[test]
+fn mebibytes_of_small_pieces_are_bounded() {
+    const SIZE: usize = 10 << 20;
+    // These cost a debug build seconds each at the full size.
+    const LESS: usize = 2 << 20;
+    let section = "-----BEGIN X-----\nAAAA\n-----END X-----\n";
+    let assigned = format!("{}export{}\n", "A=1 ".repeat(SIZE / 8), " A".repeat(SIZE / 4));
+    let cases = [
+        ("smtp2", "a;".repeat(SIZE / 2), false),
+        ("smtp2", "PORT=1\n".repeat(SIZE / 7), false),
+        ("smtp2", assigned, false),
+        ("tls.servercert.pem", section.repeat(SIZE / section.len()), true),
+        ("smtp.tcp", "1.2.3.0-255:allow\n".repeat(SIZE / 18), false),
+        ("smtp.tcp", "x\n".repeat(LESS / 2), false),
+        ("smtp.tcp", ":deny\n".repeat(LESS / 6), true),
+        ("rcpthosts", "@\n".repeat(LESS / 2), true),
+        ("smtproutes", "x\n".repeat(LESS / 2), true),
+        ("tls.tlsserverciphers", "\0\n".repeat(LESS / 2), false),
+    ];
+    for (name, content, runs) in cases {
+        let what = format!("{name}: {}", &content[..6]);
+        let source = memory().file("smtp3", "ENABLED=1\nTCPRULES_INHERIT=0\n");
+        let source = source.file("smtp3.tcp", ":allow\n").file(name, content);
+        let started = std::time::Instant::now();
+        let control = Control::load(&source);
+        let took = started.elapsed();
+        println!("{what:?}: {took:?}, {} diagnostics", control.diagnostics.len());
+        assert!(took.as_secs() < 20, "{what:?}: {took:?}");
+        assert!(control.diagnostics.len() < 2_100, "{what:?}: {}", control.diagnostics.len());
+        assert!(said(&control, Severity::Warning).iter().any(|line| line.starts_with(name)));
+        let broken = control.services.iter().any(|service| service.broken);
+        assert_eq!(broken, !runs, "{what:?}");
+        for diagnostic in &control.diagnostics {
+            assert!(diagnostic.message.len() < 500, "{what:?}: {}", diagnostic.code);
+        }
+    }
+}
+
+#[test]
 fn nul_bytes_and_garbage_in_any_file_never_panic() {
     let garbage: Vec<u8> =
         (0..4096_u32).map(|i| (i.wrapping_mul(2_654_435_761) >> 13) as u8).collect();

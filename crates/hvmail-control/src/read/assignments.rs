@@ -11,10 +11,11 @@
 //! it was never written would be worse. A text that cannot be told apart (an open quote, a block
 //! that is never closed, a here-document) is an error, and nothing behind it is read.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 
 use super::shell_words::{Problem, Token, Word, Words, is_name};
-use crate::diagnostic::Diagnostic;
+use crate::diagnostic::{Diagnostic, shown};
+use crate::limits::MAX_ASSIGNMENT_WORDS;
 use crate::snapshot::{FileId, Span, Spanned};
 
 /// What the file says of one variable.
@@ -84,8 +85,20 @@ impl Assignments {
 pub fn parse(bytes: &[u8], file: FileId) -> (Assignments, Vec<Diagnostic>) {
     let mut reader = Reader::default();
     let mut words = Words::new(bytes, file);
+    let mut count = 0usize;
     loop {
-        match words.next() {
+        let next = words.next();
+        let place = match &next {
+            Some(Token::Word(word)) => Some(word.span),
+            Some(Token::Semicolon(span) | Token::Operator(_, span)) => Some(*span),
+            _ => None,
+        };
+        count += usize::from(place.is_some());
+        let next = match place.filter(|_| count > MAX_ASSIGNMENT_WORDS) {
+            Some(span) => Some(Token::Unreadable("too many words in one file", span)),
+            None => next,
+        };
+        match next {
             Some(Token::End) => reader.end_of_statement(),
             Some(Token::Semicolon(span)) => reader.semicolon(span),
             Some(Token::Word(word)) => reader.word(word),
@@ -312,12 +325,10 @@ impl Reader {
         match verb.bare() {
             Some("export") if command.len() > 1 => {
                 let arguments = &command[1..];
-                let exports = |name: &str| {
-                    arguments.iter().any(|word| name_of(word).as_deref() == Some(name))
-                };
+                let exported: HashSet<_> = arguments.iter().filter_map(name_of).collect();
                 for word in &assigned {
                     match word.as_assignment() {
-                        Some((name, ..)) if !exports(name) => {
+                        Some((name, ..)) if !exported.contains(name) => {
                             self.assignments.assign(name, Err(word.span));
                             let what = "an assignment before an export of another name, which \
                                         shells read differently,";
@@ -391,7 +402,10 @@ impl Reader {
     fn not_used(&mut self, span: Span, what: &str, names: &[String]) {
         let subject = match names {
             [] => String::new(),
-            names => format!("; {} cannot be known from it", names.join(", ")),
+            [name] => format!("; {} cannot be known from it", shown(name)),
+            [name, more @ ..] => {
+                format!("; {} and {} more cannot be known from it", shown(name), more.len())
+            }
         };
         self.diagnostics.push(
             Diagnostic::warning(

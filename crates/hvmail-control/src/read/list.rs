@@ -6,7 +6,7 @@
 //! place; how much that weighs depends on what the file is for, so the caller says it.
 
 use super::{lines, unusable_text};
-use crate::diagnostic::{Diagnostic, Severity};
+use crate::diagnostic::{Bounded, Diagnostic, Severity};
 use crate::snapshot::{FileId, Span, Spanned};
 
 /// Reads the entries, in the order of the file. A line that is no text is a diagnostic of severity
@@ -17,7 +17,7 @@ pub fn entries(
     lost: Severity,
 ) -> (Vec<Spanned<String>>, Vec<Diagnostic>) {
     let mut entries = Vec::new();
-    let mut diagnostics = Vec::new();
+    let mut diagnostics = Bounded::default();
     for line in lines(bytes).map(super::RawLine::trim_end) {
         if line.is_empty() || line.bytes.starts_with(b"#") {
             continue;
@@ -27,21 +27,14 @@ pub fn entries(
                 value: String::from_utf8_lossy(line.bytes).into_owned(),
                 span: line.span(file),
             }),
-            Some((start, end, what)) => diagnostics.push(
-                Diagnostic::new(
-                    lost,
-                    "not-text",
-                    format!("this line holds {what} and is not used"),
-                )
-                .at(Span {
-                    file,
-                    start: line.start + start,
-                    end: line.start + end,
-                }),
-            ),
+            Some((start, end, what)) => diagnostics.push(lost, || {
+                let message = format!("this line holds {what} and is not used");
+                let span = Span { file, start: line.start + start, end: line.start + end };
+                Diagnostic::new(lost, "not-text", message).at(span)
+            }),
         }
     }
-    (entries, diagnostics)
+    (entries, diagnostics.finish())
 }
 
 #[cfg(test)]

@@ -20,7 +20,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use super::shell_words::is_name;
 use super::{lines, unusable_text};
-use crate::diagnostic::{Diagnostic, quoted};
+use crate::diagnostic::{Bounded, Diagnostic, Severity, quoted};
 use crate::limits::MAX_ACCESS_ADDRESSES;
 use crate::snapshot::{FileId, Span, Spanned};
 
@@ -127,7 +127,7 @@ impl Ipv6Prefix {
 /// Reads the rules of a file.
 pub fn parse(bytes: &[u8], file: FileId) -> (Rules, Vec<Diagnostic>) {
     let mut rules = Rules::default();
-    let mut diagnostics = Vec::new();
+    let mut diagnostics = Bounded::default();
     let mut addresses = 0usize;
     for line in lines(bytes) {
         if line.is_empty() || line.bytes.starts_with(b"#") {
@@ -140,34 +140,31 @@ pub fn parse(bytes: &[u8], file: FileId) -> (Rules, Vec<Diagnostic>) {
         let text = match std::str::from_utf8(line.bytes) {
             Ok(text) if unusable_text(line.bytes).is_none() => text,
             _ => {
-                diagnostics.push(bad_rule("this line is no text", line.span(file)));
+                diagnostics
+                    .push(Severity::Error, || bad_rule("this line is no text", line.span(file)));
                 continue;
             }
         };
         let rule = match rule(text, line.start, file) {
             Ok(rule) => rule,
             Err(diagnostic) => {
-                diagnostics.push(*diagnostic);
+                diagnostics.push(Severity::Error, || *diagnostic);
                 continue;
             }
         };
         addresses += index(&mut rules, &rule, &mut diagnostics);
         rules.rules.push(rule);
         if addresses > MAX_ACCESS_ADDRESSES {
-            diagnostics.push(
-                Diagnostic::error(
-                    "too-many-access-rules",
-                    format!(
-                        "the rules stand for more than {MAX_ACCESS_ADDRESSES} addresses: nothing \
-                         from here to the end of the file is read"
-                    ),
-                )
-                .at(line.span(file)),
+            let message = format!(
+                "the rules stand for more than {MAX_ACCESS_ADDRESSES} addresses: nothing from \
+                 here to the end of the file is read"
             );
-            break;
+            let mut said = diagnostics.finish();
+            said.push(Diagnostic::error("too-many-access-rules", message).at(line.span(file)));
+            return (rules, said);
         }
     }
-    (rules, diagnostics)
+    (rules, diagnostics.finish())
 }
 
 fn bad_rule(message: &str, span: Span) -> Diagnostic {
@@ -240,7 +237,7 @@ fn ipv6_rule(text: &str) -> Option<(&str, &str)> {
 
 /// Enters a rule under every address that its own stands for, and says how many those are, at
 /// least one.
-fn index(rules: &mut Rules, rule: &Rule, diagnostics: &mut Vec<Diagnostic>) -> usize {
+fn index(rules: &mut Rules, rule: &Rule, diagnostics: &mut Bounded) -> usize {
     let address = &rule.address;
     let number = rules.rules.len();
     let warn = |message: String| {
@@ -248,12 +245,12 @@ fn index(rules: &mut Rules, rule: &Rule, diagnostics: &mut Vec<Diagnostic>) -> u
     };
     if address.value.contains('@') {
         let message = "a rule for `user@address` would need the ident protocol and is not honoured";
-        diagnostics.push(warn(message.to_owned()));
+        diagnostics.push(Severity::Warning, || warn(message.to_owned()));
         return 1;
     }
     if address.value.starts_with('=') {
         let outcome = if rule.allow { "" } else { ": the client is not refused" };
-        diagnostics.push(warn(format!(
+        diagnostics.push(Severity::Warning, || warn(format!(
             "a rule for a host name would need the client's name from DNS and is not honoured{outcome}"
         )));
         return 1;
@@ -275,16 +272,17 @@ fn index(rules: &mut Rules, rule: &Rule, diagnostics: &mut Vec<Diagnostic>) -> u
     } else if let Some(Ipv6Prefix { bits, length }) = ipv6 {
         count(*rules.ipv6.entry(length).or_default().entry(bits).or_insert(number));
     } else {
-        let message = format!("no client ever has the address {}", quoted(&address.value));
-        let help = "write a whole address, an IPv4 prefix that ends with a dot, or nothing";
-        diagnostics.push(warn(message).with_help(help));
+        diagnostics.push(Severity::Warning, || {
+            warn(format!("no client ever has the address {}", quoted(&address.value)))
+                .with_help("write a whole address, an IPv4 prefix that ends with a dot, or nothing")
+        });
         return 1;
     }
     if covered > 0 {
         let extent = if covered == total { "this rule" } else { "a part of this rule" };
-        diagnostics.push(warn(format!(
-            "{extent} has no effect: a rule for the same address stands before it"
-        )));
+        diagnostics.push(Severity::Warning, || {
+            warn(format!("{extent} has no effect: a rule for the same address stands before it"))
+        });
     }
     total
 }
@@ -338,7 +336,6 @@ fn canonical(text: &str) -> Option<u8> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::diagnostic::Severity;
     use proptest::prelude::*;
 
     const FILE: FileId = FileId(2);
