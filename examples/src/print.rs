@@ -34,7 +34,7 @@ pub fn certificate(control: &Control) {
 
 /// Prints what a TLS library could not honour, each with the place the setting came from.
 pub fn unhonoured(control: &Control, whose: &str, settings: &[Unhonoured]) {
-    for Unhonoured { origin, setting, reason } in settings {
+    for Unhonoured { origin, setting, reason, .. } in settings {
         let place = origin.and_then(|origin| place(control, origin));
         let place = place.unwrap_or_else(|| whose.to_owned());
         line(format_args!("{place}: warning[not-honoured]: {whose}: {setting}: {reason}"));

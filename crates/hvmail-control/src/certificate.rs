@@ -328,6 +328,7 @@ impl Material {
                     "DH parameters are not used: both TLS libraries choose their own"
                 }
                 UnusedReason::OtherKind(_) => "this is neither a certificate nor a private key",
+                _ => "this section is not used",
             };
             if let Some(place) = self.places.get(unused.section) {
                 gather.say(Diagnostic::note("unused-section", what).at(*place));

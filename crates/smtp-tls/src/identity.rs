@@ -18,6 +18,7 @@ use crate::{
 
 /// Why sections do not make an identity.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
+#[non_exhaustive]
 pub enum MaterialError {
     /// There is no certificate.
     #[error("no certificate")]
@@ -69,6 +70,7 @@ impl MaterialError {
 
 /// Why a section took no part in an identity.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum UnusedReason {
     /// A certificate that is not above the leaf.
     UnrelatedCertificate,

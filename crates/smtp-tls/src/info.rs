@@ -4,6 +4,7 @@ use crate::{Backend, Version};
 
 /// The facts of an established TLS session.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct TlsInfo {
     /// The library that carries the session.
     pub backend: Backend,

@@ -25,6 +25,7 @@ pub struct PemSection {
 
 /// What a PEM section is, by its label.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum PemKind {
     /// An X.509 certificate.
     Certificate,
@@ -42,6 +43,7 @@ pub enum PemKind {
 
 /// Why a text is not PEM.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
+#[non_exhaustive]
 pub enum PemError {
     /// The text ends inside a section.
     #[error("line {line}: {label:?} has no END line")]

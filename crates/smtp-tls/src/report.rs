@@ -4,6 +4,7 @@ use crate::OriginId;
 
 /// A setting of the policy that the chosen backend does not, or not wholly, apply.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Unhonoured {
     /// Where the setting came from, if the policy knew.
     pub origin: Option<OriginId>,
