@@ -3,7 +3,12 @@
 //! Nothing is verified here: signatures, chains and names are the backends' work. What is read
 //! serves to order a chain, to find the key's certificate and to write diagnostics.
 
-use std::{fmt, net::IpAddr, sync::Arc};
+use std::{
+    fmt,
+    hash::{Hash, Hasher},
+    net::IpAddr,
+    sync::Arc,
+};
 
 use thiserror::Error;
 use x509_cert::{
@@ -15,9 +20,16 @@ use x509_cert::{
 
 use crate::pem;
 
-/// An X.509 certificate in DER. Cheap to clone.
-#[derive(Clone, PartialEq, Eq, Hash)]
+/// An X.509 certificate in DER. Cheap to clone, and to hash.
+#[derive(Clone, PartialEq, Eq)]
 pub struct Certificate(Arc<[u8]>);
+
+/// The last octets are of the signature: they differ where certificates do.
+impl Hash for Certificate {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.0.last_chunk::<32>().map_or(&self.0[..], |end| end).hash(state);
+    }
+}
 
 impl Certificate {
     /// Takes the bytes as they are.
@@ -70,6 +82,7 @@ impl fmt::Debug for Certificate {
 
 /// What a certificate says of itself, unverified.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct CertificateDescription {
     /// The subject's distinguished name (RFC 4514).
     pub subject: String,

@@ -6,6 +6,8 @@
 //! What is not here: an attack seen on the wire (bytes behind the server's 220, say) is the session's
 //! to end; it never asks for a fallback then.
 
+use std::hash::{Hash, Hasher};
+
 use thiserror::Error;
 
 use crate::{Certificate, HandshakeError, Level, OriginId, Version};
@@ -32,8 +34,13 @@ pub enum Roots {
 
 /// What an outgoing connection needs of TLS.
 ///
-/// Plain data. Recipients whose policies differ never share a connection.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+/// Plain data. Recipients whose policies differ never share a connection. Two policies are equal when
+/// they ask for the same TLS: which rule asked for it ([`origin`](Self::origin)) takes no part in
+/// equality.
+///
+/// New settings may come: make a policy by one of the constructors, and change it field by field or by
+/// `..` update.
+#[derive(Clone, Debug)]
 pub struct ClientPolicy {
     /// How much TLS is needed.
     pub level: Level,
@@ -51,6 +58,25 @@ pub struct ClientPolicy {
     pub versions: (Version, Version),
     /// The rule that decided the level.
     pub origin: Option<OriginId>,
+}
+
+impl PartialEq for ClientPolicy {
+    fn eq(&self, other: &Self) -> bool {
+        let Self { level, implicit, fallback, server_name, roots, versions, origin: _ } = self;
+        (level, implicit, fallback, versions)
+            == (&other.level, &other.implicit, &other.fallback, &other.versions)
+            && *server_name == other.server_name
+            && *roots == other.roots
+    }
+}
+
+impl Eq for ClientPolicy {}
+
+impl Hash for ClientPolicy {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        let Self { level, implicit, fallback, server_name, roots, versions, origin: _ } = self;
+        (level, implicit, fallback, server_name, roots, versions).hash(state);
+    }
 }
 
 impl ClientPolicy {
@@ -197,6 +223,8 @@ pub enum TlsRefusal {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::HashSet;
+
     use super::*;
     use crate::Fault;
 
@@ -303,6 +331,27 @@ mod tests {
             seen += 1;
         }
         assert_eq!(seen, 12);
+    }
+
+    #[test]
+    fn policies_are_equal_when_they_ask_for_the_same() {
+        let certificate = |octet| Certificate::from_der(vec![octet; 40]);
+        let of = |origin| ClientPolicy {
+            origin: Some(OriginId(origin)),
+            ..ClientPolicy::verified(Roots::Pem(vec![certificate(1)]))
+        };
+        let policies: HashSet<_> = (0..5000).map(of).collect();
+        assert_eq!(policies.len(), 1);
+        let plain = ClientPolicy::required;
+        let mut different: HashSet<_> = every_policy().collect();
+        let count = different.len();
+        different.extend([
+            of(1),
+            ClientPolicy { roots: Roots::Pem(vec![certificate(2)]), ..of(1) },
+            ClientPolicy { server_name: Some("mx.example".into()), ..plain() },
+            ClientPolicy { versions: (Version::Tls13, Version::Tls13), ..plain() },
+        ]);
+        assert_eq!(different.len(), count + 4);
     }
 
     #[test]

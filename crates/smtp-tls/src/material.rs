@@ -1,6 +1,9 @@
 //! Private keys and server identities.
 
-use std::fmt;
+use std::{
+    fmt,
+    hash::{Hash, Hasher},
+};
 
 use zeroize::Zeroize;
 
@@ -64,12 +67,29 @@ impl Drop for PrivateKey {
 ///
 /// The chain is never empty. Whether the key belongs to the leaf is known only as far as it could be
 /// told without a TLS library; a backend checks it again.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+///
+/// Identities of the same certificates and key are equal wherever they came from.
+#[derive(Clone, Debug)]
 pub struct Identity {
-    leaf: Certificate,
     chain: Vec<Certificate>,
     key: PrivateKey,
     origin: Option<OriginId>,
+}
+
+impl PartialEq for Identity {
+    fn eq(&self, other: &Self) -> bool {
+        let Self { chain, key, origin: _ } = self;
+        *chain == other.chain && *key == other.key
+    }
+}
+
+impl Eq for Identity {}
+
+/// By the leaf alone: a policy is looked up for each connection.
+impl Hash for Identity {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.leaf().hash(state);
+    }
 }
 
 impl Identity {
@@ -78,8 +98,8 @@ impl Identity {
     #[must_use]
     pub fn new(leaf: Certificate, issuers: Vec<Certificate>, key: PrivateKey) -> Self {
         let mut chain = issuers;
-        chain.insert(0, leaf.clone());
-        Self { leaf, chain, key, origin: None }
+        chain.insert(0, leaf);
+        Self { chain, key, origin: None }
     }
 
     /// The same identity, with where it came from.
@@ -90,8 +110,8 @@ impl Identity {
 
     /// The certificate that is presented.
     #[must_use]
-    pub const fn leaf(&self) -> &Certificate {
-        &self.leaf
+    pub fn leaf(&self) -> &Certificate {
+        self.chain.first().expect("every constructor puts the leaf in")
     }
 
     /// What is sent: the leaf, then its issuers. Never empty.

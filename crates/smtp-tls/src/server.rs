@@ -1,11 +1,16 @@
 //! The TLS policy of a listener, as plain data.
 
-use std::{hash::Hash, sync::Arc};
+use std::{
+    hash::{Hash, Hasher},
+    sync::Arc,
+};
 
 use crate::{Identity, OriginId, Version};
 
 /// An OpenSSL cipher string as somebody wrote it. It governs TLS 1.2 and older only, as in OpenSSL.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+///
+/// Equal strings are equal wherever they were written.
+#[derive(Clone, Debug)]
 pub struct CipherString {
     /// The string, unread.
     pub text: String,
@@ -13,7 +18,26 @@ pub struct CipherString {
     pub origin: Option<OriginId>,
 }
 
+impl PartialEq for CipherString {
+    fn eq(&self, other: &Self) -> bool {
+        let Self { text, origin: _ } = self;
+        *text == other.text
+    }
+}
+
+impl Eq for CipherString {}
+
+impl Hash for CipherString {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.text.hash(state);
+    }
+}
+
 /// What a server offers under TLS.
+///
+/// Two policies are equal when they offer the same, wherever they were written: no
+/// [`OriginId`](crate::OriginId) takes part in equality. New settings may come: make a policy by
+/// [`new`](Self::new), and change it field by field or by `..` update.
 ///
 /// Plain data: equal policies may share one [`Acceptor`](crate#backends). Nothing here is checked until
 /// a backend takes it.
@@ -39,5 +63,50 @@ impl ServerPolicy {
             ciphers: None,
             resumption: true,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{collections::HashSet, sync::Arc};
+
+    use super::*;
+    use crate::{Certificate, KeyKind, PrivateKey};
+
+    fn identity(leaf: u8, issuer: u8, key: u8) -> Identity {
+        Identity::new(
+            Certificate::from_der(vec![leaf; 40]),
+            vec![Certificate::from_der(vec![issuer; 40])],
+            PrivateKey::from_der(KeyKind::Pkcs8, vec![key; 40]),
+        )
+    }
+
+    #[test]
+    fn what_was_written_in_many_places_is_one_policy() {
+        let policy = |n: u32| ServerPolicy {
+            ciphers: Some(CipherString { text: "HIGH".into(), origin: Some(OriginId(n)) }),
+            ..ServerPolicy::new(Arc::new(identity(1, 2, 3).with_origin(OriginId(n))))
+        };
+        let policies: HashSet<_> = (0..5000).map(policy).collect();
+        assert_eq!(policies.len(), 1);
+    }
+
+    #[test]
+    fn whatever_is_offered_tells_policies_apart() {
+        let new = |identity| ServerPolicy::new(Arc::new(identity));
+        let ciphers = |text: &str| Some(CipherString { text: text.into(), origin: None });
+        let plain = || new(identity(1, 2, 3));
+        let policies = [
+            plain(),
+            new(identity(9, 2, 3)),
+            new(identity(1, 9, 3)),
+            new(identity(1, 2, 9)),
+            ServerPolicy { ciphers: ciphers("HIGH"), ..plain() },
+            ServerPolicy { ciphers: ciphers("LOW"), ..plain() },
+            ServerPolicy { resumption: false, ..plain() },
+            ServerPolicy { versions: (Version::Tls13, Version::Tls13), ..plain() },
+        ];
+        let count = policies.len();
+        assert_eq!(policies.into_iter().collect::<HashSet<_>>().len(), count);
     }
 }
