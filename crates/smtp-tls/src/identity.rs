@@ -5,6 +5,11 @@
 //! others), and above it each certificate whose subject is the issuer of the one before. What is
 //! left over is named, not used. Signatures are not checked.
 
+use std::{
+    cell::OnceCell,
+    collections::{HashMap, HashSet},
+};
+
 use thiserror::Error;
 use x509_cert::der::{
     Decode, Reader, SliceReader, Tagged,
@@ -16,10 +21,20 @@ use crate::{
     certificate::{Fields, enter, key_identifiers, public_key_parts},
 };
 
+/// The most sections that an identity is looked for in. A server's file holds a handful; with every
+/// authority of a system's store appended, some hundreds.
+const SECTIONS: usize = 1024;
+
 /// Why sections do not make an identity.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum MaterialError {
+    /// There are more sections than an identity is looked for in.
+    #[error("more than {SECTIONS} sections")]
+    TooManySections {
+        /// The first one too many.
+        section: usize,
+    },
     /// There is no certificate.
     #[error("no certificate")]
     NoCertificate,
@@ -60,7 +75,8 @@ impl MaterialError {
     pub const fn section(&self) -> Option<usize> {
         match self {
             Self::NoCertificate | Self::NoPrivateKey => None,
-            Self::EncryptedPrivateKey { section }
+            Self::TooManySections { section }
+            | Self::EncryptedPrivateKey { section }
             | Self::SeveralPrivateKeys { section }
             | Self::Malformed { section, .. }
             | Self::KeyMismatch { section } => Some(*section),
@@ -103,6 +119,14 @@ struct Candidate {
     certificate: Certificate,
     issuer: Vec<u8>,
     subject: Vec<u8>,
+    identifiers: OnceCell<(Option<Vec<u8>>, Option<Vec<u8>>)>,
+}
+
+impl Candidate {
+    /// The key identifiers: (subject's, authority's). Read once, and only where two share a name.
+    fn identifiers(&self) -> &(Option<Vec<u8>>, Option<Vec<u8>>) {
+        self.identifiers.get_or_init(|| key_identifiers(self.certificate.der()))
+    }
 }
 
 impl Identity {
@@ -110,8 +134,8 @@ impl Identity {
     ///
     /// # Errors
     ///
-    /// [`MaterialError`] if there is no certificate, not exactly one usable private key, or the
-    /// key belongs to none of the certificates.
+    /// [`MaterialError`] if there is no certificate, not exactly one usable private key, the key
+    /// belongs to none of the certificates, or there are more than 1024 sections.
     pub fn from_pem_sections(sections: &[PemSection]) -> Result<Self, MaterialError> {
         Self::assemble(sections).map(|assembly| assembly.identity)
     }
@@ -122,14 +146,18 @@ impl Identity {
     ///
     /// As [`from_pem_sections`](Self::from_pem_sections).
     pub fn assemble(sections: &[PemSection]) -> Result<Assembly, MaterialError> {
+        if sections.len() > SECTIONS {
+            return Err(MaterialError::TooManySections { section: SECTIONS });
+        }
         let mut unused = Vec::new();
+        let mut known: HashSet<&[u8]> = HashSet::new();
         let mut certificates: Vec<Candidate> = Vec::new();
         let mut keys: Vec<(usize, KeyKind)> = Vec::new();
         let mut encrypted = None;
         for (section, pem) in sections.iter().enumerate() {
             match pem.kind() {
                 PemKind::Certificate => {
-                    if certificates.iter().any(|c| c.certificate.der() == pem.der) {
+                    if !known.insert(&pem.der) {
                         unused.push(Unused { section, reason: UnusedReason::Duplicate });
                         continue;
                     }
@@ -140,10 +168,11 @@ impl Identity {
                         certificate: Certificate::from_der(pem.der.clone()),
                         issuer: fields.issuer.to_vec(),
                         subject: fields.subject.to_vec(),
+                        identifiers: OnceCell::new(),
                     });
                 }
                 PemKind::PrivateKey(kind) => {
-                    if keys.iter().any(|&(known, _)| sections[known].der == pem.der) {
+                    if !known.insert(&pem.der) {
                         unused.push(Unused { section, reason: UnusedReason::Duplicate });
                     } else {
                         keys.push((section, kind));
@@ -171,7 +200,7 @@ impl Identity {
         let leaf = find_leaf(&key, &certificates)
             .ok_or(MaterialError::KeyMismatch { section: key_section })?;
         let leaf = certificates.remove(leaf);
-        let (issuers, unrelated) = order(&leaf, certificates);
+        let (issuers, unrelated) = order(&leaf, &certificates);
         unused.extend(
             unrelated
                 .into_iter()
@@ -189,10 +218,14 @@ fn find_leaf(key: &PrivateKey, certificates: &[Candidate]) -> Option<usize> {
         return Some(sure);
     }
     let possible = |index: usize| matches[index].is_none();
+    let mut issued: HashMap<&[u8], usize> = HashMap::new();
+    for candidate in certificates {
+        *issued.entry(&candidate.issuer).or_default() += 1;
+    }
     let issues_another = |index: usize| {
-        certificates.iter().enumerate().any(|(other, candidate)| {
-            other != index && candidate.issuer == certificates[index].subject
-        })
+        let Candidate { issuer, subject, .. } = &certificates[index];
+        let by_itself = usize::from(issuer == subject);
+        issued.get(subject.as_slice()).is_some_and(|&count| count > by_itself)
     };
     (0..certificates.len())
         .find(|&i| possible(i) && !issues_another(i))
@@ -200,30 +233,31 @@ fn find_leaf(key: &PrivateKey, certificates: &[Candidate]) -> Option<usize> {
 }
 
 /// The certificates above the leaf in order, and the sections of the others.
-fn order(leaf: &Candidate, mut rest: Vec<Candidate>) -> (Vec<Certificate>, Vec<usize>) {
+fn order(leaf: &Candidate, rest: &[Candidate]) -> (Vec<Certificate>, Vec<usize>) {
+    let mut by_subject: HashMap<&[u8], Vec<&Candidate>> = HashMap::new();
+    for candidate in rest {
+        by_subject.entry(&candidate.subject).or_default().push(candidate);
+    }
+    let mut used = HashSet::new();
     let mut chain = Vec::new();
-    let mut issuer = leaf.issuer.clone();
-    let mut top = leaf.certificate.clone();
-    let mut done = leaf.issuer == leaf.subject;
-    while !done {
-        let wanted = key_identifiers(top.der()).1;
-        let named = |c: &Candidate| c.subject == issuer;
-        let identified =
-            |c: &Candidate| wanted.is_some() && key_identifiers(c.certificate.der()).0 == wanted;
-        let Some(index) = rest
-            .iter()
-            .position(|c| named(c) && identified(c))
-            .or_else(|| rest.iter().position(named))
+    let mut top = leaf;
+    while top.issuer != top.subject {
+        let Some(named) = by_subject.get_mut(top.issuer.as_slice()).filter(|c| !c.is_empty())
         else {
             break;
         };
-        let next = rest.remove(index);
-        done = next.issuer == next.subject;
-        issuer = next.issuer;
-        top = next.certificate.clone();
-        chain.push(next.certificate);
+        let identified = match &named[..] {
+            [_] => None,
+            several => top.identifiers().1.as_ref().and_then(|wanted| {
+                several.iter().position(|c| c.identifiers().0.as_ref() == Some(wanted))
+            }),
+        };
+        top = named.remove(identified.unwrap_or(0));
+        used.insert(top.section);
+        chain.push(top.certificate.clone());
     }
-    (chain, rest.into_iter().map(|c| c.section).collect())
+    let left = rest.iter().map(|c| c.section).filter(|section| !used.contains(section));
+    (chain, left.collect())
 }
 
 const RSA_ENCRYPTION: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.1.1");

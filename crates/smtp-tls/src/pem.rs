@@ -20,6 +20,8 @@ pub struct PemSection {
     pub der: Vec<u8>,
     /// The line of BEGIN, counted from 1.
     pub line: u32,
+    /// Where the line of BEGIN starts in the text, in octets.
+    pub offset: usize,
     encrypted: bool,
 }
 
@@ -155,15 +157,20 @@ pub fn pem_sections(bytes: &[u8]) -> Result<Vec<PemSection>, PemError> {
     struct Open {
         label: String,
         line: u32,
+        offset: usize,
         base64: Vec<u8>,
         headers: bool,
         encrypted: bool,
     }
     let mut sections = Vec::new();
     let mut open: Option<Open> = None;
+    let whole = bytes.len();
     let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
+    let mut next = whole - bytes.len();
     for (index, text) in bytes.split(|&b| b == b'\n').enumerate() {
         let line = u32::try_from(index + 1).unwrap_or(u32::MAX);
+        let offset = next;
+        next += text.len() + 1;
         let text = text.trim_ascii();
         let begin = boundary(text, b"-----BEGIN ");
         let end = boundary(text, b"-----END ");
@@ -173,6 +180,7 @@ pub fn pem_sections(bytes: &[u8]) -> Result<Vec<PemSection>, PemError> {
                     open = Some(Open {
                         label,
                         line,
+                        offset,
                         base64: Vec::new(),
                         headers: false,
                         encrypted: false,
@@ -186,7 +194,7 @@ pub fn pem_sections(bytes: &[u8]) -> Result<Vec<PemSection>, PemError> {
                     return Err(PemError::WrongEnd { line, label: section.label.clone() });
                 }
                 if end.is_some() {
-                    let Open { label, line, mut base64, encrypted, .. } =
+                    let Open { label, line, offset, mut base64, encrypted, .. } =
                         open.take().expect("matched as open above");
                     let der = decode(&base64);
                     base64.zeroize();
@@ -194,7 +202,7 @@ pub fn pem_sections(bytes: &[u8]) -> Result<Vec<PemSection>, PemError> {
                     if der.is_empty() {
                         return Err(PemError::Empty { line, label });
                     }
-                    sections.push(PemSection { label, der, line, encrypted });
+                    sections.push(PemSection { label, der, line, offset, encrypted });
                 } else if section.base64.is_empty() && text.contains(&b':') {
                     section.headers = true;
                     section.encrypted |= text.starts_with(b"Proc-Type:")
@@ -331,6 +339,14 @@ mod tests {
         let sections = pem_sections(text.as_bytes()).unwrap();
         let lines: Vec<_> = sections.iter().map(|s| s.line).collect();
         assert_eq!(lines, [3, 10]);
+        for text in [text.clone(), format!("\u{feff}{text}")] {
+            for section in pem_sections(text.as_bytes()).unwrap() {
+                let from = &text[section.offset..];
+                assert!(from.trim_start_matches('\u{feff}').starts_with("-----BEGIN "), "{from}");
+                let before = &text[..section.offset];
+                assert_eq!(before.matches('\n').count() + 1, section.line as usize);
+            }
+        }
         assert_eq!(pem_sections(b""), Ok(vec![]));
         assert_eq!(pem_sections(b"no section\n"), Ok(vec![]));
     }

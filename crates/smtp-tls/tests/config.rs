@@ -158,6 +158,21 @@ mod openssl {
         assert!(unhonoured.iter().all(|u| u.origin == Some(WHERE)));
     }
 
+    #[test]
+    fn a_long_string_of_words_is_judged_and_a_longer_one_refused() {
+        let words: String = (0..4000).map(|n| format!("x{n:x}:")).collect();
+        let mut text = "HIGH:".to_owned() + &words;
+        text.truncate(16 * 1024);
+        let started = std::time::Instant::now();
+        let unhonoured = with_ciphers(Backend::OpenSsl, &text).unwrap();
+        assert!(unhonoured.len() > 3000, "{}", unhonoured.len());
+        assert!(started.elapsed().as_secs() < 20, "{:?}", started.elapsed());
+        let error = with_ciphers(Backend::OpenSsl, &(text + ":")).unwrap_err();
+        assert!(error.to_string().len() < 200, "{error}");
+        assert_eq!(error.origin(), Some(WHERE));
+        with_ciphers(Backend::OpenSsl, &"HIGH:".repeat(4 << 20)).unwrap_err();
+    }
+
     #[tokio::test]
     async fn the_cipher_string_decides_and_the_server_prefers() {
         let leaf = leaf(&root());

@@ -138,6 +138,25 @@ fn what_is_missing_or_does_not_fit_is_an_error() {
 }
 
 #[test]
+fn a_file_of_many_sections_takes_no_time_and_too_many_are_an_error() {
+    let root = Authority::root("Root");
+    let leaf = root.issue(&["mx.example"]);
+    // As many as are taken, each of the same name, so that key identifiers must tell them apart.
+    let others: String = (0..40).map(|_| Authority::root("Root").certificate()).collect();
+    let text = others + &root.certificate() + &leaf.key + &leaf.certificate;
+    let made = assemble(&text).unwrap();
+    assert!(same(&chain(&made.identity), &[leaf.certificate.clone(), root.certificate()]));
+    assert_eq!(made.unused.len(), 40);
+
+    let parameters = "-----BEGIN DH PARAMETERS-----\nMAYCAQACAQI=\n-----END DH PARAMETERS-----\n";
+    let most = parameters.repeat(1022) + &leaf.key + &leaf.certificate;
+    assert_eq!(assemble(&most).unwrap().unused.len(), 1022);
+    let error = assemble(&(most + parameters)).unwrap_err();
+    assert_eq!(error, MaterialError::TooManySections { section: 1024 });
+    assert_eq!(error.section(), Some(1024));
+}
+
+#[test]
 fn a_self_signed_certificate_is_a_chain_of_one() {
     let leaf = self_signed(&["mx.example"]);
     let made = assemble(&(leaf.key.clone() + &leaf.certificate)).unwrap();

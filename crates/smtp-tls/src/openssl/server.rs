@@ -1,6 +1,6 @@
 //! A server policy as an OpenSSL context.
 
-use std::pin::Pin;
+use std::{collections::HashSet, pin::Pin};
 
 use openssl::{
     error::ErrorStack,
@@ -18,6 +18,9 @@ use crate::{
     CipherString, ConfigError, HandshakeError, Identity, ServerPolicy, Stream, TlsInfo, Unhonoured,
     Version, guard::Guard, host::received_name, stream::Session,
 };
+
+/// The longest cipher string taken, in octets. OpenSSL's own longest default is a few hundred.
+const CIPHER_STRING: usize = 16 * 1024;
 
 /// Sessions kept for TLS 1.2 clients that know no tickets; all others keep theirs themselves.
 const SESSIONS: i32 = 1024;
@@ -94,6 +97,13 @@ fn apply_ciphers(
         text: ciphers.text.clone(),
         reason: error::line(e),
     };
+    if ciphers.text.len() > CIPHER_STRING {
+        return Err(ConfigError::Ciphers {
+            origin: ciphers.origin,
+            text: ciphers.text.chars().take(64).collect::<String>() + "...",
+            reason: format!("it is longer than {CIPHER_STRING} octets"),
+        });
+    }
     if ciphers.text.contains('\0') {
         return Err(ConfigError::Ciphers {
             origin: ciphers.origin,
@@ -109,11 +119,12 @@ fn apply_ciphers(
         report("the cipher string governs TLS 1.2, which this policy does not offer".to_owned());
     }
     // OpenSSL drops the parts of a string that it does not know as long as one part is left.
+    let mut alone = SslContextBuilder::new(SslMethod::tls_server()).map_err(|e| refused(&e))?;
+    let mut seen = HashSet::new();
     for part in ciphers.text.split([':', ',', ' ', ';']) {
-        if part.is_empty() || part.starts_with(['!', '-', '+', '@']) {
+        if part.is_empty() || part.starts_with(['!', '-', '+', '@']) || !seen.insert(part) {
             continue;
         }
-        let mut alone = SslContextBuilder::new(SslMethod::tls_server()).map_err(|e| refused(&e))?;
         if alone.set_cipher_list(part).is_err() {
             report(format!("{part:?} names no cipher of TLS 1.2 that this OpenSSL has"));
         }
