@@ -268,18 +268,16 @@ impl Connection {
         if !self.link.is_settled() {
             return fail(self, Reason::Session(injected()));
         }
+        // The client speaks first in TLS: what is here behind the 220 was put here for the client to
+        // take as the beginning of the handshake, or as replies behind it. Before implicit TLS
+        // nothing was said that it could stand behind: that server just speaks no TLS.
+        if !self.policy.implicit && self.link.transport.has_octets() {
+            return fail(self, Reason::Session(injected()));
+        }
         let Some(connector) = connector else {
             let refusal = TlsRefusal::HandshakeFailed;
             return fail(self, Reason::Tls { refusal, reply: None });
         };
-        // The client speaks first in TLS: what is here behind the 220 was put here for the client to
-        // take as the beginning of the handshake, or as replies behind it. Before implicit TLS
-        // nothing was said that it could stand behind: that server just speaks no TLS.
-        if !self.policy.implicit
-            && poll_fn(|cx| Poll::Ready(self.link.transport.has_octets(cx))).await
-        {
-            return fail(self, Reason::Session(injected()));
-        }
         let time = self.link.timeouts.handshake;
         let handshake = timeout(time, self.link.transport.secure(connector, host)).await;
         match handshake.unwrap_or_else(|_| Err(HandshakeError::Io(io::ErrorKind::TimedOut.into())))

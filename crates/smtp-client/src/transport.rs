@@ -6,11 +6,13 @@
 
 use std::collections::HashMap;
 use std::io;
+use std::mem::MaybeUninit;
 use std::pin::Pin;
 use std::sync::{Mutex, PoisonError};
 use std::task::{Context, Poll};
 
 use smtp_tls::{Backend, ClientPolicy, ConfigError, Connector, HandshakeError, Stream, TlsInfo};
+use socket2::SockRef;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 
@@ -67,13 +69,15 @@ impl Transport {
     }
 
     /// Whether the peer has already sent something on a connection in clear.
-    pub(crate) fn has_octets(&self, cx: &mut Context<'_>) -> bool {
-        let mut octet = [0];
+    ///
+    /// The socket itself is asked: the runtime would say no without asking it, as it was read to
+    /// its end just before.
+    pub(crate) fn has_octets(&self) -> bool {
+        let mut octet = [MaybeUninit::uninit()];
         match self {
-            Self::Clear(stream) => matches!(
-                stream.poll_peek(cx, &mut ReadBuf::new(&mut octet)),
-                Poll::Ready(Ok(octets)) if octets > 0
-            ),
+            Self::Clear(stream) => {
+                matches!(SockRef::from(stream).peek(&mut octet), Ok(octets) if octets > 0)
+            }
             Self::Tls(_) | Self::Gone => false,
         }
     }

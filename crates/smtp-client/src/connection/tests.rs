@@ -100,7 +100,7 @@ async fn what_a_slow_server_has_not_read_is_not_piled_up() {
         far.write_all(b"220 mx\r\n").unwrap();
         let mut octets = [0; 4096];
         for reply in ["250 mx\r\n", "250 a\r\n", "250 b\r\n", "354 go\r\n"] {
-            far.read(&mut octets).unwrap();
+            assert!(far.read(&mut octets).unwrap() > 0);
             far.write_all(reply.as_bytes()).unwrap();
         }
         let mut last = Vec::new();
@@ -120,4 +120,28 @@ async fn what_a_slow_server_has_not_read_is_not_piled_up() {
     // A Vec never shrinks by itself: what it has room for is the most that waited in it.
     let peak = connection.link.pending.capacity();
     assert!(peak <= 4 * HIGH_WATER, "{peak} octets waited");
+}
+
+#[tokio::test]
+async fn octets_behind_a_220_that_was_read_are_seen_though_the_runtime_knows_of_none() {
+    let (near, mut far) = narrow().await;
+    let server = lock_step(
+        far.try_clone().unwrap(),
+        &["220 mx\r\n", "250-mx\r\n250 STARTTLS\r\n", "220 go\r\n"],
+    );
+    let mut connection = Connection::new(near, &config(), ClientPolicy::required());
+    assert!(matches!(connection.advance().await, Stop::StartTls));
+    assert!(!connection.link.transport.has_octets());
+    far.write_all(b"2").unwrap();
+    // The runtime is kept from looking at the socket, which may take its time on a busy machine.
+    let deadline = Instant::now() + Duration::from_secs(10);
+    while !connection.link.transport.has_octets() {
+        assert!(Instant::now() < deadline, "the octet is not seen");
+        thread::sleep(Duration::from_millis(1));
+    }
+    let secured = connection.secure("mx", None).await;
+    let Err(Attempt::Failed(error)) = secured else { panic!("it went on") };
+    assert!(matches!(&error.reason, Reason::Session(failure) if *failure == injected()));
+    drop(connection);
+    server.join().unwrap();
 }
