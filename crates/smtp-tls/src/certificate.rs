@@ -141,8 +141,10 @@ fn alternative_names(der: &[u8]) -> Result<(Vec<String>, Vec<String>), Malformed
     Ok((names, emails))
 }
 
-/// The key identifiers of a chain: (subject's, authority's), where the extensions are there.
-pub(crate) fn key_identifiers(der: &[u8]) -> (Option<Vec<u8>>, Option<Vec<u8>>) {
+/// A certificate's key identifiers: (subject's, authority's), where the extensions are there.
+pub(crate) type KeyIdentifiers = (Option<Vec<u8>>, Option<Vec<u8>>);
+
+pub(crate) fn key_identifiers(der: &[u8]) -> KeyIdentifiers {
     let Ok(certificate) = x509_cert::Certificate::from_der(der) else { return (None, None) };
     let tbs = certificate.tbs_certificate();
     let subject = tbs.get_extension::<SubjectKeyIdentifier>().ok().flatten();

@@ -18,7 +18,7 @@ use x509_cert::der::{
 
 use crate::{
     Certificate, Identity, KeyKind, MalformedCertificate, PemKind, PemSection, PrivateKey,
-    certificate::{Fields, enter, key_identifiers, public_key_parts},
+    certificate::{Fields, KeyIdentifiers, enter, key_identifiers, public_key_parts},
 };
 
 /// The most sections that an identity is looked for in. A server's file holds a handful; with every
@@ -119,12 +119,12 @@ struct Candidate {
     certificate: Certificate,
     issuer: Vec<u8>,
     subject: Vec<u8>,
-    identifiers: OnceCell<(Option<Vec<u8>>, Option<Vec<u8>>)>,
+    identifiers: OnceCell<KeyIdentifiers>,
 }
 
 impl Candidate {
     /// The key identifiers: (subject's, authority's). Read once, and only where two share a name.
-    fn identifiers(&self) -> &(Option<Vec<u8>>, Option<Vec<u8>>) {
+    fn identifiers(&self) -> &KeyIdentifiers {
         self.identifiers.get_or_init(|| key_identifiers(self.certificate.der()))
     }
 }
