@@ -5,6 +5,11 @@ use std::fmt;
 /// How much TLS an outgoing connection needs, from least to most.
 ///
 /// Each level includes what the ones below it promise.
+///
+/// Where the certificate is not checked, the handshake's signature still is, by the key that the
+/// certificate shows. So there is one certificate that the libraries do not take alike: of an RSA key
+/// under 2048 bits rustls checks no signature, and the handshake fails as
+/// [`Protocol`](crate::HandshakeError::Protocol); OpenSSL takes it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Level {
     /// TLS is not used, even where it is offered.
