@@ -46,7 +46,7 @@
 //! | `smtproutes` | `domain:host:port` | honoured, behind `smtp_route` |
 //! | `smtp.ipaddr`, `smtp.port`, `smtp.concurrency`, `smtp.starttls` | service `smtp` | honoured; absent: every address, 25, 100, on |
 //! | `smtp.auth` | SMTP AUTH | not offered yet: a warning where it is asked for |
-//! | `smtp2`, `smtp3` | `ENABLED IPADDR PORT CONCURRENCY TCPRULES_INHERIT GREENARROW_STARTTLS`, and exported `SMTPS TLSCIPHERS` | honoured; every other variable is named; absent: the service is off |
+//! | `smtp2`, `smtp3` | `ENABLED IPADDR PORT CONCURRENCY TCPRULES_INHERIT GREENARROW_STARTTLS`, and exported `SMTPS TLSCIPHERS` | honoured; every other variable is named; absent: the service is off, with a warning for `smtp2`, which the vendor documents as on |
 //! | `smtp.tcp`, `smtp2.tcp`, `smtp3.tcp` | who may connect; RELAYCLIENT, TLSCIPHERS | honoured, the text and not the compiled form; IPv6 addresses as well, in a form of ours; rules by host name are named |
 //! | `greenarrow.conf`, `.greenarrow-defaults.conf` | `starttls_use`, `starttls_require`, `smtp_route`, `tls_certificate_files`, `tls_certificate_auto_generate` | honoured; other directives about TLS are named |
 //! | `tls.servercert.pem`, `httpd.ssl.key`, `httpd.ssl.crt`, `httpd.ssl.ca` | certificate, deprecated ways | honoured where no directive names one |
@@ -153,9 +153,11 @@ impl Control {
         listener::report_conflicts(&services, &mut gather);
         let Gather { loader, origins, diagnostics } = gather;
         let diagnostics = diagnostics.finish();
+        let mut snapshot = loader.finish();
+        snapshot.blank_private_keys();
         mark_broken(&mut services, &diagnostics);
         Self {
-            snapshot: loader.finish(),
+            snapshot,
             me,
             services,
             inbound,

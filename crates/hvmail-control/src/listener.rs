@@ -1,8 +1,8 @@
 //! The three SMTP services: where each listens, how many clients it takes, and which TLS it is asked for.
 //!
 //! Service `smtp` is described by the `smtp.*` files, `smtp2` and `smtp3` by a file of assignments each.
-//! Precedence is the default, then the file, then the process environment, and each value keeps its
-//! origin. What is *offered* under TLS depends on the certificate and is decided in
+//! Precedence is the default, then the file, and each value keeps its origin; the process environment
+//! gives no more than TLSCIPHERS, for which see [`policy`](crate::policy). What is *offered* under TLS depends on the certificate and is decided in
 //! [`policy`](crate::policy).
 //!
 //! A value that cannot be used breaks its service and no other: the service keeps an error that
@@ -115,7 +115,10 @@ pub(crate) fn report_conflicts(services: &[Service], gather: &mut Gather<'_>) {
         let overlaps = |other: &&&Service| {
             other.port.value == service.port.value
                 && match (other.address.value, service.address.value) {
-                    (Some(one), Some(two)) => one == two,
+                    (Some(one), Some(two)) if one.is_ipv4() == two.is_ipv4() => {
+                        one == two || one.is_unspecified() || two.is_unspecified()
+                    }
+                    (Some(_), Some(_)) => false,
                     _ => true,
                 }
         };
@@ -155,6 +158,17 @@ fn first_service(gather: &mut Gather<'_>, access: &mut AccessFiles) -> Service {
     let tls_mode =
         gather.one_value("smtp.starttls", service, flag::switch, true).map(starttls_mode);
     let smtp_auth = gather.one_value("smtp.auth", service, flag::switch, false);
+    if matches!(gather.loader.read("smtp.auth"), Ok(None)) {
+        gather.say(
+            Diagnostic::note(
+                "auth-not-offered",
+                "this file is absent, and SMTP AUTH is documented to be on by default: it is not \
+                 offered",
+            )
+            .in_file(gather.loader.resolve("smtp.auth"))
+            .for_service(name),
+        );
+    }
     if smtp_auth.value {
         say_no_auth(gather, name, enabled.value, &smtp_auth);
     }
@@ -207,6 +221,8 @@ struct Variables<'g, 's> {
     gather: &'g mut Gather<'s>,
     service: &'static str,
     assignments: Assignments,
+    /// The service is known to be off, so nothing is broken by what cannot be used.
+    off: bool,
 }
 
 fn assigned_service(
@@ -223,14 +239,24 @@ fn assigned_service(
         }
         Found::Absent => {
             let path = gather.loader.resolve(name);
-            let message = format!("this file is absent: {name} is off");
-            gather.say(Diagnostic::note("service-off", message).in_file(path).for_service(name));
+            let Documented { enabled, port, .. } = documented;
+            let (severity, message) = if *enabled {
+                let usual = format!("by default it is documented to run, on port {port}");
+                (Severity::Warning, format!("this file is absent, so {name} is off here; {usual}"))
+            } else {
+                (Severity::Note, format!("this file is absent: {name} is off"))
+            };
+            gather.say(
+                Diagnostic::new(severity, "service-off", message).in_file(path).for_service(name),
+            );
             (Assignments::default(), None)
         }
         Found::Unreadable => (Assignments::default(), None),
     };
-    let mut read = Variables { gather, service: name, assignments };
+    let mut read = Variables { gather, service: name, assignments, off: false };
     let enabled = read.enabled(documented, readable);
+    let asked_for = read.assignments.get("ENABLED");
+    read.off = !enabled.value && readable.is_some() && !matches!(asked_for, Lookup::Unusable(_));
     let address = read.value("IPADDR", None, parse_address);
     let port = read.value("PORT", documented.port, |text| {
         flag::parse_number(text, 1..=65535).map(|port| u16::try_from(port).unwrap_or_default())
@@ -314,7 +340,8 @@ impl Variables<'_, '_> {
     }
 
     fn error(&mut self, code: &'static str, message: String, variable: &str) {
-        let diagnostic = Diagnostic::error(code, message).for_service(self.service);
+        let severity = if self.off { Severity::Warning } else { Severity::Error };
+        let diagnostic = Diagnostic::new(severity, code, message).for_service(self.service);
         self.say_at(diagnostic, variable);
     }
 
@@ -376,8 +403,8 @@ impl Variables<'_, '_> {
                 self.warning(
                     "ambiguous-smtps",
                     format!(
-                        "SMTPS is exported as {}; its presence alone is what counts, so the \
-                         service speaks TLS from the first byte",
+                        "SMTPS is exported as {}; that its presence alone counts, whatever its \
+                         value, is our reading, so the service speaks TLS from the first byte",
                         quoted(&smtps.value)
                     ),
                     "SMTPS",
@@ -419,7 +446,9 @@ impl Variables<'_, '_> {
 
     fn exported_ciphers(&mut self) -> Option<Setting<String>> {
         let ciphers = self.written("TLSCIPHERS")?;
-        if self.assignments.exported("TLSCIPHERS").is_some() {
+        // A shell exports what it assigns to a variable that it found in its environment.
+        let inherited = self.gather.loader.environment("TLSCIPHERS").is_some();
+        if inherited || self.assignments.exported("TLSCIPHERS").is_some() {
             return Some(ciphers);
         }
         self.warning(
@@ -443,7 +472,8 @@ impl Variables<'_, '_> {
             })
             .collect();
         for (name, value) in others {
-            let off = matches!(value.value.as_str(), "" | "0");
+            // RELAYCLIENT lets clients relay by being there, whatever it holds.
+            let off = matches!(value.value.as_str(), "" | "0") && name != "RELAYCLIENT";
             let severity = if off || !enabled { Severity::Note } else { Severity::Warning };
             let message = format!("{} has no effect: it is not honoured", shown(&name));
             self.gather.say(

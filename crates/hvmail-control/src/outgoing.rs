@@ -17,7 +17,7 @@
 //! the domains that it governs: mail is then kept back, neither sent without the TLS that was asked for
 //! nor to another host.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::time::Duration;
 
 use smtp_tls::ClientPolicy;
@@ -88,13 +88,17 @@ type Routes = Result<HashMap<String, Spanned<Entry>>, String>;
 /// Reads the files, and checks every rule of `greenarrow.conf`, so that none fails unseen later.
 pub(crate) fn read(gather: &mut Gather<'_>, lookup: &Lookup) -> Outgoing {
     for name in ["starttls_use", "starttls_require", "smtp_route"] {
+        let without_effect: HashSet<_> = lookup.elsewhere(name).map(|found| found.id).collect();
         for found in lookup.occurrences(name) {
             gather.origins.id(Origin::File(found.directive.span));
             let checked = match name {
                 "smtp_route" => directive_route(&found).map(drop),
                 _ => found.directive.boolean().map(drop).map_err(|error| Box::new(error.into())),
             };
-            if let Err(diagnostic) = checked {
+            if let Err(mut diagnostic) = checked {
+                if without_effect.contains(&found.id) {
+                    diagnostic.severity = Severity::Warning;
+                }
                 gather.say(*diagnostic);
             }
         }

@@ -13,7 +13,7 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 
-use memchr::memchr_iter;
+use memchr::{memchr_iter, memmem};
 pub use smtp_tls::OriginId;
 
 use crate::diagnostic::printable;
@@ -249,10 +249,21 @@ impl Snapshot {
         self.get(file).map_or(Path::new(""), |file| &file.path)
     }
 
-    /// What stands in `file`; empty for a file of another snapshot.
+    /// What stands in `file`; empty for a file of another snapshot. In the snapshot of a
+    /// [`Control`](crate::Control) the text of files with a private key is blanked out.
     #[must_use]
     pub fn bytes(&self, file: FileId) -> &[u8] {
         self.get(file).map_or(&[], |file| &file.bytes)
+    }
+
+    /// Blanks out every file with a private key, so that the only copy is the one in use. Lines keep
+    /// their places and lengths.
+    pub(crate) fn blank_private_keys(&mut self) {
+        let key = memmem::Finder::new("PRIVATE KEY-----");
+        for file in self.files.iter_mut().filter(|file| key.find(&file.bytes).is_some()) {
+            let blank = |byte: &u8| if matches!(byte, b'\n' | b'\r') { *byte } else { b' ' };
+            file.bytes = file.bytes.iter().map(blank).collect();
+        }
     }
 
     /// The same, to keep while more files are read.

@@ -137,11 +137,12 @@ pub fn write_demo(
     Ok(demo)
 }
 
-const DEMO_FILES: [(&str, &str); 10] = [
+const DEMO_FILES: [(&str, &str); 11] = [
     ("me", "mail.demo.example\n"),
     ("smtp.ipaddr", "127.0.0.1\n"),
     ("smtp.port", "2525\n"),
     ("smtp.starttls", "1\n"),
+    ("smtp.auth", "0\n"),
     (
         "smtp.tcp",
         "\
@@ -386,7 +387,7 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let root = directory.path().join("a/demo");
         let first = write_demo(&root, "certificate", "key").unwrap();
-        assert_eq!(first.made.len(), 12);
+        assert_eq!(first.made.len(), 13);
         fs::write(root.join("smtp.port"), b"2626\n").unwrap();
         fs::remove_file(root.join("me")).unwrap();
         let second = write_demo(&root, "other", "other").unwrap();

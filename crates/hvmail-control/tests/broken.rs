@@ -344,6 +344,26 @@ fn a_file_that_assigns_nothing_turns_its_service_off() {
 }
 
 #[test]
+fn what_is_off_is_not_broken() {
+    let conf = "relay_server r {\n  starttls_use maybe\n}\n";
+    for (content, errors) in [
+        ("ENABLED=0\nPORT=abc\n", false),
+        ("PORT=abc\n", false),
+        ("ENABLED=1\nPORT=abc\n", true),
+        ("ENABLED=$(x)\nPORT=abc\n", true),
+        ("ENABLED=0\nif true\n", true),
+    ] {
+        let source = memory().file("greenarrow.conf", conf).file("smtp3", content);
+        let control = Control::load(&source);
+        assert_eq!(control.has_errors(), errors, "{content:?}");
+        let said = said(&control, Severity::Warning);
+        let told = said.iter().filter(|line| line.starts_with("smtp3:"));
+        assert!(told.count() > 0, "{said:?}");
+        assert!(said.contains(&"greenarrow.conf:2:16 warning[not-a-boolean]".to_owned()));
+    }
+}
+
+#[test]
 fn no_service_left_is_fatal() {
     let control = Control::load(&memory().file("smtp.port", "0\n"));
     assert!(control.is_fatal() && !control.has_errors());
@@ -358,6 +378,9 @@ fn two_services_on_one_address_and_port_are_one_too_many() {
         ("0", "0", true),
         ("127.0.0.1", "127.0.0.2", false),
         ("127.0.0.1", "::1", false),
+        ("0.0.0.0", "127.0.0.1", true),
+        ("::1", "::", true),
+        ("0.0.0.0", "::1", false),
     ] {
         let source = memory()
             .file("smtp.ipaddr", format!("{first}\n"))

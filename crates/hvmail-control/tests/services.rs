@@ -76,6 +76,7 @@ fn the_defaults_of_an_empty_directory_are_those_of_the_documentation_and_safe() 
             "me warning[no-host-name]",
             "rcpthosts warning[no-rcpthosts]",
             "smtp.tcp warning[no-access-rules]",
+            "smtp2 warning[service-off] smtp2",
         ]
     );
 }
@@ -174,6 +175,15 @@ fn a_cipher_string_comes_from_the_nearest_place() {
     let origin = control.service("smtp").unwrap().tls_ciphers.origin;
     assert_eq!(control.origin(origin), Some(&Origin::Environment("TLSCIPHERS".to_owned())));
 
+    let inherited = memory()
+        .file("tls.servercert.pem", common::leaf().chain_and_key())
+        .file("smtp2", "ENABLED=1\nTLSCIPHERS=LOW\n");
+    let control = Control::load(&inherited);
+    assert_eq!(ciphers(&control, "smtp2", "10.0.0.1"), None, "not exported");
+    let control = Control::load(&inherited.variable("TLSCIPHERS", "HIGH"));
+    assert_eq!(ciphers(&control, "smtp2", "10.0.0.1").as_deref(), Some("LOW"));
+    assert!(!control.diagnostics.iter().any(|d| d.code == "ciphers-not-exported"));
+
     let empty = directory.with_environment([("TLSCIPHERS".to_owned(), String::new())]);
     let control = Control::load(&empty);
     assert_eq!(ciphers(&control, "smtp", "192.0.2.1"), None, "set and empty is the default");
@@ -196,16 +206,36 @@ fn access_rules_are_those_of_the_service() {
 
 #[test]
 fn variables_that_have_no_effect_are_named() {
-    let source = memory().file("smtp2", "ENABLED=1\nRECORDIO=1\nRBLS=0\nWHATEVER=x\n");
+    let source =
+        memory().file("smtp2", "ENABLED=1\nRECORDIO=1\nRBLS=0\nWHATEVER=x\nRELAYCLIENT=\"\"\n");
     let control = Control::load(&source);
     let said = said(&control, Severity::Note);
     for line in [
         "smtp2:2:10 warning[not-honoured] smtp2",
         "smtp2:3:6 note[not-honoured] smtp2",
         "smtp2:4:10 warning[not-honoured] smtp2",
+        "smtp2:5:13 warning[not-honoured] smtp2",
     ] {
         assert!(said.contains(&line.to_owned()), "{line}: {said:?}");
     }
+}
+
+#[test]
+fn no_secret_of_the_directory_is_shown_or_kept() {
+    let conf = "general {\n greenarrow_proxy_shared_secret s3cret\n}\nrelay_server r {\n \
+                password \"s3cret\"\n}\ndefine_hook h perl <<HOOK\ns3cret\nHOOK\n";
+    let leaf = common::leaf();
+    let source =
+        memory().file("greenarrow.conf", conf).file("tls.servercert.pem", leaf.chain_and_key());
+    let control = Control::load(&source);
+    let smtp = control.service("smtp").unwrap();
+    assert!(matches!(smtp.tls, ServiceTls::StartTls(_)));
+    assert_eq!(control.configuration().tree().directives().count(), 5);
+    let shown = format!("{control:?} {control:#?}");
+    assert!(!shown.contains("s3cret"));
+    let file = control.snapshot.find("tls.servercert.pem").unwrap();
+    assert!(control.snapshot.bytes(file).iter().all(u8::is_ascii_whitespace));
+    assert_eq!(control.snapshot.bytes(file).len(), leaf.chain_and_key().len());
 }
 
 #[test]

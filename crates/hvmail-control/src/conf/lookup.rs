@@ -27,6 +27,7 @@
 
 use std::borrow::Cow;
 use std::collections::HashMap;
+use std::fmt;
 
 use super::tree::{Argument, Directive, DirectiveId, Tree};
 use crate::diagnostic::{Diagnostic, quoted};
@@ -58,7 +59,7 @@ pub struct Found<'a> {
 /// assert!(required("mail.example.com") && required("EXAMPLE.com") && !required("example.net"));
 /// assert!(lookup.find("starttls_use", None, "mail.example.com").is_some());
 /// ```
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Default)]
 pub struct Lookup {
     tree: Tree,
     /// Every name that a directive has, and every place where it stands.
@@ -95,6 +96,16 @@ struct Patterns {
     with_subdomains: Option<u32>,
     /// `*.domain`
     subdomains: Option<u32>,
+}
+
+/// As for [`Tree`], only numbers are shown.
+impl fmt::Debug for Lookup {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Lookup")
+            .field("tree", &self.tree)
+            .field("places", &self.places.len())
+            .finish()
+    }
 }
 
 impl Lookup {

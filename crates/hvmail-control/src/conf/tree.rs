@@ -144,7 +144,7 @@ pub struct Include {
 ///
 /// Directives stand in one list and name each other by number, so that no depth of nesting can
 /// exhaust the stack when a tree is dropped or walked.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Default)]
 pub struct Tree {
     directives: Vec<Directive>,
     roots: Vec<DirectiveId>,
@@ -236,6 +236,16 @@ impl Tree {
         ids: &'a [DirectiveId],
     ) -> impl Iterator<Item = (DirectiveId, &'a Directive)> {
         ids.iter().filter_map(|id| self.get(*id).map(|directive| (*id, directive)))
+    }
+}
+
+/// Values may be passwords and shared secrets, so only numbers are shown.
+impl fmt::Debug for Tree {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Tree")
+            .field("directives", &self.directives.len())
+            .field("includes", &self.includes.len())
+            .finish()
     }
 }
 
