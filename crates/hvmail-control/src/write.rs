@@ -3,7 +3,8 @@
 //! A file is written under another name in the same directory, flushed to disk, and only then given
 //! its name; the directory is flushed last. Whoever reads meanwhile sees the old file or the new one,
 //! and after a crash one of the two is there. When a step fails the other name is removed again and
-//! the error says which file and which step; what was there before is untouched.
+//! the error says which file and which step; what was there before is untouched, unless the step was
+//! the last: then the new file is there, and may not outlive a crash.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write as _};
@@ -36,11 +37,13 @@ pub enum Access {
 /// Puts `content` in the place of the file at `path`, or makes it.
 ///
 /// The new file has the mode of the one that it replaces and, where the process may give files
-/// away, its owner and group. Where there was none, `access` decides. A symbolic link stays, and
-/// the file that it names is replaced.
+/// away, its owner and group; where the group cannot be kept, the group gets no access. Where there was
+/// no file, `access` decides. A symbolic link stays, and the file that it names is replaced; a link that
+/// names no file is itself replaced.
 ///
 /// # Errors
-/// [`WriteError`] with the step that failed; the file at `path` is then as it was.
+/// [`WriteError`] with the step that failed. The file at `path` is then as it was, unless the step is
+/// "flush the directory": then it is the new one, and may be the old one again after a crash.
 ///
 /// ```
 /// use hvmail_control::write::{Access, replace};
@@ -287,8 +290,16 @@ fn keep_owner_and_mode(file: &File, path: &Path, before: &fs::Metadata) -> io::R
         use std::os::unix::fs::{MetadataExt as _, chown};
         let now = file.metadata()?;
         if (now.uid(), now.gid()) != (before.uid(), before.gid()) {
-            // Only a privileged process may; the mode, set next, holds for whoever owns the file.
-            let _ = chown(path, Some(before.uid()), Some(before.gid()));
+            // Only a privileged process may give a file away; its group it may be able to keep.
+            if chown(path, Some(before.uid()), Some(before.gid())).is_err() {
+                let _ = chown(path, None, Some(before.gid()));
+            }
+        }
+        if file.metadata()?.gid() != before.gid() {
+            // The group's rights were given to another group.
+            use std::os::unix::fs::PermissionsExt as _;
+            let mode = before.permissions().mode() & !0o070;
+            return file.set_permissions(fs::Permissions::from_mode(mode));
         }
     }
     #[cfg(not(unix))]
