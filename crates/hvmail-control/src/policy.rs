@@ -8,6 +8,7 @@
 //! Without a usable certificate STARTTLS is not offered, with a warning for each service, and a
 //! service that is asked to speak TLS from the first byte is broken.
 
+use std::collections::HashSet;
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -227,9 +228,10 @@ pub(crate) fn for_peer(service: &Service, origins: &Origins, peer: IpAddr) -> Pe
 /// Everything that `service` may offer: its own policy first, then what its rules make of it.
 pub(crate) fn of_service(service: &Service, origins: &Origins) -> Vec<ServiceTls> {
     let mut policies = vec![service.tls.clone()];
-    for rule in service.rules().all() {
+    let mut seen: HashSet<ServiceTls> = policies.iter().cloned().collect();
+    for rule in service.rules().all().iter().filter(|rule| rule.variable("TLSCIPHERS").is_some()) {
         let (tls, _) = tls_under(service, origins, Some(rule));
-        if !policies.contains(&tls) {
+        if seen.insert(tls.clone()) {
             policies.push(tls);
         }
     }

@@ -190,6 +190,23 @@ fn a_cipher_string_comes_from_the_nearest_place() {
 }
 
 #[test]
+fn equal_cipher_strings_are_one_policy_wherever_they_are_written() {
+    let rules = "10.0.0.1:allow,TLSCIPHERS=\"HIGH\"\n10.0.0.2:allow,TLSCIPHERS=\"HIGH\"\n\
+                 10.0.0.3:allow,TLSCIPHERS=\"MEDIUM\"\n10.0.0.4:allow,TLSCIPHERS=\"\"\n:allow\n";
+    let source = memory()
+        .file("tls.servercert.pem", common::leaf().chain_and_key())
+        .file("tls.tlsserverciphers", "MEDIUM\n")
+        .file("smtp.tcp", rules);
+    let control = Control::load(&source);
+    let smtp = control.service("smtp").unwrap();
+    let policies = control.tls_policies(smtp);
+    assert_eq!(policies.len(), 3, "MEDIUM, HIGH and the default");
+    for client in ["10.0.0.1", "10.0.0.2", "10.0.0.3", "10.0.0.4", "10.0.0.5"] {
+        assert!(policies.contains(&control.for_peer(smtp, peer(client)).tls), "{client}");
+    }
+}
+
+#[test]
 fn access_rules_are_those_of_the_service() {
     let control = Fixture::copy("smtps").with_certificate().load();
     let allowed = |service: &str, client: &str| {
