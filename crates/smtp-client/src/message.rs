@@ -16,8 +16,8 @@ use tokio::io::AsyncReadExt;
 
 /// A message. Cheap to clone; it can be sent any number of times.
 ///
-/// Line ends may be CRLF, LF or CR: what is sent has CRLF, unless
-/// [`Config::session`](crate::Config) refuses the others.
+/// Line ends may be CRLF or LF: what is sent has CRLF, and a space for each CR that ends no line,
+/// unless [`Config::session`](crate::Config) refuses what is not CRLF.
 #[derive(Clone, Debug)]
 pub struct Message {
     source: Source,
@@ -71,7 +71,7 @@ impl Message {
         self.survey.eight_bit
     }
 
-    /// The first line end that is not CRLF.
+    /// The first CR or LF that is no part of a CRLF.
     pub const fn bare_line_end(&self) -> Option<BareLineEnd> {
         self.survey.bare
     }
@@ -92,7 +92,7 @@ impl Message {
 #[derive(Clone, Copy, Debug, Default)]
 struct Survey {
     octets: u64,
-    /// Octets that CRLF line ends add.
+    /// Octets that CRLF line ends add; a space for a CR adds none.
     added: u64,
     eight_bit: bool,
     bare: Option<BareLineEnd>,
@@ -111,11 +111,15 @@ impl Survey {
                 b'\n' if behind_cr => self.open = false,
                 _ => {
                     if behind_cr {
-                        self.bare_end(self.octets - 1);
+                        self.bare_cr();
                     }
                     match octet {
                         b'\r' => self.cr = true,
-                        b'\n' => self.bare_end(self.octets),
+                        b'\n' => {
+                            self.bare.get_or_insert(BareLineEnd { at: self.octets });
+                            self.added += 1;
+                            self.open = false;
+                        }
                         _ => self.open = true,
                     }
                 }
@@ -124,15 +128,15 @@ impl Survey {
         }
     }
 
-    fn bare_end(&mut self, at: u64) {
-        self.added += 1;
-        self.open = false;
-        self.bare.get_or_insert(BareLineEnd { at });
+    /// The octet before was a CR that no LF follows: it goes out as a space.
+    fn bare_cr(&mut self) {
+        self.bare.get_or_insert(BareLineEnd { at: self.octets - 1 });
+        self.open = true;
     }
 
     fn finish(mut self) -> Self {
         if std::mem::take(&mut self.cr) {
-            self.bare_end(self.octets - 1);
+            self.bare_cr();
         }
         if std::mem::take(&mut self.open) {
             self.added += 2;

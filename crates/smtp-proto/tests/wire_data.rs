@@ -260,16 +260,14 @@ fn encode(line_ends: LineEnds, message: &[u8], cuts: &[usize]) -> Result<Vec<u8>
     Ok(out)
 }
 
-/// A message with every line end a CRLF, the last one included.
+/// A message with every line end a CRLF, the last one included, and every other CR a space.
 fn normalised(message: &[u8]) -> Vec<u8> {
     let mut out = Vec::new();
     let mut octets = message.iter().copied().peekable();
     while let Some(octet) = octets.next() {
         match octet {
-            b'\r' => {
-                octets.next_if_eq(&b'\n');
-                out.extend_from_slice(b"\r\n");
-            }
+            b'\r' if octets.next_if_eq(&b'\n').is_none() => out.push(b' '),
+            b'\r' => out.extend_from_slice(b"\r\n"),
             b'\n' => out.extend_from_slice(b"\r\n"),
             octet => out.push(octet),
         }
@@ -287,14 +285,16 @@ fn what_is_sent() {
         (b"a", b"a\r\n.\r\n"),
         (b"a\n", b"a\r\n.\r\n"),
         (b"a\r\n", b"a\r\n.\r\n"),
-        (b"a\r", b"a\r\n.\r\n"),
+        (b"a\r", b"a \r\n.\r\n"),
         (b"\n", b"\r\n.\r\n"),
         (b".", b"..\r\n.\r\n"),
         (b".\n..\n.a", b"..\r\n...\r\n..a\r\n.\r\n"),
         (b"a.\n.", b"a.\r\n..\r\n.\r\n"),
-        (b"a\r.\r\nb", b"a\r\n..\r\nb\r\n.\r\n"),
-        (b"a\r\r\nb", b"a\r\n\r\nb\r\n.\r\n"),
-        (b"a\n\rb", b"a\r\n\r\nb\r\n.\r\n"),
+        (b"a\r.\r\nb", b"a .\r\nb\r\n.\r\n"),
+        (b"\r.\n.\r", b" .\r\n.. \r\n.\r\n"),
+        (b"a\r\r\nb", b"a \r\nb\r\n.\r\n"),
+        (b"a\n\rb", b"a\r\n b\r\n.\r\n"),
+        (b"Subject: a\rX-Injected: yes\n", b"Subject: a X-Injected: yes\r\n.\r\n"),
     ];
     for (message, wire) in cases {
         for cut in 0..=message.len() {

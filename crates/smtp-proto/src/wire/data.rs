@@ -4,8 +4,9 @@
 //! put them in. Does not: hold the message, bound it, or look into it. Fails: a bare LF under
 //! [`BareLf::Reject`], a bare line end under [`LineEnds::Refuse`].
 //!
-//! A bare CR is data and never part of a line end on the way in; on the way out it does not leave
-//! unless it is refused: it becomes CRLF, so that nobody behind can read it in another way.
+//! A bare CR is data and never part of a line end on the way in; on the way out it never leaves: it
+//! is refused, or becomes a space, so that nobody behind can take it for a line end, and no header
+//! field has a second line that its writer did not see.
 
 use alloc::vec::Vec;
 
@@ -252,7 +253,7 @@ impl Run {
 /// What becomes of line ends other than CRLF, in what is sent.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum LineEnds {
-    /// A bare LF and a bare CR become CRLF: files have LF.
+    /// LF → CRLF: files have it. CR → SP: it ends no line, whatever stands behind it.
     #[default]
     Normalize,
     /// They are an error.
@@ -267,7 +268,8 @@ pub struct BareLineEnd {
     pub at: u64,
 }
 
-/// Puts message text on the wire: dots stuffed, lines ended with CRLF, CRLF.CRLF at the end.
+/// Puts message text on the wire: dots stuffed, lines ended with CRLF, no other CR or LF, CRLF.CRLF
+/// at the end.
 ///
 /// ```
 /// use smtp_proto::wire::{DataEncoder, LineEnds};
@@ -306,10 +308,11 @@ impl DataEncoder {
             let taken = if self.cr {
                 self.cr = false;
                 let crlf = first == b'\n';
-                if !crlf {
-                    self.bare(self.at - 1)?;
+                if crlf {
+                    self.end_line(out);
+                } else {
+                    self.bare_cr(out)?;
                 }
-                self.end_line(out);
                 usize::from(crlf)
             } else {
                 self.text(rest, out)?
@@ -326,9 +329,9 @@ impl DataEncoder {
     /// The last octet is a bare CR, under [`LineEnds::Refuse`].
     pub fn finish(mut self, out: &mut Vec<u8>) -> Result<(), BareLineEnd> {
         if self.cr {
-            self.bare(self.at - 1)?;
+            self.bare_cr(out)?;
         }
-        if self.cr || !self.line_start {
+        if !self.line_start {
             self.end_line(out);
         }
         out.extend_from_slice(b".\r\n");
@@ -357,6 +360,14 @@ impl DataEncoder {
     fn end_line(&mut self, out: &mut Vec<u8>) {
         out.extend_from_slice(b"\r\n");
         self.line_start = true;
+    }
+
+    /// The octet before was a CR, and no LF follows it.
+    fn bare_cr(&mut self, out: &mut Vec<u8>) -> Result<(), BareLineEnd> {
+        self.bare(self.at - 1)?;
+        out.push(b' ');
+        self.line_start = false;
+        Ok(())
     }
 
     fn bare(&self, at: u64) -> Result<(), BareLineEnd> {
