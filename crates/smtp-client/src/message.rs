@@ -2,10 +2,12 @@
 //!
 //! Does: survey it once (its size on the wire, octets above 127, bare line ends), and give it in
 //! parts. Does not: look into its headers, or change it. Fails: a file that cannot be read, or that
-//! is not as long as it was when it was surveyed.
+//! is not the one, or not as it was, when it was surveyed.
 
+use std::fs::Metadata;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::time::SystemTime;
 
 use bytes::Bytes;
 use smtp_proto::client::MessageFacts;
@@ -27,7 +29,7 @@ pub struct Message {
 #[derive(Clone, Debug)]
 enum Source {
     Memory(Bytes),
-    File(PathBuf),
+    File(PathBuf, Stamp),
 }
 
 impl Message {
@@ -42,22 +44,33 @@ impl Message {
     /// A message in a file, which is read once here and once each time that it is sent. What is no
     /// regular file, as a pipe, can be read once alone: its message is kept in memory.
     ///
+    /// The path must go on naming this file, and the file must stay as it is, until the last time
+    /// that it is sent: what is found to be another file, of another length or of another time of
+    /// modification is not sent. (A change within one tick of the file system's clock, a few
+    /// milliseconds, can go unseen.)
+    ///
     /// # Errors
-    /// The file cannot be read.
+    /// The file cannot be read, or changes while it is.
     pub async fn from_file(path: impl AsRef<Path>) -> io::Result<Self> {
         let path = path.as_ref().to_path_buf();
-        if !tokio::fs::metadata(&path).await?.is_file() {
+        let metadata = tokio::fs::metadata(&path).await?;
+        // A regular file of no length may still have a content, which a kernel makes as it is read.
+        if !metadata.is_file() || metadata.len() == 0 {
             return tokio::fs::read(&path).await.map(Self::from_bytes);
         }
         let mut survey = Survey::default();
         let mut reader = Reader::file(&path, None).await?;
+        let Reader::File { stamp, .. } = &reader else {
+            return Err(io::ErrorKind::Unsupported.into());
+        };
+        let stamp = stamp.clone();
         loop {
             match reader.part().await? {
                 [] => break,
                 part => survey.take(part),
             }
         }
-        Ok(Self { source: Source::File(path), survey: survey.finish() })
+        Ok(Self { source: Source::File(path, stamp), survey: survey.finish() })
     }
 
     /// Its size in octets on the wire, with CRLF line ends, without dots and the end that DATA adds
@@ -83,7 +96,7 @@ impl Message {
     pub(crate) async fn reader(&self) -> io::Result<Reader> {
         match &self.source {
             Source::Memory(bytes) => Ok(Reader::Memory { bytes: bytes.clone(), at: 0 }),
-            Source::File(path) => Reader::file(path, Some(self.survey.octets)).await,
+            Source::File(path, stamp) => Reader::file(path, Some(stamp)).await,
         }
     }
 }
@@ -145,17 +158,50 @@ impl Survey {
     }
 }
 
+/// What tells a file from another one, and from itself at another time.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Stamp {
+    octets: u64,
+    modified: Option<SystemTime>,
+    /// Its device and its inode.
+    #[cfg(unix)]
+    place: (u64, u64),
+}
+
+impl Stamp {
+    fn new(metadata: &Metadata) -> Self {
+        Self {
+            octets: metadata.len(),
+            modified: metadata.modified().ok(),
+            #[cfg(unix)]
+            place: {
+                use std::os::unix::fs::MetadataExt as _;
+                (metadata.dev(), metadata.ino())
+            },
+        }
+    }
+}
+
 /// Gives a message in parts, from its beginning.
 #[derive(Debug)]
 pub(crate) enum Reader {
     Memory { bytes: Bytes, at: usize },
-    File { file: File, buffer: Vec<u8>, read: u64, expected: Option<u64> },
+    File { file: File, buffer: Vec<u8>, read: u64, stamp: Stamp },
+}
+
+fn changed() -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidData, "the file is not what it was when it was first read")
 }
 
 impl Reader {
-    async fn file(path: &Path, expected: Option<u64>) -> io::Result<Self> {
+    /// Opens a file: the one that bears the stamp, where there is one.
+    async fn file(path: &Path, expected: Option<&Stamp>) -> io::Result<Self> {
         let file = File::open(path).await?;
-        Ok(Self::File { file, buffer: vec![0; BODY_CHUNK], read: 0, expected })
+        let stamp = Stamp::new(&file.metadata().await?);
+        if expected.is_some_and(|expected| *expected != stamp) {
+            return Err(changed());
+        }
+        Ok(Self::File { file, buffer: vec![0; BODY_CHUNK], read: 0, stamp })
     }
 
     /// The next part, at most [`BODY_CHUNK`] octets; empty at the end.
@@ -166,17 +212,16 @@ impl Reader {
                 *at = bytes.len().min(start + BODY_CHUNK);
                 Ok(&bytes[start..*at])
             }
-            Self::File { file, buffer, read, expected } => {
+            Self::File { file, buffer, read, stamp } => {
                 let octets = file.read(buffer).await?;
                 *read += octets as u64;
-                // A message cut short, or grown, behind the survey must not pass for a whole one.
-                if expected
-                    .is_some_and(|expected| *read > expected || octets == 0 && *read < expected)
+                // A message that was cut short, or written over, must not pass for a whole one.
+                let ended = octets == 0;
+                if *read > stamp.octets
+                    || ended && *read < stamp.octets
+                    || ended && Stamp::new(&file.metadata().await?) != *stamp
                 {
-                    return Err(io::Error::new(
-                        io::ErrorKind::InvalidData,
-                        "the file changed while it was sent",
-                    ));
+                    return Err(changed());
                 }
                 Ok(&buffer[..octets])
             }
@@ -251,7 +296,40 @@ mod tests {
         assert_eq!(message.wire_size(), 10);
         for content in ["one\n", "one\ntwo\nthree\n"] {
             std::fs::write(file.path(), content).unwrap();
+            let error = message.reader().await.unwrap_err();
+            assert_eq!(error.kind(), io::ErrorKind::InvalidData, "{content:?}");
+        }
+    }
+
+    #[tokio::test]
+    async fn another_file_of_the_same_length_is_not_sent_under_the_facts_of_the_first() {
+        let folder = tempfile::tempdir().unwrap();
+        let (path, other) = (folder.path().join("message"), folder.path().join("other"));
+        std::fs::write(&path, "one\n").unwrap();
+        let modified = std::fs::metadata(&path).unwrap().modified().unwrap();
+        let message = Message::from_file(&path).await.unwrap();
+        let mut reader = message.reader().await.unwrap();
+
+        // With the same times as well.
+        std::fs::write(&other, "two\n").unwrap();
+        std::fs::File::options().append(true).open(&other).unwrap().set_modified(modified).unwrap();
+        std::fs::rename(&other, &path).unwrap();
+        let error = message.reader().await.unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::InvalidData);
+        // What was opened before is still the first one.
+        assert_eq!(reader.part().await.unwrap(), b"one\n");
+        assert_eq!(reader.part().await.unwrap(), b"");
+    }
+
+    #[tokio::test]
+    async fn a_file_that_is_written_over_while_it_is_sent_does_not_come_to_its_end() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        for content in ["two\n", "o\n", "one\ntwo\n"] {
+            std::fs::write(file.path(), b"one\n").unwrap();
+            file.as_file().set_modified(SystemTime::UNIX_EPOCH).unwrap();
+            let message = Message::from_file(file.path()).await.unwrap();
             let mut reader = message.reader().await.unwrap();
+            std::fs::write(file.path(), content).unwrap();
             let mut result = reader.part().await.map(<[u8]>::len);
             if result.as_ref().is_ok_and(|octets| *octets > 0) {
                 result = reader.part().await.map(<[u8]>::len);

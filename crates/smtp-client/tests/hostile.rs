@@ -417,21 +417,38 @@ async fn bare_line_ends_are_refused_before_anybody_is_connected_to() {
 
 #[tokio::test]
 async fn a_message_that_cannot_be_read_is_deferred() {
-    let (route, server) = server(|listener| {
-        let mut peer = listener.accept();
-        play(&mut peer, &STEPS[..5]);
-        assert!(!hear(&mut peer, "."), "the message was cut short and passed for whole");
-    });
-    let file = tempfile::NamedTempFile::new().unwrap();
-    std::fs::write(file.path(), "Subject: hello\n\n".repeat(100)).unwrap();
-    let message = Message::from_file(file.path()).await.unwrap();
-    std::fs::write(file.path(), "Subject: hello\n\n").unwrap();
-    let to = Recipient::new("b@example.com", route, ClientPolicy::plaintext()).unwrap();
-    let report = deliver_by(&Client::new(patient()), &[to], &message).await;
-    server.join().unwrap();
-    let Outcome::Deferred { reason, may_have_been_accepted: false } = &report.recipients[0].outcome
-    else {
-        panic!("{:?}", report.recipients);
-    };
-    assert!(matches!(**reason, Reason::Message(_)), "{reason:?}");
+    for changes_on_its_way in [false, true] {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(file.path(), "Subject: hello\n\n".repeat(100)).unwrap();
+        let message = Message::from_file(file.path()).await.unwrap();
+        let cut_short = {
+            let path = file.path().to_owned();
+            move || std::fs::write(path, "Subject: hello\n\n").unwrap()
+        };
+        let (route, server) = if changes_on_its_way {
+            server(|listener| {
+                let mut peer = listener.accept();
+                play(&mut peer, &STEPS[..4]);
+                hear(&mut peer, STEPS[4].0);
+                cut_short();
+                peer.line(STEPS[4].1);
+                assert!(!hear(&mut peer, "."), "the message was cut short and passed for whole");
+            })
+        } else {
+            cut_short();
+            server(|listener| {
+                let mut peer = listener.accept();
+                play(&mut peer, &STEPS[..2]);
+                part(&mut peer);
+            })
+        };
+        let to = Recipient::new("b@example.com", route, ClientPolicy::plaintext()).unwrap();
+        let report = deliver_by(&Client::new(patient()), &[to], &message).await;
+        server.join().unwrap();
+        let outcome = &report.recipients[0].outcome;
+        let Outcome::Deferred { reason, may_have_been_accepted: false } = outcome else {
+            panic!("{outcome:?}");
+        };
+        assert!(matches!(**reason, Reason::Message(_)), "{reason:?}");
+    }
 }
