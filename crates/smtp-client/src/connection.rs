@@ -431,6 +431,14 @@ fn deferred(recipients: usize, reason: Reason) -> Vec<Outcome> {
 
 fn report(outcomes: Vec<client::Outcome>, unreadable: Option<io::Error>) -> Vec<Outcome> {
     let unreadable = unreadable.map(|error| Arc::new(Reason::Message(error)));
+    let mut last: Option<Arc<Reason>> = None;
+    // Recipients that follow each other mostly share one failure: they share one reason as well.
+    let mut session = |failure: Failure| match &last {
+        Some(reason) if matches!(&**reason, Reason::Session(same) if *same == failure) => {
+            reason.clone()
+        }
+        _ => last.insert(Arc::new(Reason::Session(failure))).clone(),
+    };
     outcomes
         .into_iter()
         .map(|outcome| match outcome {
@@ -438,7 +446,7 @@ fn report(outcomes: Vec<client::Outcome>, unreadable: Option<io::Error>) -> Vec<
             client::Outcome::Deferred { failure, may_have_been_accepted } => Outcome::Deferred {
                 reason: match &unreadable {
                     Some(unreadable) if failure.cause == Cause::Stopped => unreadable.clone(),
-                    _ => Arc::new(Reason::Session(failure)),
+                    _ => session(failure),
                 },
                 may_have_been_accepted,
             },

@@ -57,7 +57,7 @@ pub enum Outcome {
     },
     /// Nothing is decided; a later attempt may succeed.
     Deferred {
-        /// Why; shared by all recipients that it concerns.
+        /// Why; shared by the recipients that it concerns together.
         reason: Arc<Reason>,
         /// Whether the server may hold the message already, so that another attempt may deliver it
         /// twice: the connection ended after the final dot may have been sent, before its reply.

@@ -25,8 +25,6 @@ pub const COMMAND_LINE_EXTENDED: usize = COMMAND_LINE + MAIL_LINE_SIZE + MAIL_LI
 pub const SIZE_DIGITS: usize = 20;
 /// Longest reply line that is sent, in octets with its CRLF (RFC 5321, 4.5.3.1.5).
 pub const REPLY_LINE: usize = 512;
-/// Longest line of message text, in octets with its CRLF (RFC 5321, 4.5.3.1.6).
-pub const TEXT_LINE: usize = 1000;
 /// Recipients of one message that must at least be taken (RFC 5321, 4.5.3.1.8).
 pub const RECIPIENTS: usize = 100;
 
@@ -37,6 +35,10 @@ pub const REPLY_LINE_READ: usize = 4096;
 pub const REPLY_LINES_READ: usize = 256;
 /// Most octets of one reply that are read, line ends included. No RFC bounds them.
 pub const REPLY_OCTETS_READ: usize = 64 * 1024;
+
+/// Octets of a reply's text that a client keeps for its outcomes, of which it has one for each
+/// recipient. No RFC bounds them.
+pub const REPLY_TEXT_KEPT: usize = 2048;
 
 /// How long a client waits for the greeting (RFC 5321, 4.5.3.2.1).
 pub const WAIT_GREETING: Duration = Duration::from_secs(5 * 60);

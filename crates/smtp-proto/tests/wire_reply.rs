@@ -387,3 +387,21 @@ proptest! {
         prop_assert_eq!(Capabilities::from_reply(&reply), capabilities);
     }
 }
+
+#[test]
+fn an_abridged_reply_says_that_it_is_one() {
+    let reply = || Reply::new(Code::LOCAL_ERROR, Some(Detail::new(3, 0)), "one tw\u{f6} three");
+    for (octets, text) in [
+        (0, "..."),
+        (6, "one tw..."),
+        (7, "one tw..."),
+        (8, "one tw\u{f6}..."),
+        (13, "one tw\u{f6} thre..."),
+    ] {
+        let abridged = reply().abridged(octets);
+        assert_eq!(abridged.text(), text);
+        assert_eq!((abridged.code(), abridged.enhanced()), (reply().code(), reply().enhanced()));
+    }
+    assert_eq!(reply().abridged(14), reply());
+    assert_eq!(reply().abridged(usize::MAX), reply());
+}

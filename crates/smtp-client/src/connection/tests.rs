@@ -145,3 +145,23 @@ async fn octets_behind_a_220_that_was_read_are_seen_though_the_runtime_knows_of_
     drop(connection);
     server.join().unwrap();
 }
+
+#[test]
+fn recipients_that_fail_together_share_one_reason() {
+    let failure = |phase| Failure { phase, cause: Cause::TimedOut, reply: None };
+    let deferred = |phase| client::Outcome::Deferred {
+        failure: failure(phase),
+        may_have_been_accepted: false,
+    };
+    let outcomes = [Phase::Rcpt, Phase::FinalDot, Phase::FinalDot].map(deferred);
+    let reasons: Vec<_> = report(outcomes.into(), None)
+        .into_iter()
+        .map(|outcome| match outcome {
+            Outcome::Deferred { reason, .. } => reason,
+            other => panic!("{other}"),
+        })
+        .collect();
+    assert!(matches!(&*reasons[0], Reason::Session(same) if *same == failure(Phase::Rcpt)));
+    assert!(matches!(&*reasons[1], Reason::Session(same) if *same == failure(Phase::FinalDot)));
+    assert!(Arc::ptr_eq(&reasons[1], &reasons[2]));
+}

@@ -12,6 +12,7 @@ use super::state::{Meaning, meaning};
 use super::transaction::{MessageFacts, Stage, Transaction};
 use super::{Session, State, Step};
 use crate::error::ApiMisuse;
+use crate::limits::REPLY_TEXT_KEPT;
 use crate::wire::{BareLineEnd, Capabilities, Code, Reply};
 
 impl Session {
@@ -157,7 +158,11 @@ impl Session {
         match self.inbox.reply()? {
             Ok(reply) => {
                 self.replies += 1;
-                Some(reply)
+                // The answer to EHLO is read for what is offered, first.
+                Some(match phase {
+                    Phase::Ehlo => reply,
+                    _ => reply.abridged(REPLY_TEXT_KEPT),
+                })
             }
             // Whatever stands there in place of an answer to QUIT, the session is over.
             Err(_) if phase == Phase::Quit => {
@@ -249,6 +254,7 @@ impl Session {
     /// Ends the session: the recipients of a transaction under way get their outcomes, nothing
     /// more is sent.
     pub(super) fn fail(&mut self, phase: Phase, cause: Cause, reply: Option<Reply>) {
+        let reply = reply.map(|reply| reply.abridged(REPLY_TEXT_KEPT));
         let failure = Failure { phase, cause, reply };
         if let Some(transaction) = self.transaction.take() {
             self.outcomes = Some(transaction.conclude(&failure));

@@ -30,7 +30,7 @@ pub enum ServerMisbehaved {
 #[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum ServerIncompatible {
-    /// The message is larger than the server takes (RFC 1870, 6.1).
+    /// The message is larger than the server takes (RFC 1870, 7).
     #[error("the message has {size} octets, the server takes {limit}")]
     MessageTooLarge {
         /// The message's size.

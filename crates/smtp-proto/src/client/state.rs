@@ -81,8 +81,8 @@ pub(super) fn meaning(phase: Phase, reply: &Reply) -> Meaning {
     }
 }
 
-/// Whether an enhanced code says that it is not the number of recipients (X.5.3, RFC 3463
-///, 3.6) that was exceeded.
+/// Whether an enhanced code says that it is not the number of recipients (X.5.3, RFC 3463, 3.6)
+/// that was exceeded.
 fn names_another_limit(reply: &Reply) -> bool {
     reply.enhanced().is_some_and(|enhanced| (enhanced.subject, enhanced.detail) != (5, 3))
 }

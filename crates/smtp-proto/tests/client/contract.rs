@@ -2,9 +2,15 @@
 
 use std::sync::Arc;
 
-use smtp_proto::client::{AfterHello, Config, Envelope, MessageFacts, Outcome, Output, Session};
+use smtp_proto::client::{
+    AfterHello, Config, Envelope, Failure, MessageFacts, Outcome, Output, Rejection, Session,
+};
 use smtp_proto::error::ApiMisuse;
+use smtp_proto::limits::REPLY_TEXT_KEPT;
 use smtp_proto::wire::{ClientName, ForwardPath, ReversePath};
+use smtp_testkit::transcript::Side;
+
+use crate::driver::{Driver, Plan};
 
 /// Drives the session up to the next output that `stop` takes; gives what was transmitted.
 fn run(session: &mut Session, replies: &mut Vec<&str>, stop: fn(&Output<'_>) -> bool) -> Vec<u8> {
@@ -98,4 +104,35 @@ fn an_end_of_the_message_that_was_not_asked_for_changes_no_outcome() {
             other => panic!("{other:?}"),
         }
     }
+}
+
+#[test]
+fn a_reply_of_any_length_leaves_little_behind_for_each_recipient() {
+    let long = "x".repeat(4000);
+    let lines =
+        |code: &str| format!("{}{code} {long}\r\n", format!("{code}-{long}\r\n").repeat(14));
+    let mut driver = Driver::new(Plan {
+        to: (0..4).map(|n| format!("b{n}@example.org")).collect(),
+        ..Plan::default()
+    });
+    // The second recipient is refused by a reply of its own, the others as the message is.
+    for reply in ["220 mx\r\n", "250-mx\r\n250 PIPELINING\r\n", "250 a\r\n", "250 b\r\n"] {
+        driver.feed(reply.as_bytes());
+    }
+    for code in ["550", "250", "250", "354", "451"] {
+        driver.feed(lines(code).as_bytes());
+    }
+    let [outcomes] = driver.outcomes.as_slice() else { panic!("{:?}", driver.outcomes) };
+    let texts: Vec<&str> = outcomes
+        .iter()
+        .map(|outcome| match outcome {
+            Outcome::Rejected(Rejection::ByServer { reply, .. })
+            | Outcome::Deferred { failure: Failure { reply: Some(reply), .. }, .. } => reply.text(),
+            other => panic!("{other:?}"),
+        })
+        .collect();
+    assert!(texts.iter().all(|text| text.len() <= REPLY_TEXT_KEPT + 3), "{:?}", texts[0].len());
+    assert!(texts.iter().all(|text| text.starts_with("xxx") && text.ends_with("...")));
+    // Those whose outcome is one reply share its text.
+    assert!(core::ptr::eq(texts[0], texts[2]) && core::ptr::eq(texts[2], texts[3]));
 }

@@ -4,10 +4,11 @@
 //! of an enhanced code is never stored: it is the code's own. What is printed holds printable
 //! ASCII and its own CRLFs alone, whatever text was given. Does not: choose texts.
 
-use alloc::borrow::Cow;
 use alloc::string::String;
+use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::fmt;
+use core::hash::{Hash, Hasher};
 
 use crate::limits;
 
@@ -165,7 +166,7 @@ impl fmt::Display for EnhancedCode {
     }
 }
 
-/// A reply: one line or several.
+/// A reply: one line or several. Its clones share the text.
 ///
 /// ```
 /// use smtp_proto::wire::{Code, Detail, Reply};
@@ -184,7 +185,43 @@ impl fmt::Display for EnhancedCode {
 pub struct Reply {
     code: Code,
     detail: Option<Detail>,
-    text: Cow<'static, str>,
+    text: Text,
+}
+
+/// A text that costs nothing to clone.
+#[derive(Clone)]
+enum Text {
+    Fixed(&'static str),
+    Shared(Arc<str>),
+}
+
+impl Text {
+    fn as_str(&self) -> &str {
+        match self {
+            Self::Fixed(text) => text,
+            Self::Shared(text) => text,
+        }
+    }
+}
+
+impl PartialEq for Text {
+    fn eq(&self, other: &Self) -> bool {
+        self.as_str() == other.as_str()
+    }
+}
+
+impl Eq for Text {}
+
+impl Hash for Text {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.as_str().hash(state);
+    }
+}
+
+impl fmt::Debug for Text {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.as_str().fmt(f)
+    }
 }
 
 impl Reply {
@@ -193,7 +230,7 @@ impl Reply {
     #[must_use]
     pub const fn new_static(code: Code, detail: Option<Detail>, text: &'static str) -> Self {
         let detail = if matches!(code.class(), Class::Intermediate) { None } else { detail };
-        Self { code, detail, text: Cow::Borrowed(text) }
+        Self { code, detail, text: Text::Fixed(text) }
     }
 
     /// A reply with a text of the caller's. A line feed in it, or CR LF, starts a new line of the
@@ -202,7 +239,7 @@ impl Reply {
     #[must_use]
     pub fn new(code: Code, detail: Option<Detail>, text: impl Into<String>) -> Self {
         let detail = detail.filter(|_| code.class() != Class::Intermediate);
-        Self { code, detail, text: Cow::Owned(text.into()) }
+        Self { code, detail, text: Text::Shared(text.into().into()) }
     }
 
     /// A reply of the given lines, at least one: without any, it has an empty one. A line feed
@@ -242,12 +279,28 @@ impl Reply {
     /// The whole text, without codes, its lines separated by line feeds.
     #[must_use]
     pub fn text(&self) -> &str {
-        &self.text
+        self.text.as_str()
     }
 
     /// The text's lines, without codes: at least one.
     pub fn lines(&self) -> impl Iterator<Item = &str> {
-        self.text.split('\n').map(|line| line.strip_suffix('\r').unwrap_or(line))
+        self.text().split('\n').map(|line| line.strip_suffix('\r').unwrap_or(line))
+    }
+
+    /// The reply with at most so many octets of its text. Where some are cut off, `...` stands
+    /// behind the rest.
+    #[must_use]
+    pub fn abridged(self, octets: usize) -> Self {
+        let text = self.text();
+        if text.len() <= octets {
+            return self;
+        }
+        let mut end = octets;
+        while !text.is_char_boundary(end) {
+            end -= 1;
+        }
+        let text = Text::Shared([&text[..end], "..."].concat().into());
+        Self { text, ..self }
     }
 
     /// Appends the reply as it goes on the wire. Text that is too long for one line
@@ -380,12 +433,6 @@ impl Refusal {
     #[must_use]
     pub const fn reply(&self) -> &Reply {
         &self.0
-    }
-
-    /// The reply, by value.
-    #[must_use]
-    pub fn into_reply(self) -> Reply {
-        self.0
     }
 
     /// Whether it is final: 5yz.
