@@ -151,6 +151,7 @@ impl Client {
             true => Some(
                 self.connectors
                     .get(self.config.backend, &policy)
+                    .await
                     .map_err(|error| Attempt::failed(Reason::Policy(error)))?,
             ),
             false => None,
