@@ -23,7 +23,7 @@ use std::time::Duration;
 use smtp_tls::ClientPolicy;
 use thiserror::Error;
 
-use crate::conf::lookup::{Found as FoundDirective, Lookup};
+use crate::conf::lookup::{Found as FoundDirective, Lookup, split_wildcard};
 use crate::conf::tree::Directive;
 use crate::diagnostic::{Bounded, Diagnostic, Severity, quoted};
 use crate::limits::MAX_TIMEOUT;
@@ -166,26 +166,61 @@ pub(crate) fn timeout(gather: &mut Gather<'_>, name: &'static str) -> Setting<Op
     )
 }
 
-/// `starttls_use no` beside `starttls_require yes`: requiring wins, and that is said.
+/// `starttls_use no` where `starttls_require yes` holds, written beside it or in a wider block:
+/// requiring wins, and that is said.
 fn report_contradictions(gather: &mut Gather<'_>, lookup: &Lookup) {
     let says = |found: &FoundDirective<'_>, value| {
         found.directive.boolean().is_ok_and(|said| said.value == value)
     };
-    for require in lookup.occurrences("starttls_require").filter(|found| says(found, true)) {
-        let beside = lookup
-            .occurrences("starttls_use")
-            .find(|found| found.directive.parent == require.directive.parent && says(found, false));
-        if let Some(unused) = beside {
+    for unused in lookup.occurrences("starttls_use").filter(|found| says(found, false)) {
+        let (addresses, domains) = governed(lookup, unused.directive);
+        let required = addresses
+            .iter()
+            .flat_map(|address| domains.iter().map(move |domain| (*address, domain)))
+            .filter_map(|(address, domain)| lookup.find("starttls_require", address, domain))
+            .find(|require| says(require, true));
+        if let Some(require) = required {
             gather.say(
                 Diagnostic::warning(
                     "starttls-required-and-not-used",
                     "starttls_require yes implies starttls_use yes: this has no effect",
                 )
                 .at(unused.directive.span)
-                .with_related(require.directive.span, "TLS is required here"),
+                .with_related(require.directive.span, "TLS is required here")
+                .with_help("write starttls_require no as well to have mail leave in clear"),
             );
         }
     }
+}
+
+/// The IP addresses and, for each pattern, one domain that the blocks around a directive name.
+fn governed<'l>(
+    lookup: &'l Lookup,
+    directive: &'l Directive,
+) -> (Vec<Option<&'l str>>, Vec<String>) {
+    let (mut addresses, mut domains) = (Vec::new(), Vec::new());
+    let mut parent = directive.parent;
+    while let Some(block) = parent.and_then(|id| lookup.tree().get(id)) {
+        let names = block.arguments.iter().flat_map(|argument| argument.values());
+        let names = names.map(|name| name.text.as_str());
+        match block.name.value.as_str() {
+            "ip_address" => addresses.extend(names.map(|name| Some(name).filter(|n| *n != "*"))),
+            "domain" => domains.extend(names.map(|pattern| match split_wildcard(pattern) {
+                ("*.", base) => format!("any.{base}"),
+                (_, "*") => String::new(),
+                (_, base) => base.to_owned(),
+            })),
+            _ => {}
+        }
+        parent = block.parent;
+    }
+    if addresses.is_empty() {
+        addresses.push(None);
+    }
+    if domains.is_empty() {
+        domains.push(String::new());
+    }
+    (addresses, domains)
 }
 
 impl Outgoing {

@@ -288,6 +288,37 @@ fn requiring_implies_using() {
 }
 
 #[test]
+fn use_no_under_a_wider_require_is_told() {
+    let told = |conf: &str| -> Vec<String> {
+        let control = Control::load(&memory().file("greenarrow.conf", conf));
+        let found = control.diagnostics.iter();
+        let found = found.filter(|said| said.code == "starttls-required-and-not-used");
+        found
+            .map(|said| {
+                let required = control.snapshot.location(said.related[0].0).line;
+                format!("{}<{required}", said.location(&control.snapshot).unwrap().line)
+            })
+            .collect()
+    };
+    let general = "general {\nstarttls_require yes\n}\n";
+    for (blocks, expected) in [
+        ("domain x.org {\nstarttls_use no\n}\n", &["5<2"][..]),
+        ("domain *.x.org {\nstarttls_use no\n}\n", &["5<2"]),
+        ("domain x.org {\nstarttls_use no\nstarttls_require no\n}\n", &[]),
+        ("domain [*.]x.org {\nstarttls_require no\n}\ndomain x.org {\nstarttls_use no\n}\n", &[]),
+        ("ip_address a {\ndomain * {\nstarttls_use no\n}\n}\n", &["6<2"]),
+        (
+            "ip_address a {\nstarttls_require no\n}\nip_address a, b {\nstarttls_use no\n}\n",
+            &["8<2"],
+        ),
+    ] {
+        assert_eq!(told(&format!("{general}{blocks}")), expected, "{blocks}");
+    }
+    let narrower = "general {\nstarttls_use no\n}\ndomain x.org {\nstarttls_require yes\n}\n";
+    assert_eq!(told(narrower), [""; 0]);
+}
+
+#[test]
 fn what_is_not_honoured_is_named() {
     let control = Fixture::copy("inventory").load();
     let said = said(&control, Severity::Note);

@@ -20,7 +20,11 @@
 //!   `general` comes last;
 //! - of several equal places the last counts, which [`Lookup::overridden`] reports; the user's file
 //!   comes behind the file of defaults;
-//! - the domain is the recipient's, not that of the host which takes its mail.
+//! - the domain is the recipient's, not that of the host which takes its mail; an IPv4 address
+//!   matches with and without the brackets of an address literal.
+//!
+//! A pattern that no domain can match (`.example.com`, `a@b`) is a warning that names the forms there
+//! are, not an error: an error would stop all mail for one block.
 //!
 //! A directive anywhere else (in a `relay_server`, in no block) takes no part; [`Lookup::elsewhere`]
 //! lists it, so that nothing is left out in silence.
@@ -28,9 +32,10 @@
 use std::borrow::Cow;
 use std::collections::HashMap;
 use std::fmt;
+use std::net::{Ipv4Addr, Ipv6Addr};
 
 use super::tree::{Argument, Directive, DirectiveId, Tree};
-use crate::diagnostic::{Diagnostic, quoted};
+use crate::diagnostic::{Diagnostic, Severity, quoted};
 use crate::limits::MAX_SCOPES;
 
 /// A directive that a lookup found.
@@ -164,9 +169,10 @@ impl Lookup {
         self.occurrences(name).filter(|found| !self.placed.get(found.id.index()).unwrap_or(&false))
     }
 
-    /// A note about each directive `name` that has no effect because the same place holds another
-    /// one behind it. For directives with one value; what accumulates overrides nothing. A default
-    /// that the user's file overrides is no news.
+    /// A diagnostic about each directive `name` that has no effect because the same place holds
+    /// another one behind it: a warning where the other says something else, a note where it says the
+    /// same. For directives with one value; what accumulates overrides nothing. A default that the
+    /// user's file overrides is no news.
     #[must_use]
     pub fn overridden(&self, name: &str) -> Vec<Diagnostic> {
         let Some((name, _)) = self.names.get(name) else { return Vec::new() };
@@ -185,7 +191,14 @@ impl Lookup {
             .filter(|(earlier, last)| earlier.layer == last.layer)
             .map(|(earlier, last)| {
                 let name = &earlier.name.value;
-                Diagnostic::note(
+                let texts = |directive: &Directive| {
+                    let values = directive.arguments.iter().flat_map(Argument::values);
+                    values.map(|value| value.text.clone()).collect::<Vec<_>>()
+                };
+                let severity =
+                    if texts(earlier) == texts(last) { Severity::Note } else { Severity::Warning };
+                Diagnostic::new(
+                    severity,
                     "overridden-directive",
                     format!("this {name} has no effect: the same place holds another one"),
                 )
@@ -262,7 +275,7 @@ impl Builder {
             match context.name.value.as_str() {
                 "general" => self.place(tree, id, &[GENERAL], &[ANY]),
                 "domain" => {
-                    let domains = self.domains(context);
+                    let domains = self.domains(tree, context);
                     self.place(tree, id, &[ANY], &domains);
                 }
                 "ip_address" => {
@@ -270,7 +283,7 @@ impl Builder {
                     self.place(tree, id, &addresses, &[ANY]);
                     for (id, inner) in tree.children(id) {
                         if inner.name.value == "domain" && inner.block.is_some() {
-                            let domains = self.domains(inner);
+                            let domains = self.domains(tree, inner);
                             self.place(tree, id, &addresses, &domains);
                         }
                     }
@@ -327,30 +340,21 @@ impl Builder {
         distinct(numbers)
     }
 
-    fn domains(&mut self, context: &Directive) -> Vec<u32> {
+    fn domains(&mut self, tree: &Tree, context: &Directive) -> Vec<u32> {
         let mut numbers = Vec::new();
         for value in self.parameters(context) {
             if value == "*" {
                 numbers.push(STAR);
                 continue;
             }
-            let (base, kind): (_, fn(&mut Patterns) -> &mut Option<u32>) =
-                if let Some(base) = value.strip_prefix("[*.]") {
-                    (base, |patterns| &mut patterns.with_subdomains)
-                } else if let Some(base) = value.strip_prefix("*.") {
-                    (base, |patterns| &mut patterns.subdomains)
-                } else {
-                    (&*value, |patterns| &mut patterns.exact)
-                };
-            if base.is_empty() || base.contains('*') {
-                self.diagnostics.push(
-                    Diagnostic::warning(
-                        "domain-pattern",
-                        format!("{} matches no domain", quoted(&value)),
-                    )
-                    .at(context.span)
-                    .with_help("write a domain, *.domain, [*.]domain, or * alone"),
-                );
+            let (wildcard, base) = split_wildcard(&value);
+            let kind: fn(&mut Patterns) -> &mut Option<u32> = match wildcard {
+                "[*.]" => |patterns| &mut patterns.with_subdomains,
+                "*." => |patterns| &mut patterns.subdomains,
+                _ => |patterns| &mut patterns.exact,
+            };
+            if let Some(help) = why_no_domain(wildcard, base) {
+                self.diagnostics.push(matches_nothing(tree, context, &value).with_help(help));
                 continue;
             }
             let base = normalized(base).into_owned();
@@ -404,6 +408,59 @@ impl Builder {
     }
 }
 
+/// A pattern's wildcard, empty where it has none, and the domain behind it.
+pub(crate) fn split_wildcard(pattern: &str) -> (&str, &str) {
+    let wildcard = ["[*.]", "*."].into_iter().find(|wildcard| pattern.starts_with(wildcard));
+    pattern.split_at(wildcard.map_or(0, str::len))
+}
+
+/// What to write instead, where no recipient's domain can be what stands behind the wildcard.
+fn why_no_domain(wildcard: &str, base: &str) -> Option<String> {
+    const FORMS: &str = "write a domain, *.domain, [*.]domain, or * alone";
+    let label = |label: &str| {
+        let good = |c: char| !c.is_ascii() || c.is_ascii_alphanumeric() || matches!(c, '-' | '_');
+        !label.is_empty() && label.chars().all(good)
+    };
+    let name = |text: &str| text.strip_suffix('.').unwrap_or(text).split('.').all(label);
+    let below = base.strip_prefix('.').filter(|below| name(below));
+    if let Some(below) = below {
+        return Some(format!(
+            "write *.{below} for the domains below {below}, or [*.]{below} for these and {below}"
+        ));
+    }
+    if let Ok(address) = base.parse::<Ipv6Addr>() {
+        return Some(format!("write [IPv6:{address}], as recipients write it"));
+    }
+    let literal = base.strip_prefix('[').and_then(|rest| rest.strip_suffix(']'));
+    let literal = wildcard.is_empty()
+        && literal.is_some_and(|inner| {
+            !inner.is_empty()
+                && !inner.contains(|c: char| c.is_ascii_whitespace() || "[]\\".contains(c))
+        });
+    (!literal && !name(base)).then(|| FORMS.to_owned())
+}
+
+/// A pattern that never matches. Where its block asks for TLS, mail goes without what was asked for.
+fn matches_nothing(tree: &Tree, context: &Directive, pattern: &str) -> Diagnostic {
+    let children = context.block.as_ref().map_or(&[][..], |block| &block.children);
+    let asks = children.iter().filter_map(|id| tree.get(*id)).find(|directive| {
+        let name = directive.name.value.as_str();
+        matches!(name, "starttls_require" | "starttls_use")
+            && directive.boolean().is_ok_and(|said| said.value)
+    });
+    let message = format!("{} matches no domain", quoted(pattern));
+    let warning = match asks {
+        None => Diagnostic::warning("domain-pattern", message),
+        Some(asks) => {
+            let message =
+                format!("{message}, so mail goes without the TLS that its block asks for");
+            Diagnostic::warning("domain-pattern", message)
+                .with_related(asks.span, "this holds for no mail")
+        }
+    };
+    warning.at(context.span)
+}
+
 fn number(index: usize) -> u32 {
     u32::try_from(index).unwrap_or(u32::MAX - NAMED).saturating_add(NAMED)
 }
@@ -423,10 +480,12 @@ fn folded(name: &str) -> Cow<'_, str> {
     }
 }
 
-/// A domain without regard to case, to a dot at its end, and to how its labels are written: in
-/// Unicode or as A-labels.
+/// A domain without regard to case, to a dot at its end, to how its labels are written (in
+/// Unicode or as A-labels), and to brackets around an IPv4 address.
 fn normalized(domain: &str) -> Cow<'_, str> {
     let domain = domain.strip_suffix('.').unwrap_or(domain);
+    let inner = domain.strip_prefix('[').and_then(|rest| rest.strip_suffix(']'));
+    let domain = inner.filter(|inner| inner.parse::<Ipv4Addr>().is_ok()).unwrap_or(domain);
     if domain.is_ascii() {
         return folded(domain);
     }

@@ -91,7 +91,7 @@ fn wildcards_match_what_is_documented() {
         ("[*.]example.com", &["example.com", "b.a.example.com"], &["example.net", "aexample.com"]),
         ("*.com", &["example.com", "a.example.com"], &["com", "example.net"]),
         ("*", &["example.com", "com", "", "[192.0.2.1]"], &[]),
-        ("[192.0.2.1]", &["[192.0.2.1]"], &["192.0.2.1"]),
+        ("[192.0.2.1]", &["[192.0.2.1]", "192.0.2.1"], &["192.0.2.10", "[192.0.2.2]"]),
         (
             "\"b\u{fc}cher.example\"",
             &["xn--bcher-kva.example", "B\u{dc}CHER.example"],
@@ -153,7 +153,7 @@ fn the_last_of_equals_counts_and_the_others_are_noted() {
         lookup.find_all("e", None, "x").map(|found| found.directive.to_string()).collect();
     assert_eq!(all, ["e 1", "e 2"]);
     let notes = lookup.overridden("d");
-    assert!(notes.iter().all(|note| note.severity == Severity::Note));
+    assert!(notes.iter().all(|note| note.severity == Severity::Warning));
     let lines: Vec<_> = notes
         .iter()
         .map(|note| {
@@ -162,6 +162,8 @@ fn the_last_of_equals_counts_and_the_others_are_noted() {
         .collect();
     assert_eq!(lines, [(2, 9), (3, 9), (6, 14)]);
     assert_eq!(lookup.overridden("absent"), []);
+    let same = conf("domain x.example {\n d yes\n}\ndomain X.example. {\n d yes\n}\n");
+    assert_eq!(same.overridden("d")[0].severity, Severity::Note);
 }
 
 #[test]
@@ -205,6 +207,51 @@ fn contexts_that_can_match_nothing_are_reported() {
         let named = content.contains("b.example");
         assert_eq!(lookup.elsewhere("d").count(), usize::from(!named), "{content}");
         assert_eq!(find(&lookup, None, "a.example"), named.then_some("1"));
+    }
+}
+
+#[test]
+fn a_pattern_that_matches_nothing_names_the_forms_there_are() {
+    for (pattern, help) in [
+        (
+            ".example.com",
+            "write *.example.com for the domains below example.com, or [*.]example.com",
+        ),
+        ("a@b", "write a domain, *.domain, [*.]domain"),
+        ("\"a b\"", "write a domain"),
+        ("a..b", "write a domain"),
+        ("example.com..", "write a domain"),
+        ("b:25", "write a domain"),
+        ("[]", "write a domain"),
+        ("*.[192.0.2.1]", "write a domain"),
+        ("2001:db8::1", "write [IPv6:2001:db8::1]"),
+    ] {
+        let content = format!("domain {pattern} {{\n starttls_require yes\n}}\n");
+        let (_, said) = index(&Memory::new().file(FILE, content));
+        assert_eq!((said.len(), said[0].severity), (1, Severity::Warning), "{pattern}");
+        assert!(said[0].help.as_ref().unwrap().starts_with(help), "{said:?}");
+        assert!(said[0].message.contains("goes without the TLS"), "{said:?}");
+        let off = format!("domain {pattern} {{\n starttls_require no\n}}\n");
+        let (_, said) = index(&Memory::new().file(FILE, off));
+        assert!(said[0].message.ends_with("matches no domain"), "{said:?}");
+    }
+}
+
+#[test]
+fn an_address_literal_is_a_domain() {
+    for (pattern, domain) in [
+        ("127.0.0.1", "[127.0.0.1]"),
+        ("[127.0.0.1]", "[127.0.0.1]"),
+        ("[127.0.0.1]", "127.0.0.1"),
+        ("[IPv6:2001:db8::1]", "[ipv6:2001:DB8::1]"),
+        ("example.com.", "Example.com"),
+        ("under_score.example", "under_score.example"),
+    ] {
+        let (lookup, said) =
+            index(&Memory::new().file(FILE, format!("domain {pattern} {{\n d 1\n}}")));
+        assert_eq!(said, [], "{pattern}");
+        assert_eq!(find(&lookup, None, domain), Some("1"), "{pattern}");
+        assert_eq!(find(&lookup, None, "[127.0.0.2]"), None);
     }
 }
 
