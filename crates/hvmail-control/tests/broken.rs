@@ -94,6 +94,22 @@ fn a_rule_that_is_no_rule_breaks_the_services_under_it() {
 }
 
 #[test]
+fn a_deny_that_is_not_honoured_breaks_the_services_under_it() {
+    for rule in ["10.0.0.0/8", "192.0.2.0/24", "=.spam.example", " 192.0.2.1", "joe@192.0.2.1"] {
+        let load = |verb| {
+            let rules = format!("{rule}:{verb}\n:allow\n");
+            Control::load(&Memory::new().file("smtp.tcp", rules).file("rcpthosts", "a.example\n"))
+        };
+        let denied = load("deny");
+        assert!(denied.is_fatal() && running(&denied).is_empty(), "{rule}");
+        let line = "smtp.tcp:1:1 error[access-rule-without-effect]".to_owned();
+        assert!(errors(&denied).contains(&line), "{rule}: {:?}", errors(&denied));
+        let allowed = load("allow");
+        assert_eq!((errors(&allowed), running(&allowed)), (vec![], vec!["smtp"]), "{rule}");
+    }
+}
+
+#[test]
 fn a_file_that_cannot_be_read_breaks_what_needs_it() {
     for (file, runs, fatal) in [
         ("smtp.port", &["smtp2"][..], false),

@@ -11,9 +11,11 @@
 //! none meets is under the rule for every client.
 //!
 //! Not honoured, and said so: rules for host names (`=host`), which would need the client's name from DNS;
-//! rules for `user@address`, which would need the ident protocol. A line that is no
-//! rule at all is an error: `tcprules` refuses the whole file for it, and a `deny` that is
-//! not understood must not become an `allow`. So are more rules than [`MAX_ACCESS_ADDRESSES`].
+//! rules for `user@address`, which would need the ident protocol; addresses that no client ever has
+//! (`10.0.0.0/8`, a blank in front). Such a rule is a warning where it allows, and an error where it
+//! denies: it would let in whom it is to keep out. A line that is no rule at all is an error as well:
+//! `tcprules` refuses the whole file for it, and a `deny` that is not understood must not become an
+//! `allow`. So are more rules than [`MAX_ACCESS_ADDRESSES`].
 
 use std::collections::{BTreeMap, HashMap};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
@@ -240,19 +242,24 @@ fn ipv6_rule(text: &str) -> Option<(&str, &str)> {
 fn index(rules: &mut Rules, rule: &Rule, diagnostics: &mut Bounded) -> usize {
     let address = &rule.address;
     let number = rules.rules.len();
-    let warn = |message: String| {
-        Diagnostic::warning("access-rule-without-effect", message).at(address.span)
+    let severity = if rule.allow { Severity::Warning } else { Severity::Error };
+    let unmet = |message: &str| {
+        let outcome = if rule.allow { "" } else { ", and the client would not be refused" };
+        Diagnostic::new(severity, "access-rule-without-effect", format!("{message}{outcome}"))
+            .at(address.span)
     };
     if address.value.contains('@') {
-        let message = "a rule for `user@address` would need the ident protocol and is not honoured";
-        diagnostics.push(Severity::Warning, || warn(message.to_owned()));
+        diagnostics.push(severity, || {
+            unmet("a rule for `user@address` would need the ident protocol and is not honoured")
+        });
         return 1;
     }
     if address.value.starts_with('=') {
-        let outcome = if rule.allow { "" } else { ": the client is not refused" };
-        diagnostics.push(Severity::Warning, || warn(format!(
-            "a rule for a host name would need the client's name from DNS and is not honoured{outcome}"
-        )));
+        diagnostics.push(severity, || {
+            unmet(
+                "a rule for a host name would need the client's name from DNS and is not honoured",
+            )
+        });
         return 1;
     }
     let ipv6 = Ipv6Prefix::parse(&address.value);
@@ -272,19 +279,41 @@ fn index(rules: &mut Rules, rule: &Rule, diagnostics: &mut Bounded) -> usize {
     } else if let Some(Ipv6Prefix { bits, length }) = ipv6 {
         count(*rules.ipv6.entry(length).or_default().entry(bits).or_insert(number));
     } else {
-        diagnostics.push(Severity::Warning, || {
-            warn(format!("no client ever has the address {}", quoted(&address.value)))
-                .with_help("write a whole address, an IPv4 prefix that ends with a dot, or nothing")
+        diagnostics.push(severity, || {
+            let help = match as_dotted_prefix(&address.value) {
+                Some(prefix) => format!("write {prefix}"),
+                None => "write a whole address, an IPv4 prefix that ends with a dot, or nothing, \
+                         from the first column on"
+                    .to_owned(),
+            };
+            unmet(&format!("no client ever has the address {}", quoted(&address.value)))
+                .with_help(help)
         });
         return 1;
     }
     if covered > 0 {
         let extent = if covered == total { "this rule" } else { "a part of this rule" };
         diagnostics.push(Severity::Warning, || {
-            warn(format!("{extent} has no effect: a rule for the same address stands before it"))
+            let message =
+                format!("{extent} has no effect: a rule for the same address stands before it");
+            Diagnostic::warning("access-rule-without-effect", message).at(address.span)
         });
     }
     total
+}
+
+/// `10.` for `10.0.0.0/8`: IPv4 prefixes of whole octets have a form here, others have none.
+fn as_dotted_prefix(address: &str) -> Option<String> {
+    let (address, bits) = address.trim_ascii().split_once('/')?;
+    let address: Ipv4Addr = address.parse().ok()?;
+    let octets = match bits {
+        "8" => 1,
+        "16" => 2,
+        "24" => 3,
+        "32" => return Some(address.to_string()),
+        _ => return None,
+    };
+    Some(address.octets()[..octets].iter().map(|octet| format!("{octet}.")).collect())
 }
 
 /// The octets of an address or a prefix, one of them a range; `None` if no client can meet it.
@@ -457,13 +486,22 @@ mod tests {
             "1-2.3-4.5.6:deny",
             "mail.example:deny",
             "192.0.2.0/24:deny",
+            "10.0.0.0/8:deny",
+            "1.2.3.4/32:deny",
+            " 1.2.3.4:deny",
+            "\t1.2.3.:allow",
         ] {
             let (rules, diagnostics) = read(rule);
             let codes: Vec<_> = diagnostics.iter().map(|d| (d.severity, d.code)).collect();
-            assert_eq!(codes, [(Severity::Warning, "access-rule-without-effect")], "{rule}");
+            let severity = if rule.contains("deny") { Severity::Error } else { Severity::Warning };
+            assert_eq!(codes, [(severity, "access-rule-without-effect")], "{rule}");
             assert_eq!(line_for(&rules, "1.2.3.4"), None, "{rule}");
             assert_eq!(rules.all().len(), 1, "kept: {rule}");
         }
+        let help = |rule| read(rule).1.remove(0).help;
+        assert_eq!(help("10.0.0.0/8:deny").as_deref(), Some("write 10."));
+        assert_eq!(help("192.0.2.0/24:allow").as_deref(), Some("write 192.0.2."));
+        assert!(help("192.0.2.0/25:deny").is_some_and(|help| help.contains("prefix")));
     }
 
     #[test]
