@@ -1,6 +1,8 @@
 //! What became of a recipient, and why a session ended.
 //!
-//! Does: say it in types, with the reply that decided it. Does not: decide. Fails: never.
+//! Does: say it in types, with the reply that decided it: at most
+//! [`REPLY_TEXT_KEPT`](crate::limits::REPLY_TEXT_KEPT) octets of its text, shared by all whom it
+//! concerns. Does not: decide. Fails: never.
 
 use core::fmt;
 
