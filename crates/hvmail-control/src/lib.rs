@@ -54,6 +54,8 @@
 //! | `tls.rsa512.pem`, `tls.rsa1024.pem`, `tls.dh512.pem`, `tls.dh1024.pem`, `tls.dh2048.pem` | temporary keys | named, not used |
 //! | `tls.clientca.pem`, `tls.clientcrl.pem`, `tls.tlsclients` | relaying by client certificate | named, not honoured yet; the vendor calls them unsupported |
 //!
+//! A UTF-8 byte order mark at the start of a file is passed over, in every one of them.
+//!
 //! # What is broken by what
 //!
 //! An error in `greenarrow.conf`'s grammar, or no service left to run, is fatal ([`Control::is_fatal`]).

@@ -8,7 +8,7 @@
 
 use std::collections::HashSet;
 
-use crate::diagnostic::{Bounded, Diagnostic, Severity};
+use crate::diagnostic::{Bounded, Diagnostic, Severity, quoted};
 use crate::read::list;
 use crate::setting::{Found, Gather};
 
@@ -66,14 +66,14 @@ pub(crate) fn read(gather: &mut Gather<'_>) -> Option<Recipients> {
             gather.say_all(diagnostics, None);
             let mut said = Bounded::default();
             for entry in &entries {
-                if entry.value.contains(['@', ' ', '\t', '*']) {
+                if let Some(help) = why_no_recipient(&entry.value) {
                     said.push(Severity::Warning, || {
                         Diagnostic::warning(
                             "entry-without-effect",
-                            "no recipient has this domain: an entry is a domain, or `.` and a \
-                             domain for every name below it",
+                            format!("no recipient has the domain {}", quoted(&entry.value)),
                         )
                         .at(entry.span)
+                        .with_help(help)
                     });
                 }
             }
@@ -83,6 +83,28 @@ pub(crate) fn read(gather: &mut Gather<'_>) -> Option<Recipients> {
             Some(Recipients { entries })
         }
     }
+}
+
+/// What to write instead, where no recipient's domain can be this entry.
+fn why_no_recipient(entry: &str) -> Option<&'static str> {
+    let literal = entry.strip_prefix('[').and_then(|rest| rest.strip_suffix(']'));
+    let good = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_');
+    let name =
+        |text: &str| text.split('.').all(|label| !label.is_empty() && label.chars().all(good));
+    if name(entry.strip_prefix('.').unwrap_or(entry))
+        || literal.is_some_and(|inner| inner.chars().all(|c| good(c) || matches!(c, '.' | ':')))
+    {
+        return None;
+    }
+    Some(if !entry.is_ascii() {
+        "write the domain as recipients have it: in ASCII, its labels as xn--..."
+    } else if entry.contains([',', ' ', '\t', ':']) {
+        "write one domain a line, and nothing else on it"
+    } else if entry.ends_with('.') {
+        "write the domain without a dot at its end"
+    } else {
+        "write a domain, or `.` and a domain for every name below it"
+    })
 }
 
 #[cfg(test)]
@@ -117,6 +139,34 @@ mod tests {
             assert_eq!(recipients.accepts(Some(domain)), taken, "{domain}");
         }
         assert!(recipients.accepts(None));
+    }
+
+    #[test]
+    fn an_entry_that_no_recipient_has_is_told() {
+        for (entry, told) in [
+            ("b.com.", true),
+            ("foo:bar", true),
+            ("c.com,d.com", true),
+            (" c.com", true),
+            ("*.c.com", true),
+            ("@c.com", true),
+            ("a..b", true),
+            (".", true),
+            ("b\u{fc}cher.example", true),
+            ("[192.0.2.1", true),
+            ("xn--bcher-kva.example", false),
+            (".c.com", false),
+            ("a_b.c-d.e", false),
+            ("[192.0.2.1]", false),
+            ("[IPv6:2001:db8::1]", false),
+            ("localhost", false),
+        ] {
+            let source = Memory::new().file("rcpthosts", format!("a.com\n{entry}\n"));
+            let mut gather = Gather::new(Loader::new(&source));
+            assert!(read(&mut gather).unwrap().accepts(Some("a.com")));
+            let codes: Vec<_> = gather.diagnostics.so_far().iter().map(|said| said.code).collect();
+            assert_eq!(codes, vec!["entry-without-effect"; usize::from(told)], "{entry}");
+        }
     }
 
     #[test]

@@ -78,8 +78,8 @@ pub struct Location {
     pub path: PathBuf,
     /// The line, from 1. Lines end with LF, with or without CR before it.
     pub line: u32,
-    /// The column, from 1, in characters. A byte order mark at the start of the file is no
-    /// character; octets that are not UTF-8 count as the replacement characters shown for them.
+    /// The column, from 1, in characters. Octets that are not UTF-8 count as the replacement
+    /// characters shown for them.
     pub column: u32,
 }
 
@@ -249,7 +249,7 @@ impl Snapshot {
         self.get(file).map_or(Path::new(""), |file| &file.path)
     }
 
-    /// What stands in `file`; empty for a file of another snapshot. In the snapshot of a
+    /// What stands in `file`, without a byte order mark; empty for a file of another snapshot. In the snapshot of a
     /// [`Control`](crate::Control) the text of files with a private key is blanked out.
     #[must_use]
     pub fn bytes(&self, file: FileId) -> &[u8] {
@@ -298,10 +298,6 @@ impl Snapshot {
         let line = line_starts.partition_point(|start| *start <= offset);
         let line_start = line.checked_sub(1).map_or(0, |line| line_starts[line]);
         let before = &file.bytes[line_start..offset];
-        let before = match before.strip_prefix(BYTE_ORDER_MARK) {
-            Some(rest) if line == 0 => rest,
-            _ => before,
-        };
         let characters: usize = before
             .utf8_chunks()
             .map(|chunk| chunk.valid().chars().count() + usize::from(!chunk.invalid().is_empty()))
@@ -310,7 +306,9 @@ impl Snapshot {
         Location { path: file.path.clone(), line: one_based(line), column: one_based(characters) }
     }
 
+    /// Every file passes here, so that a byte order mark is a part of no value in any of them.
     fn add(&mut self, path: PathBuf, bytes: &[u8]) -> FileId {
+        let bytes = bytes.strip_prefix(BYTE_ORDER_MARK).unwrap_or(bytes);
         let id = u32::try_from(self.files.len()).unwrap_or(u32::MAX);
         self.files.push(Frozen { path, bytes: bytes.into(), line_starts: OnceLock::new() });
         FileId(id)
@@ -332,8 +330,8 @@ impl fmt::Debug for Snapshot {
     }
 }
 
-/// The byte order mark in UTF-8: no character where it starts a file.
-pub(crate) const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
+/// The byte order mark in UTF-8.
+const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 
 #[cfg(test)]
 mod tests {
@@ -363,8 +361,8 @@ mod tests {
             (b"ab\r\ncd", 4, (2, 1)),
             (b"a\rb", 2, (1, 3)),
             ("\u{e9}\u{4e2d}x".as_bytes(), 5, (1, 3)),
-            (b"\xef\xbb\xbfab", 3, (1, 1)),
             (b"\xef\xbb\xbfab", 0, (1, 1)),
+            (b"\xef\xbb\xbfab", 1, (1, 2)),
             (b"\n\xef\xbb\xbfab", 4, (2, 2)),
             (b"\xff\xfe!", 2, (1, 3)),
             (b"\x80\x80\x80!", 3, (1, 4)),

@@ -9,6 +9,7 @@ use std::net::IpAddr;
 use common::{Fixture, memory, running, said};
 use hvmail_control::diagnostic::Severity;
 use hvmail_control::snapshot::Origin;
+use hvmail_control::source::Memory;
 use hvmail_control::{Control, ServiceTls, TlsMode};
 
 fn peer(text: &str) -> IpAddr {
@@ -57,7 +58,7 @@ fn the_shipped_directory() {
 
 #[test]
 fn the_defaults_of_an_empty_directory_are_those_of_the_documentation_and_safe() {
-    let control = common::load(&hvmail_control::source::Memory::new());
+    let control = common::load(&Memory::new());
     let smtp = control.service("smtp").unwrap();
     assert_eq!(running(&control), ["smtp"]);
     assert_eq!((smtp.port.value, smtp.address.value, smtp.concurrency.value), (25, None, 100));
@@ -259,4 +260,37 @@ fn no_secret_of_the_directory_is_shown_or_kept() {
 fn a_loaded_directory_can_be_shared_between_threads() {
     fn shared<T: Send + Sync + 'static>() {}
     shared::<Control>();
+}
+
+#[test]
+fn a_byte_order_mark_changes_nothing_in_any_file() {
+    let files = [
+        ("me", "mx.example.com\n"),
+        ("rcpthosts", "example.com\n"),
+        ("smtp.tcp", "192.0.2.1:deny\n:allow\n"),
+        ("smtp.port", "2525\n"),
+        ("smtp2", "ENABLED=1\nPORT=2587\n"),
+        ("smtp3", "PORT=2465\nENABLED=1\n"),
+        ("smtproutes", "example.net:relay.example\n"),
+        ("tls.tlsserverciphers", "HIGH\n"),
+        ("greenarrow.conf", "domain a.example {\n  starttls_require yes\n}\n"),
+    ];
+    let with = |mark: &str| {
+        let add =
+            |source: Memory, (name, text): (&str, &str)| source.file(name, format!("{mark}{text}"));
+        Control::load(&files.into_iter().fold(Memory::new(), add))
+    };
+    let (plain, marked) = (with(""), with("\u{feff}"));
+    assert_eq!(said(&marked, Severity::Note), said(&plain, Severity::Note));
+    assert!(!marked.has_errors() && marked.accepts(Some("example.com")));
+    for (name, address) in [("smtp", "[::]:2525"), ("smtp2", "[::]:2587"), ("smtp3", "[::]:2465")] {
+        assert_eq!(listens(&marked, name), listens(&plain, name));
+        assert!(listens(&marked, name).contains(&address.to_owned()), "{name}");
+    }
+    let smtp = marked.service("smtp").unwrap();
+    assert!(!marked.for_peer(smtp, "192.0.2.1".parse().unwrap()).allow);
+    assert!(marked.outgoing_for("a.example", None).unwrap().policy.level.required());
+    let routed = marked.outgoing_for("example.net", None).unwrap().route.unwrap();
+    assert_eq!(routed.host, "relay.example");
+    assert_eq!(marked.me.unwrap().value, "mx.example.com");
 }

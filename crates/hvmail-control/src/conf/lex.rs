@@ -24,7 +24,7 @@ use memchr::{memchr, memchr3};
 use super::escape::{Escape, decode};
 use super::tree::{Heredoc, OptionArgument, Quoting, Value};
 use crate::diagnostic::{Diagnostic, quoted};
-use crate::snapshot::{BYTE_ORDER_MARK, FileId, Span, Spanned};
+use crate::snapshot::{FileId, Span, Spanned};
 
 /// A piece of a line.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -69,8 +69,7 @@ type Lexed<T> = Result<T, Box<Fault>>;
 
 impl Lexer {
     pub(super) fn new(file: FileId, bytes: Arc<[u8]>) -> Self {
-        let at = if bytes.starts_with(BYTE_ORDER_MARK) { BYTE_ORDER_MARK.len() } else { 0 };
-        Self { bytes, file, at, line_start: true, string_end: None, swallowed: false }
+        Self { bytes, file, at: 0, line_start: true, string_end: None, swallowed: false }
     }
 
     /// Whether a fault took the rest of the file with it, so that blocks left open mean nothing.

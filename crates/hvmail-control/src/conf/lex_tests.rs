@@ -59,8 +59,6 @@ fn every_kind_of_token() {
         ),
         ("<<A\nA", "[<<A ]"),
         ("<<A \n AA\n A \nb", "[<<A  AA\n]/[Raw b]"),
-        ("\u{feff}a", "[Raw a]"),
-        ("\u{feff}# x", ""),
         ("a b\r\n\r\n# x\r\n}\r\n", "[Raw a][Raw b]///}/"),
         ("\"a\"\r\nb\r", "[Quoted a]/[Raw b]"),
         ("<<A\r\nb\r\nA\r\nc", "[<<A b\r\n]/[Raw c]"),
