@@ -11,6 +11,7 @@ use smtp_tls::{PemKind, pem_sections};
 
 use crate::conf::tree::{Directive, Tree};
 use crate::diagnostic::{Diagnostic, Severity, shown};
+use crate::error::{NotAFile, ReadError};
 use crate::setting::Gather;
 use crate::snapshot::Span;
 
@@ -58,7 +59,38 @@ const fn ignored(name: &'static str, becomes: &'static str) -> Known {
     Known { name, holds: Holds::Anything, severity: Severity::Note, unsupported: false, becomes }
 }
 
-const KNOWN: [Known; 30] = [
+const fn warned_file(name: &'static str, becomes: &'static str) -> Known {
+    Known { severity: Severity::Warning, ..ignored(name, becomes) }
+}
+
+const SERVER_CERTIFICATE: &str = "not read: a certificate is named by tls_certificate_files, or is in \
+                                  tls.servercert.pem";
+const CLIENT_CERTIFICATE: &str = "not honoured: no certificate is shown to other hosts";
+const CLIENT_CIPHERS: &str =
+    "not honoured: outgoing connections have the TLS library's own ciphers";
+const TLS_HOSTS: &str = "not honoured: it makes TLS required for no host, and no certificate is held \
+                         against it; write domain NAME { starttls_require yes } in greenarrow.conf";
+const NO_TLS_HOSTS: &str = "not honoured: it keeps no host from TLS; write domain NAME { starttls_use no } in \
+                            greenarrow.conf";
+
+const KNOWN: [Known; 44] = [
+    warned_file("servercert.pem", SERVER_CERTIFICATE),
+    warned_file("clientcert.pem", CLIENT_CERTIFICATE),
+    warned_file("tls.clientcert.pem", CLIENT_CERTIFICATE),
+    warned_file("tlsclientciphers", CLIENT_CIPHERS),
+    warned_file("tls.tlsclientciphers", CLIENT_CIPHERS),
+    warned_file(
+        "tlsserverciphers",
+        "not read: the ciphers of this host are in tls.tlsserverciphers",
+    ),
+    warned_file("tlshosts", TLS_HOSTS),
+    warned_file("tls.tlshosts", TLS_HOSTS),
+    warned_file("notlshosts", NO_TLS_HOSTS),
+    warned_file("tls.notlshosts", NO_TLS_HOSTS),
+    ignored("httpd.ssl.listen", "not read: it is about HTTPS, and no certificate is taken from it"),
+    temporary_key("tls.rsa4096.pem", Holds::RsaKey),
+    temporary_key("tls.dh4096.pem", Holds::DhParameters),
+    temporary_key("tls.dh3072.pem", Holds::DhParameters),
     temporary_key("tls.rsa512.pem", Holds::RsaKey),
     temporary_key("tls.rsa1024.pem", Holds::RsaKey),
     temporary_key("tls.rsa2048.pem", Holds::RsaKey),
@@ -103,6 +135,15 @@ pub(crate) fn files(gather: &mut Gather<'_>) {
         let file = match gather.loader.read(known.name) {
             Ok(None) => continue,
             Ok(Some(file)) => file,
+            Err(ReadError::NotAFile { path, kind: NotAFile::Directory })
+                if known.holds == Holds::Anything =>
+            {
+                gather.say(
+                    Diagnostic::new(known.severity, "file-not-honoured", known.becomes)
+                        .in_file(path),
+                );
+                continue;
+            }
             Err(error) => {
                 // Nothing fails for a file that has no effect either way.
                 let diagnostic = Diagnostic::from(error).with_help(known.becomes);
@@ -183,14 +224,22 @@ const KNOWN_DIRECTIVES: [KnownDirective; 18] = [
     noted("smtp_match_begin_backoff_mode", "replies of other hosts count as they came"),
 ];
 
+/// Directives and blocks that have an effect, or say themselves what becomes of them.
+const HONOURED: [&str; 10] = [
+    "general",
+    "domain",
+    "ip_address",
+    "include",
+    "starttls_use",
+    "starttls_require",
+    "smtp_route",
+    "tls_certificate_files",
+    "tls_certificate_auto_generate",
+    "define_virtual_mtas_in_config_file",
+];
+
 /// Says of each directive about SMTP or TLS that has no effect here that it has none.
 pub(crate) fn directives(gather: &mut Gather<'_>, tree: &Tree) {
-    const HONOURED: [&str; 4] = [
-        "starttls_use",
-        "starttls_require",
-        "tls_certificate_files",
-        "tls_certificate_auto_generate",
-    ];
     let mut met: HashMap<&str, usize> = HashMap::new();
     let mut found: Vec<(&Directive, Severity, &str, usize)> = Vec::new();
     for (_, directive) in tree.directives() {
@@ -200,9 +249,7 @@ pub(crate) fn directives(gather: &mut Gather<'_>, tree: &Tree) {
             found[index].3 += usize::from(!off);
             continue;
         }
-        if let Some((severity, becomes)) =
-            what_becomes_of(name, off).filter(|_| !HONOURED.contains(&name))
-        {
+        if let Some((severity, becomes)) = what_becomes_of(name, off) {
             met.insert(name, found.len());
             found.push((directive, severity, becomes, 0));
         }
@@ -212,11 +259,28 @@ pub(crate) fn directives(gather: &mut Gather<'_>, tree: &Tree) {
         if more > 0 {
             message.push_str(&format!(" (written {more} more times)"));
         }
-        gather.say(Diagnostic::new(severity, "not-honoured", message).at(directive.span));
+        let said = Diagnostic::new(severity, "not-honoured", message).at(directive.span);
+        gather.say(match becomes {
+            SMALL_LETTERS => {
+                said.with_help(format!("write {}", directive.name.value.to_ascii_lowercase()))
+            }
+            _ => said,
+        });
     }
 }
 
+const SMALL_LETTERS: &str = "names are written in small letters";
+
 fn what_becomes_of(name: &str, off: bool) -> Option<(Severity, &'static str)> {
+    if HONOURED.contains(&name) {
+        return None;
+    }
+    let small = name.to_ascii_lowercase();
+    if small != name
+        && (HONOURED.contains(&&*small) || KNOWN_DIRECTIVES.iter().any(|known| known.name == small))
+    {
+        return Some((Severity::Warning, SMALL_LETTERS));
+    }
     if let Some(known) = KNOWN_DIRECTIVES.iter().find(|known| known.name == name) {
         return (!off).then_some((known.severity, known.becomes));
     }
@@ -227,8 +291,11 @@ fn what_becomes_of(name: &str, off: bool) -> Option<(Severity, &'static str)> {
         let becomes = "Let's Encrypt is not spoken: name a certificate by tls_certificate_files";
         return (!off).then_some((Severity::Warning, becomes));
     }
-    let about_tls = ["tls_", "starttls_", "smtp_tls_"].iter().any(|start| name.starts_with(start));
-    about_tls.then_some((Severity::Warning, "it is not known here"))
+    let about_tls = ["tls", "ssl", "dane", "mta_sts", "mtasts"];
+    about_tls
+        .iter()
+        .any(|word| small.contains(word))
+        .then_some((Severity::Warning, "it is not known here"))
 }
 
 #[cfg(test)]
@@ -287,5 +354,72 @@ mod tests {
                 ),
             ]
         );
+    }
+
+    fn said(source: &Memory) -> Vec<String> {
+        let mut loader = Loader::new(source);
+        let (tree, parsed) = Tree::load(&mut loader);
+        assert_eq!(parsed, []);
+        let mut gather = Gather::new(loader);
+        directives(&mut gather, &tree);
+        files(&mut gather);
+        let said = gather.diagnostics.finish();
+        let snapshot = gather.loader.finish();
+        said.iter().map(|diagnostic| diagnostic.display(&snapshot).to_string()).collect()
+    }
+
+    #[test]
+    fn a_name_in_other_letters_or_about_tls_is_told() {
+        for (line, help) in [
+            ("Starttls_Require yes", "help: write starttls_require"),
+            ("SMTP_ROUTE h:25", "help: write smtp_route"),
+            ("General {\n }", "help: write general"),
+            ("DOMAIN x {\n }", "help: write domain"),
+            ("Include x", "help: write include"),
+            ("Proxy_Server h:1", "help: write proxy_server"),
+            ("use_starttls yes", "it is not known here"),
+            ("use_starttls no", "it is not known here"),
+            ("mta_sts enforce", "it is not known here"),
+            ("dane_require yes", "it is not known here"),
+            ("ssl_verify yes", "it is not known here"),
+            ("Require_TLS yes", "it is not known here"),
+        ] {
+            let said = said(&Memory::new().file("greenarrow.conf", format!("{line}\n")));
+            assert_eq!(said.len(), 1, "{line}: {said:?}");
+            assert!(said[0].contains("greenarrow.conf:1:1: warning[not-honoured]"), "{said:?}");
+            assert!(said[0].ends_with(help), "{line}: {said:?}");
+        }
+        for line in ["starttls_use yes", "general {\n }", "throttle_domains x", "smtp_route h:25"] {
+            let conf = Memory::new().file("greenarrow.conf", format!("{line}\n"));
+            assert_eq!(said(&conf), [""; 0]);
+        }
+    }
+
+    #[test]
+    fn files_of_other_tls_settings_are_named() {
+        for name in [
+            "servercert.pem",
+            "clientcert.pem",
+            "tlsclientciphers",
+            "tlsserverciphers",
+            "tlshosts",
+            "notlshosts",
+            "httpd.ssl.listen",
+        ] {
+            let said = said(&Memory::new().file(name, "x\n"));
+            assert_eq!(said.len(), 1, "{name}: {said:?}");
+            assert!(said[0].contains(&format!("/{name}:1:1: ")), "{said:?}");
+        }
+        for name in ["tls.rsa2048.pem", "tls.rsa4096.pem", "tls.dh4096.pem"] {
+            assert_eq!(said(&Memory::new().file(name, "x\n")).len(), 2, "{name}");
+        }
+        let directory = tempfile::tempdir().unwrap();
+        std::fs::create_dir(directory.path().join("tlshosts")).unwrap();
+        let source = crate::source::Directory::open(directory.path()).unwrap();
+        let mut gather = Gather::new(Loader::new(&source));
+        files(&mut gather);
+        let said = gather.diagnostics.finish();
+        assert_eq!((said.len(), said[0].code), (1, "file-not-honoured"));
+        assert_eq!(said[0].severity, Severity::Warning);
     }
 }

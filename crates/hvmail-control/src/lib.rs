@@ -47,12 +47,13 @@
 //! | `smtp.ipaddr`, `smtp.port`, `smtp.concurrency`, `smtp.starttls` | service `smtp` | honoured; absent: every address, 25, 100, on |
 //! | `smtp.auth` | SMTP AUTH | not offered yet: a warning where it is asked for |
 //! | `smtp2`, `smtp3` | `ENABLED IPADDR PORT CONCURRENCY TCPRULES_INHERIT GREENARROW_STARTTLS`, and exported `SMTPS TLSCIPHERS` | honoured; every other variable is named; absent: the service is off, with a warning for `smtp2`, which the vendor documents as on |
-//! | `smtp.tcp`, `smtp2.tcp`, `smtp3.tcp` | who may connect; RELAYCLIENT, TLSCIPHERS | honoured, the text and not the compiled form; IPv6 addresses as well, in a form of ours; rules by host name are named |
-//! | `greenarrow.conf`, `.greenarrow-defaults.conf` | `starttls_use`, `starttls_require`, `smtp_route`, `tls_certificate_files`, `tls_certificate_auto_generate` | honoured; other directives about TLS are named |
+//! | `smtp.tcp`, `smtp2.tcp`, `smtp3.tcp` | who may connect; RELAYCLIENT, TLSCIPHERS | honoured, the text and not the compiled form; IPv6 addresses as well, in a form of ours; rules by host name and for addresses nobody has are named, and an error where they deny |
+//! | `greenarrow.conf`, `.greenarrow-defaults.conf` | `starttls_use`, `starttls_require`, `smtp_route`, `tls_certificate_files`, `tls_certificate_auto_generate` | honoured; other directives about TLS, and these in other letter case, are named |
 //! | `tls.servercert.pem`, `httpd.ssl.key`, `httpd.ssl.crt`, `httpd.ssl.ca` | certificate, deprecated ways | honoured where no directive names one |
 //! | `tls.tlsserverciphers`, the variable TLSCIPHERS | OpenSSL cipher string | handed to the TLS library's adapter |
-//! | `tls.rsa512.pem`, `tls.rsa1024.pem`, `tls.dh512.pem`, `tls.dh1024.pem`, `tls.dh2048.pem` | temporary keys | named, not used |
+//! | `tls.rsa512.pem` to `tls.rsa4096.pem`, `tls.dh512.pem` to `tls.dh4096.pem` | temporary keys | named, not used |
 //! | `tls.clientca.pem`, `tls.clientcrl.pem`, `tls.tlsclients` | relaying by client certificate | named, not honoured yet; the vendor calls them unsupported |
+//! | `servercert.pem`, `clientcert.pem`, `tlsclientciphers`, `tlsserverciphers`, `tlshosts`, `notlshosts`, `httpd.ssl.listen` | TLS by other names | named, not honoured |
 //!
 //! A UTF-8 byte order mark at the start of a file is passed over, in every one of them.
 //!
@@ -145,7 +146,7 @@ impl Control {
             refuse_all(&mut gather, &services);
         }
         let found = certificate::find(&mut gather, lookup.tree(), me.as_ref());
-        policy::apply(&mut gather, &mut services, found.identity.as_ref());
+        policy::apply(&mut gather, &mut services, found.identity.as_ref(), configuration_is_good);
         let outgoing = outgoing::read(&mut gather, &lookup);
         inventory::directives(&mut gather, lookup.tree());
         inventory::files(&mut gather);

@@ -92,11 +92,13 @@ impl GlobalCiphers {
     }
 }
 
-/// Fills in what each service offers, and gives those that cannot offer it a diagnostic.
+/// Fills in what each service offers, and gives those that cannot offer it a diagnostic. Of a
+/// configuration that does not parse nobody knows which certificate it names, so none is missed.
 pub(crate) fn apply(
     gather: &mut Gather<'_>,
     services: &mut [Service],
     identity: Option<&Arc<Identity>>,
+    configuration_is_good: bool,
 ) {
     let environment = gather.loader.environment("TLSCIPHERS");
     let global = GlobalCiphers { environment, file: ciphers_file(gather) };
@@ -122,8 +124,11 @@ pub(crate) fn apply(
             (TlsMode::StartTls, Some(policy)) => ServiceTls::StartTls(policy),
             (TlsMode::Implicit, Some(policy)) => ServiceTls::Implicit(policy),
             (mode, None) => {
-                if service.enabled.value {
-                    gather.say(without_certificate(&gather.origins, service, mode));
+                let missed = configuration_is_good || mode == TlsMode::Implicit;
+                if service.enabled.value && missed {
+                    let said =
+                        without_certificate(&gather.origins, service, mode, configuration_is_good);
+                    gather.say(said);
                 }
                 ServiceTls::None
             }
@@ -131,20 +136,27 @@ pub(crate) fn apply(
     }
 }
 
-fn without_certificate(origins: &Origins, service: &Service, mode: TlsMode) -> Diagnostic {
+fn without_certificate(
+    origins: &Origins,
+    service: &Service,
+    mode: TlsMode,
+    configuration_is_good: bool,
+) -> Diagnostic {
     let name = service.name;
+    let why = if configuration_is_good {
+        "there is no usable certificate"
+    } else {
+        "greenarrow.conf cannot be used"
+    };
     let diagnostic = if mode == TlsMode::Implicit {
         Diagnostic::error(
             "no-certificate",
-            format!("{name} cannot speak TLS from the first byte: there is no usable certificate"),
+            format!("{name} cannot speak TLS from the first byte: {why}"),
         )
     } else {
         Diagnostic::warning(
             "no-certificate",
-            format!(
-                "{name} does not offer STARTTLS, so mail arrives in clear: there is no usable \
-                 certificate"
-            ),
+            format!("{name} does not offer STARTTLS, so mail arrives in clear: {why}"),
         )
     };
     let diagnostic = diagnostic

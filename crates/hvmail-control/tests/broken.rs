@@ -94,6 +94,18 @@ fn a_rule_that_is_no_rule_breaks_the_services_under_it() {
 }
 
 #[test]
+fn a_configuration_that_does_not_parse_is_not_said_to_lack_a_certificate() {
+    let source = memory()
+        .file("greenarrow.conf", "general {\n  tls_certificate_files k c\n")
+        .file("smtp3", "ENABLED=1\nPORT=465\nSMTPS=1\nexport SMTPS\n");
+    let control = Control::load(&source);
+    assert!(control.is_fatal() && !control.service("smtp3").unwrap().runs());
+    let about: Vec<_> = control.diagnostics.iter().filter(|d| d.code == "no-certificate").collect();
+    assert_eq!(about.len(), 1, "the service that cannot start without: {about:?}");
+    assert!(about[0].message.ends_with("greenarrow.conf cannot be used"), "{about:?}");
+}
+
+#[test]
 fn a_deny_that_is_not_honoured_breaks_the_services_under_it() {
     for rule in ["10.0.0.0/8", "192.0.2.0/24", "=.spam.example", " 192.0.2.1", "joe@192.0.2.1"] {
         let load = |verb| {
