@@ -5,6 +5,9 @@
 //! stay: POSIX, Shell Command Language, 2.14 "Special Built-In Utilities"; for a name that is not exported there,
 //! not every shell does so). The last assignment wins, and `export` may come before or after the assignment.
 //!
+//! A CR before the LF that ends a line is left out, with one warning for the file. A shell would take it
+//! as a part of the word, but no variable here has a meaning with a CR at its end.
+//!
 //! Whatever is more than that (expansions, commands, pipes, conditions, `unset`, `.`) is a warning
 //! at its place and is not used. A variable that such a statement would have set is then
 //! [`Lookup::Unusable`] until a later plain assignment: its value is not known, and pretending that
@@ -14,7 +17,7 @@
 use std::collections::{BTreeMap, HashSet};
 
 use super::shell_words::{Problem, Token, Word, Words, is_name};
-use crate::diagnostic::{Diagnostic, shown};
+use crate::diagnostic::{Diagnostic, quoted, shown};
 use crate::limits::MAX_ASSIGNMENT_WORDS;
 use crate::snapshot::{FileId, Span, Spanned};
 
@@ -120,6 +123,15 @@ pub fn parse(bytes: &[u8], file: FileId) -> (Assignments, Vec<Diagnostic>) {
                 break;
             }
         }
+    }
+    if let Some(span) = words.carriage_return() {
+        let message = "lines of this file end with CR LF, which is read here as LF; a shell takes \
+                       the CR as a part of the value or the name";
+        reader.diagnostics.push(
+            Diagnostic::warning("crlf-line-ends", message)
+                .at(span)
+                .with_help("write the file with LF line ends"),
+        );
     }
     if let Some(block) = reader.blocks.first() {
         reader.diagnostics.push(
@@ -330,8 +342,8 @@ impl Reader {
                     match word.as_assignment() {
                         Some((name, ..)) if !exported.contains(name) => {
                             self.assignments.assign(name, Err(word.span));
-                            let what = "an assignment before an export of another name, which \
-                                        shells read differently,";
+                            let what = "the export of another name behind it, which shells read \
+                                        differently";
                             self.not_used(word.span, what, &[name.to_owned()]);
                         }
                         _ => self.take_assignment(word),
@@ -381,7 +393,7 @@ impl Reader {
                     for name in &names {
                         self.assignments.assign(name, Err(word.span));
                     }
-                    self.not_used(word.span, "a command", &names);
+                    self.not_used(word.span, "the option of export before it", &names);
                 }
                 Some((name, ..)) => {
                     self.assignments.export(name, word.span);
@@ -392,8 +404,12 @@ impl Reader {
                 }
                 None => {
                     unexport = word.text.starts_with('-') && word.text.contains('n');
-                    let what = word.problem.map_or("no name of a variable", |p| p.what);
-                    self.not_used(word.span, what, &[]);
+                    let what = match word.problem {
+                        Some(problem) => problem.what.to_owned(),
+                        None if word.text.starts_with('-') => "an option of export".to_owned(),
+                        None => format!("{}, which is no name of a variable", quoted(&word.text)),
+                    };
+                    self.not_used(word.span, &what, &[]);
                 }
             }
         }
@@ -410,161 +426,16 @@ impl Reader {
         self.diagnostics.push(
             Diagnostic::warning(
                 "more-than-assignment",
-                format!("{what} is not run and this is not used{subject}"),
+                format!("this is not used because of {what}{subject}"),
             )
             .at(span)
             .with_help(
-                "this file is read as data: write `NAME=value`, and `export NAME` where needed",
+                "this file is read as data and never run: write `NAME=value`, and `export NAME` where needed",
             ),
         );
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::diagnostic::Severity;
-    use proptest::prelude::*;
-
-    const FILE: FileId = FileId(1);
-
-    fn value<'a>(assignments: &'a Assignments, name: &str) -> Option<&'a str> {
-        match assignments.get(name) {
-            Lookup::Set { value, .. } => Some(&value.value),
-            _ => None,
-        }
-    }
-
-    fn codes(diagnostics: &[Diagnostic]) -> Vec<&'static str> {
-        diagnostics.iter().map(|diagnostic| diagnostic.code).collect()
-    }
-
-    #[test]
-    fn every_way_to_export() {
-        for text in [
-            "SMTPS=1\nexport SMTPS\n",
-            "SMTPS=1; export SMTPS",
-            "SMTPS=1 export SMTPS",
-            "export SMTPS=1",
-            "export SMTPS\nSMTPS=1",
-            "export A SMTPS=1 B # c",
-            "  export\tSMTPS='1'",
-            "export SMTPS=0; SMTPS=1",
-        ] {
-            let (assignments, diagnostics) = parse(text.as_bytes(), FILE);
-            assert_eq!(value(&assignments, "SMTPS"), Some("1"), "{text:?}");
-            assert!(assignments.exported("SMTPS").is_some(), "{text:?}");
-            assert_eq!(codes(&diagnostics), [""; 0], "{text:?}");
-        }
-        let (assignments, _) = parse(b"SMTPS=1\n#export SMTPS\n", FILE);
-        assert_eq!(assignments.exported("SMTPS"), None);
-    }
-
-    #[test]
-    fn the_last_assignment_wins_and_the_ones_before_are_remembered() {
-        let (assignments, diagnostics) = parse(b"PORT=1\nPORT=2; PORT=\"3\"\n", FILE);
-        let Lookup::Set { value, replaced } = assignments.get("PORT") else { panic!() };
-        assert_eq!(value.value, "3");
-        assert_eq!((value.span.start, value.span.end), (20, 23));
-        assert_eq!(replaced.iter().map(|s| s.start).collect::<Vec<_>>(), [5, 12]);
-        assert!(diagnostics.is_empty());
-    }
-
-    #[test]
-    fn what_would_have_to_run_is_told_and_the_variable_is_unusable() {
-        for (text, unusable) in [
-            ("PORT=$(cat x)", Some("PORT")),
-            ("PORT=`cat x`", Some("PORT")),
-            ("PORT=$OTHER", Some("PORT")),
-            ("PORT=25 26", Some("PORT")),
-            ("PORT=25 | cat", Some("PORT")),
-            ("PORT=25 && export PORT", Some("PORT")),
-            ("PORT=25 &", Some("PORT")),
-            ("PORT=25 >x", Some("PORT")),
-            ("PORT+=5", Some("PORT")),
-            ("unset PORT", Some("PORT")),
-            ("readonly PORT=25", Some("PORT")),
-            ("export -n PORT", Some("PORT")),
-            ("PORT=25 export OTHER", Some("PORT")),
-            ("export PORT=$X", Some("PORT")),
-            ("if true; then PORT=25; fi", Some("PORT")),
-            ("if true\nthen\n  PORT=25\nfi\n", Some("PORT")),
-            ("case x in\n x) PORT=25 ;;\nesac", Some("PORT")),
-            ("for PORT in 1 2; do PORT=3; done", Some("PORT")),
-            ("(PORT=25)", Some("PORT")),
-            ("f() { PORT=25; }", Some("PORT")),
-            ("{ PORT=25; }", Some("PORT")),
-            ("true || PORT=25", Some("PORT")),
-            (". /etc/default/mail", None),
-            ("ulimit -n 100", None),
-            ("export", None),
-            ("export 1x", None),
-            ("$PORT", None),
-        ] {
-            let text = format!("{text}\nAFTER=1\n");
-            let (assignments, diagnostics) = parse(text.as_bytes(), FILE);
-            assert_eq!(value(&assignments, "PORT"), None, "{text:?}");
-            assert_eq!(
-                matches!(assignments.get("PORT"), Lookup::Unusable(_)),
-                unusable.is_some(),
-                "{text:?}"
-            );
-            assert_eq!(value(&assignments, "AFTER"), Some("1"), "{text:?}");
-            assert!(!diagnostics.is_empty(), "{text:?}");
-            for diagnostic in &diagnostics {
-                assert_eq!(diagnostic.code, "more-than-assignment", "{text:?}");
-                assert_eq!(diagnostic.severity, Severity::Warning);
-                assert!(diagnostic.span().is_some());
-            }
-        }
-    }
-
-    #[test]
-    fn a_plain_assignment_behind_an_unusable_one_is_good() {
-        let (assignments, diagnostics) = parse(b"PORT=$(x)\nPORT=25\n", FILE);
-        assert_eq!(value(&assignments, "PORT"), Some("25"));
-        assert_eq!(codes(&diagnostics), ["more-than-assignment"]);
-    }
-
-    #[test]
-    fn a_text_that_cannot_be_told_apart_is_an_error_at_its_place() {
-        for (text, place) in [
-            ("A=1\nPORT='25\nB=2\n", 9),
-            ("A=1\nPORT=\"25\nB=2\n", 9),
-            ("A=1\nif true\nPORT=25\n", 4),
-            ("A=1\nfi\n", 4),
-            ("A=1\ncat <<X\nPORT=25\nX\n", 8),
-            ("A=1\n)\n", 4),
-            ("A=1;;\n", 4),
-        ] {
-            let (assignments, diagnostics) = parse(text.as_bytes(), FILE);
-            let error = diagnostics.iter().find(|d| d.severity == Severity::Error).unwrap();
-            assert_eq!(error.code, "unreadable-assignments");
-            assert_eq!(error.span().unwrap().start, place, "{text:?}");
-            assert_eq!(value(&assignments, "A"), Some("1"));
-            assert_eq!(value(&assignments, "PORT"), None, "{text:?}");
-        }
-    }
-
-    #[test]
-    fn a_nul_makes_a_value_unusable() {
-        let (assignments, diagnostics) = parse(b"PORT=2\x005\n", FILE);
-        assert!(matches!(assignments.get("PORT"), Lookup::Unusable(_)));
-        assert_eq!(codes(&diagnostics), ["more-than-assignment"]);
-        assert!(diagnostics[0].message.contains("NUL"));
-    }
-
-    proptest! {
-        #[test]
-        fn no_bytes_panic_and_every_place_is_inside(
-            bytes in proptest::collection::vec(
-                proptest::sample::select(&b"PA=1'\"\\$`(){}; \n#|&<if fi export "[..]), 0..60)
-        ) {
-            let (_, diagnostics) = parse(&bytes, FILE);
-            for diagnostic in diagnostics {
-                let span = diagnostic.span().unwrap();
-                prop_assert!(span.start <= span.end && span.end <= bytes.len() + 1);
-            }
-        }
-    }
-}
+#[path = "assignments_tests.rs"]
+mod tests;

@@ -66,11 +66,29 @@ pub(super) struct Words<'a> {
     bytes: &'a [u8],
     at: usize,
     file: FileId,
+    carriage_return: Option<Span>,
 }
 
 impl<'a> Words<'a> {
     pub(super) fn new(bytes: &'a [u8], file: FileId) -> Self {
-        Self { bytes, at: 0, file }
+        Self { bytes, at: 0, file, carriage_return: None }
+    }
+
+    /// The first CR, among those read so far, that was left out because it ends a line.
+    pub(super) fn carriage_return(&self) -> Option<Span> {
+        self.carriage_return
+    }
+
+    /// Whether a CR stands `ahead`, and behind it the LF or the end of the text.
+    fn line_end_cr(&self, ahead: usize) -> bool {
+        self.peek(ahead) == Some(b'\r') && matches!(self.peek(ahead + 1), Some(b'\n') | None)
+    }
+
+    /// Passes over `before` octets, the CR behind them and `behind` octets more.
+    fn leave_out_cr(&mut self, before: usize, behind: usize) {
+        let at = self.at + before;
+        self.carriage_return = self.carriage_return.or(Some(self.span(at, at + 1)));
+        self.at = (at + 1 + behind).min(self.bytes.len());
     }
 
     fn peek(&self, ahead: usize) -> Option<u8> {
@@ -91,6 +109,8 @@ impl<'a> Words<'a> {
             match self.peek(0) {
                 Some(b' ' | b'\t') => self.at += 1,
                 Some(b'\\') if self.peek(1) == Some(b'\n') => self.at += 2,
+                Some(b'\r') if self.line_end_cr(0) => self.leave_out_cr(0, 0),
+                Some(b'\\') if self.line_end_cr(1) => self.leave_out_cr(1, 1),
                 Some(b'#') => {
                     let rest = &self.bytes[self.at..];
                     self.at += memchr::memchr(b'\n', rest).unwrap_or(rest.len());
@@ -165,6 +185,8 @@ impl<'a> Words<'a> {
         while let Some(byte) = self.peek(0) {
             match byte {
                 b' ' | b'\t' | b'\n' | b';' | b'|' | b'&' | b'<' | b'>' | b'(' | b')' => break,
+                b'\r' if self.line_end_cr(0) => break,
+                b'\\' if self.line_end_cr(1) => self.leave_out_cr(1, 1),
                 b'\\' => {
                     match self.peek(1) {
                         Some(b'\n') => {}
