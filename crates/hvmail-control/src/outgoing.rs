@@ -102,7 +102,7 @@ pub(crate) fn read(gather: &mut Gather<'_>, lookup: &Lookup) -> Outgoing {
                 gather.say(*diagnostic);
             }
         }
-        for found in lookup.elsewhere(name) {
+        for found in lookup.elsewhere(name).filter(|f| !names_nothing(lookup, f.directive)) {
             let message = format!("{name} has no effect in this place: it is not honoured here");
             gather.say(
                 Diagnostic::warning("not-honoured", message)
@@ -120,6 +120,19 @@ pub(crate) fn read(gather: &mut Gather<'_>, lookup: &Lookup) -> Outgoing {
         routes: routes(gather),
         no_rule: gather.origins.id(Origin::Default("starttls_use")),
         named_addresses_count,
+    }
+}
+
+/// Whether a directive that no lookup finds stands where it would count, but for the names of its
+/// block: that is said of the block.
+fn names_nothing(lookup: &Lookup, directive: &Directive) -> bool {
+    let parent = |of: &Directive| of.parent.and_then(|id| lookup.tree().get(id));
+    let Some(block) = parent(directive) else { return false };
+    let above = parent(block).map(|above| (above.name.value.as_str(), above.parent));
+    match block.name.value.as_str() {
+        "domain" => matches!(above, None | Some(("ip_address", None))),
+        "ip_address" => above.is_none(),
+        _ => false,
     }
 }
 

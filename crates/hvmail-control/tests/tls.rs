@@ -319,6 +319,35 @@ fn use_no_under_a_wider_require_is_told() {
 }
 
 #[test]
+fn a_block_that_matches_nothing_is_told_once() {
+    let told = |conf: &str| -> Vec<String> {
+        let control = Control::load(&memory().file("greenarrow.conf", conf));
+        let said = said(&control, Severity::Warning).into_iter();
+        said.filter(|line| line.starts_with("greenarrow.conf")).collect()
+    };
+    let rule = "{\nstarttls_require yes\n}\n";
+    let pattern = "warning[domain-pattern]";
+    let place = "warning[not-honoured]";
+    for (conf, expected) in [
+        (format!("domain .example.com {rule}"), vec![format!("greenarrow.conf:1:1 {pattern}")]),
+        (
+            format!("ip_address * {{\ndomain a@b {rule}}}\n"),
+            vec![format!("greenarrow.conf:2:1 {pattern}")],
+        ),
+        (
+            format!("relay_server r {{\ndomain .x.org {rule}}}\n"),
+            vec![format!("greenarrow.conf:1:1 {place}"), format!("greenarrow.conf:3:1 {place}")],
+        ),
+        (
+            format!("Domain x.org {rule}"),
+            vec![format!("greenarrow.conf:1:1 {place}"), format!("greenarrow.conf:2:1 {place}")],
+        ),
+    ] {
+        assert_eq!(told(&conf), expected, "{conf}");
+    }
+}
+
+#[test]
 fn what_is_not_honoured_is_named() {
     let control = Fixture::copy("inventory").load();
     let said = said(&control, Severity::Note);
