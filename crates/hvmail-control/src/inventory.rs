@@ -291,6 +291,11 @@ fn what_becomes_of(name: &str, off: bool) -> Option<(Severity, &'static str)> {
         let becomes = "Let's Encrypt is not spoken: name a certificate by tls_certificate_files";
         return (!off).then_some((Severity::Warning, becomes));
     }
+    let letters = |text: &str| text.replace(['_', '-'], "");
+    let alike = |known: &&&str| letters(&small).trim_end_matches('s') == letters(known);
+    if HONOURED.iter().find(alike).is_some() {
+        return Some((Severity::Warning, "it is not known here, though a name much like it is"));
+    }
     let about_tls = ["tls", "ssl", "dane", "mta_sts", "mtasts"];
     about_tls
         .iter()
@@ -414,7 +419,8 @@ mod tests {
             assert_eq!(said(&Memory::new().file(name, "x\n")).len(), 2, "{name}");
         }
         let directory = tempfile::tempdir().unwrap();
-        std::fs::create_dir(directory.path().join("tlshosts")).unwrap();
+        let named = tempfile::Builder::new().prefix("tlshosts").rand_bytes(0).to_owned();
+        let _folder = named.tempdir_in(directory.path()).unwrap();
         let source = crate::source::Directory::open(directory.path()).unwrap();
         let mut gather = Gather::new(Loader::new(&source));
         files(&mut gather);

@@ -132,6 +132,16 @@ impl Control {
         let (tree, mut diagnostics) = Tree::load(&mut loader);
         let (lookup, said) = Lookup::new(tree);
         diagnostics.extend(said);
+        if matches!(loader.read(conf::tree::FILE), Ok(None)) {
+            diagnostics.push(
+                Diagnostic::warning(
+                    "no-greenarrow-conf",
+                    "this file is absent, so no certificate is named in it, and outgoing mail uses \
+                     TLS on port 465 alone",
+                )
+                .in_file(loader.resolve(conf::tree::FILE)),
+            );
+        }
         let configuration_is_good = !has_error(&diagnostics);
         let mut gather = Gather::new(loader);
         gather.say_all(diagnostics, None);

@@ -28,6 +28,7 @@ use crate::conf::tree::Directive;
 use crate::diagnostic::{Bounded, Diagnostic, Severity, quoted};
 use crate::limits::MAX_TIMEOUT;
 use crate::read::{flag, list};
+use crate::recipients::why_no_recipient;
 use crate::setting::{Found, Gather, Setting};
 use crate::snapshot::{Origin, OriginId, Origins, Span, Spanned};
 
@@ -113,6 +114,7 @@ pub(crate) fn read(gather: &mut Gather<'_>, lookup: &Lookup) -> Outgoing {
         gather.say_all(lookup.overridden(name), None);
     }
     report_contradictions(gather, lookup);
+    report_address_patterns(gather, lookup);
     let named_addresses_count = named_addresses_count(gather, lookup);
     Outgoing {
         timeout_connect: timeout(gather, "timeoutconnect"),
@@ -162,6 +164,29 @@ fn named_addresses_count(gather: &mut Gather<'_>, lookup: &Lookup) -> bool {
         );
     }
     false
+}
+
+/// The name of an IP address is exact, or `*` alone: one that looks like a pattern or a network
+/// matches only an address that is called so.
+fn report_address_patterns(gather: &mut Gather<'_>, lookup: &Lookup) {
+    let mut said = Bounded::default();
+    for (_, block) in lookup.tree().roots().filter(|(_, root)| root.name.value == "ip_address") {
+        let names = block.arguments.iter().flat_map(|argument| argument.values());
+        for name in
+            names.filter(|name| name.text != "*" && name.text.contains(['*', '?', '[', '/']))
+        {
+            said.push(Severity::Warning, || {
+                let message = format!(
+                    "{} is taken as the name of one IP address, not as a pattern",
+                    quoted(&name.text)
+                );
+                Diagnostic::warning("address-pattern", message)
+                    .at(block.span)
+                    .with_help("write the names one by one, or * for every address")
+            });
+        }
+    }
+    gather.say_all(said.finish(), None);
 }
 
 /// The seconds in a one-value file.
@@ -397,8 +422,18 @@ fn routes(gather: &mut Gather<'_>) -> Routes {
                 Diagnostic::error("not-a-route", message.clone()).at(entry.span)
             });
         }
+        let name = domain.strip_suffix('.').unwrap_or(domain);
+        if let Some(help) = why_no_recipient(name).filter(|_| !name.is_empty()) {
+            said.push(Severity::Warning, || {
+                let message = format!(
+                    "no recipient has the domain {}, so mail takes another route",
+                    quoted(domain)
+                );
+                Diagnostic::warning("entry-without-effect", message).at(entry.span).with_help(help)
+            });
+        }
         gather.origins.id(Origin::File(entry.span));
-        let before = routes.insert(domain.to_ascii_lowercase(), Spanned::new(route, entry.span));
+        let before = routes.insert(name.to_ascii_lowercase(), Spanned::new(route, entry.span));
         if let Some(before) = before {
             said.push(Severity::Warning, || {
                 Diagnostic::warning("replaced", "a later entry for the same domain replaces this")

@@ -86,7 +86,7 @@ pub(crate) fn read(gather: &mut Gather<'_>) -> Option<Recipients> {
 }
 
 /// What to write instead, where no recipient's domain can be this entry.
-fn why_no_recipient(entry: &str) -> Option<&'static str> {
+pub(crate) fn why_no_recipient(entry: &str) -> Option<&'static str> {
     let literal = entry.strip_prefix('[').and_then(|rest| rest.strip_suffix(']'));
     let good = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_');
     let name =

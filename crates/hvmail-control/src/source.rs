@@ -118,12 +118,17 @@ impl Source for Directory {
         // Looked at before it is opened: opening a named pipe would wait for a writer.
         match fs::metadata(&path) {
             Ok(metadata) => check_kind(&path, &metadata)?,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            // A link that leads nowhere is no absent file: a rule was written, and is out of reach.
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                return match fs::symlink_metadata(&path) {
+                    Ok(_) => Err(failed(&io::Error::other("a link that leads nowhere"))),
+                    Err(_) => Ok(None),
+                };
+            }
             Err(error) => return Err(failed(&error)),
         }
         let file = match File::open(&path) {
             Ok(file) => file,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
             Err(error) => return Err(failed(&error)),
         };
         let metadata = file.metadata().map_err(|error| failed(&error))?;
@@ -272,6 +277,14 @@ mod tests {
         assert_eq!(directory.read(&temp.path().join("me")).unwrap(), expected);
         assert_eq!(directory.read(Path::new("absent")).unwrap(), None);
         assert_eq!(directory.resolve(Path::new("./a/./b")), temp.path().join("a/b"));
+    }
+
+    #[test]
+    fn a_link_to_nowhere_is_unreadable_and_not_absent() {
+        let (temp, directory) = directory();
+        std::os::unix::fs::symlink("..data/me", temp.path().join("me")).unwrap();
+        let error = directory.read(Path::new("me")).unwrap_err();
+        assert!(error.to_string().contains("/me: a link that leads nowhere"), "{error}");
     }
 
     #[test]

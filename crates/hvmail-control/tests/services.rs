@@ -74,6 +74,7 @@ fn the_defaults_of_an_empty_directory_are_those_of_the_documentation_and_safe() 
         said(&control, Severity::Warning),
         [
             ". warning[no-certificate] smtp",
+            "greenarrow.conf warning[no-greenarrow-conf]",
             "me warning[no-host-name]",
             "rcpthosts warning[no-rcpthosts]",
             "smtp.tcp warning[no-access-rules]",
@@ -139,6 +140,7 @@ fn every_way_to_write_smtps() {
     ] {
         let source = memory()
             .file("smtp2", format!("ENABLED=1\n{lines}"))
+            .file("greenarrow.conf", "")
             .file("tls.servercert.pem", leaf.chain_and_key());
         let control = Control::load(&source);
         let service = control.service("smtp2").unwrap();

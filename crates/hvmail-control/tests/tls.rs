@@ -401,3 +401,26 @@ fn the_demo_directory_is_clean_and_offers_all_three_kinds() {
             && directory.path().join(DEMO_CERTIFICATE).exists()
     );
 }
+
+/// What can match nobody is said: an entry of `smtproutes`, a pattern for a name, a word that is
+/// almost a directive's.
+#[test]
+fn a_rule_that_can_hold_for_no_mail_is_told() {
+    for (file, content, code) in [
+        ("smtproutes", "*.bank.example:192.0.2.1:465\n", "entry-without-effect"),
+        ("smtproutes", " lead.example:192.0.2.1:465\n", "entry-without-effect"),
+        ("smtproutes", "a.example,b.example:192.0.2.1\n", "entry-without-effect"),
+        ("smtproutes", "@at.example:192.0.2.1\n", "entry-without-effect"),
+        ("greenarrow.conf", "ip_address out* {\n starttls_require yes\n}\n", "address-pattern"),
+        ("greenarrow.conf", "ip_address 10.0.0.0/8 {\n starttls_use yes\n}\n", "address-pattern"),
+        ("greenarrow.conf", "general {\n require-starttls yes\n}\n", "not-honoured"),
+        ("greenarrow.conf", "general {\n smtp-routes a:25\n}\n", "not-honoured"),
+    ] {
+        let control = common::load(&memory().file(file, content));
+        let told = control.diagnostics.iter().filter(|d| d.code == code);
+        let told: Vec<_> = told.map(|d| d.location(&control.snapshot).unwrap().line).collect();
+        assert!(!told.is_empty(), "{file}: {content:?}: {:?}", control.diagnostics);
+    }
+    let control = common::load(&memory().file("smtproutes", "vault.example.:192.0.2.1:465\n"));
+    assert!(control.outgoing_for("vault.example", None).unwrap().policy.implicit);
+}

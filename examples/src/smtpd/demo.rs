@@ -15,6 +15,14 @@ pub(super) struct Demo {
 
 /// Makes what is missing of a demo directory, and says what to try with it.
 pub(super) fn make(directory: &Path) -> Result<Demo, Failure> {
+    // Nothing would be overwritten, but a live host would get rules that it never had.
+    let there = |name: &str| directory.join(name).symlink_metadata().is_ok();
+    if !there(write::DEMO_CERTIFICATE) && (there("me") || there("greenarrow.conf")) {
+        return Err(Failure::usage(format!(
+            "--demo {}: this is a control directory already; serve it by --control",
+            directory.display()
+        )));
+    }
     let names: Vec<String> =
         ["localhost", write::DEMO_DOMAIN, "127.0.0.1"].map(str::to_owned).into();
     let made = self_signed(&names)

@@ -138,6 +138,19 @@ fn the_demo_directory_is_made_once_and_served() {
     assert_eq!(std::fs::read_dir(demo.join("Maildir/new")).unwrap().count(), 2);
 }
 
+/// A control directory that `--demo` did not make gets nothing from it.
+#[test]
+fn the_demo_is_not_made_in_a_control_directory_of_somebody_else() {
+    for name in ["me", "greenarrow.conf"] {
+        let folder = process::temp_dir();
+        std::fs::write(folder.path().join(name), "").unwrap();
+        let refused = process::run(Command::new(SMTPD).arg("--demo").arg(folder.path()), b"");
+        assert_eq!(refused.code, Some(64), "{refused:?}");
+        assert!(refused.stderr[0].contains("is a control directory already"), "{refused:?}");
+        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);
+    }
+}
+
 /// A recipient of another domain needs RELAYCLIENT; the refusal has qmail's text.
 #[test]
 fn relaying_is_for_those_the_rules_name() {

@@ -120,6 +120,11 @@ impl Ipv6Prefix {
         Some(Self::new(address.parse().ok()?, length))
     }
 
+    /// Whether all its addresses stand for IPv4 addresses (RFC 4291, section 2.5.5.2).
+    fn is_within_mapped(self) -> bool {
+        self.length >= 96 && self.bits >> 32 == 0xffff
+    }
+
     /// The IPv4 address that it stands for, if it stands for one.
     fn ipv4(self) -> Option<Ipv4Addr> {
         (self.length == 128).then(|| Ipv6Addr::from(self.bits).to_ipv4_mapped()).flatten()
@@ -267,6 +272,10 @@ fn index(rules: &mut Rules, rule: &Rule, diagnostics: &mut Bounded) -> usize {
         Some(mapped) => Some(mapped.octets().map(|octet| (octet, octet)).to_vec()),
         None => ranges(&address.value),
     };
+    // IPv4 clients are looked up as such, and nobody comes from the unspecified address.
+    let unreachable = |prefix: Ipv6Prefix| prefix.length < 128 && prefix.is_within_mapped();
+    let nobody = ipv6.is_some_and(unreachable) || address.value == "0.0.0.0";
+    let (ranges, ipv6) = if nobody { (None, None) } else { (ranges, ipv6) };
     let (mut covered, mut total) = (0usize, 0usize);
     let mut count = |entered: usize| {
         total += 1;

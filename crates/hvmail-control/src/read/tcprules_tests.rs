@@ -124,6 +124,9 @@ fn a_rule_that_meets_nobody_is_told() {
         "192.0.2.0/24:deny",
         "10.0.0.0/8:deny",
         "1.2.3.4/32:deny",
+        "0.0.0.0:deny",
+        "::ffff:0:0/96:deny",
+        "[::ffff:1.0.0.0]/104:deny",
         " 1.2.3.4:deny",
         "\t1.2.3.:allow",
     ] {
@@ -136,6 +139,7 @@ fn a_rule_that_meets_nobody_is_told() {
     }
     let help = |rule| read(rule).1.remove(0).help;
     assert_eq!(help("10.0.0.0/8:deny").as_deref(), Some("write 10."));
+    assert_eq!(help("::ffff:0:0/96:deny").as_deref().map(str::is_empty), Some(false));
     assert_eq!(help("192.0.2.0/24:allow").as_deref(), Some("write 192.0.2."));
     assert!(help("192.0.2.0/25:deny").is_some_and(|help| help.contains("prefix")));
 }
