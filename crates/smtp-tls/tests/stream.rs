@@ -16,7 +16,7 @@ use common::*;
 use smtp_tls::{Acceptor, Backend, ClientPolicy, Connector, Stream, Version};
 use tokio::{
     io::{AsyncReadExt, AsyncWrite, AsyncWriteExt, DuplexStream},
-    time::timeout,
+    time::{Instant, timeout},
 };
 
 type Session = Stream<DuplexStream>;
@@ -62,6 +62,29 @@ async fn close_notify_is_the_end_and_stays_it() {
         assert_eq!(far.read(&mut [0; 8]).await.expect(&context), 0);
         far.shutdown().await.expect(&context);
         assert_eq!(near.read(&mut [0; 8]).await.expect(&context), 0);
+    })
+    .await;
+}
+
+/// A shutdown that waits for nobody to wake it ends at the deadline all the same, because it is asked
+/// once more then: that it ended before is what counts.
+async fn shuts_down_at_once(mut stream: Session, context: &str) {
+    const PATIENCE: Duration = Duration::from_secs(5);
+    let begun = Instant::now();
+    let _ = timeout(PATIENCE, stream.shutdown()).await;
+    assert!(begun.elapsed() < PATIENCE, "{context}");
+}
+
+#[tokio::test]
+async fn a_shutdown_behind_a_peer_that_is_gone_does_not_wait_for_it() {
+    everywhere(|near, far, context| async move {
+        drop(near);
+        shuts_down_at_once(far, &context).await;
+    })
+    .await;
+    everywhere(|near, far, context| async move {
+        drop(far);
+        shuts_down_at_once(near, &context).await;
     })
     .await;
 }

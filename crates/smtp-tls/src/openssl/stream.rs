@@ -157,7 +157,11 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Stream<IO> {
         let this = self.get_mut();
         if this.writable().is_ok() && !this.tls.get_ref().ended {
             ready!(this.poll_blocked(cx))?;
-            ready!(Pin::new(&mut this.tls).poll_shutdown(cx)).map_err(|e| this.fail(e))?;
+            let shut = Pin::new(&mut this.tls).poll_shutdown(cx);
+            if shut.is_pending() {
+                this.writable()?;
+            }
+            ready!(shut).map_err(|e| this.fail(e))?;
         }
         Pin::new(&mut this.tls.get_mut().io).poll_shutdown(cx)
     }
