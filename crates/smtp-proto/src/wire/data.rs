@@ -282,19 +282,13 @@ pub struct BareLineEnd {
 /// # Ok::<(), smtp_proto::wire::BareLineEnd>(())
 /// ```
 #[derive(Clone, Debug)]
-pub struct DataEncoder {
-    line_ends: LineEnds,
-    at: u64,
-    line_start: bool,
-    /// A CR was the last octet: the next one says what it is.
-    cr: bool,
-}
+pub struct DataEncoder(TextEncoder<true>);
 
 impl DataEncoder {
     /// An encoder at the start of a message.
     #[must_use]
     pub const fn new(line_ends: LineEnds) -> Self {
-        Self { line_ends, at: 0, line_start: true, cr: false }
+        Self(TextEncoder::new(line_ends))
     }
 
     /// Appends a part of the message, cut anywhere. It grows by at most one octet for each.
@@ -303,6 +297,36 @@ impl DataEncoder {
     /// A bare line end, under [`LineEnds::Refuse`]. What was appended must not be followed by the
     /// final dot: the transaction is to be given up.
     pub fn encode(&mut self, chunk: &[u8], out: &mut Vec<u8>) -> Result<(), BareLineEnd> {
+        self.0.encode(chunk, out)
+    }
+
+    /// Ends the message: the last line's CRLF where it is missing, then a dot and CRLF.
+    ///
+    /// # Errors
+    /// The last octet is a bare CR, under [`LineEnds::Refuse`].
+    pub fn finish(mut self, out: &mut Vec<u8>) -> Result<(), BareLineEnd> {
+        self.0.finish(out)?;
+        out.extend_from_slice(b".\r\n");
+        Ok(())
+    }
+}
+
+/// Ends lines with CRLF, and stuffs dots where `DOTS`.
+#[derive(Clone, Debug)]
+pub(super) struct TextEncoder<const DOTS: bool> {
+    line_ends: LineEnds,
+    at: u64,
+    line_start: bool,
+    /// A CR was the last octet: the next one says what it is.
+    cr: bool,
+}
+
+impl<const DOTS: bool> TextEncoder<DOTS> {
+    pub(super) const fn new(line_ends: LineEnds) -> Self {
+        Self { line_ends, at: 0, line_start: true, cr: false }
+    }
+
+    pub(super) fn encode(&mut self, chunk: &[u8], out: &mut Vec<u8>) -> Result<(), BareLineEnd> {
         let mut rest = chunk;
         while let Some(&first) = rest.first() {
             let taken = if self.cr {
@@ -323,18 +347,13 @@ impl DataEncoder {
         Ok(())
     }
 
-    /// Ends the message: the last line's CRLF where it is missing, then a dot and CRLF.
-    ///
-    /// # Errors
-    /// The last octet is a bare CR, under [`LineEnds::Refuse`].
-    pub fn finish(mut self, out: &mut Vec<u8>) -> Result<(), BareLineEnd> {
+    pub(super) fn finish(&mut self, out: &mut Vec<u8>) -> Result<(), BareLineEnd> {
         if self.cr {
             self.bare_cr(out)?;
         }
         if !self.line_start {
             self.end_line(out);
         }
-        out.extend_from_slice(b".\r\n");
         Ok(())
     }
 
@@ -342,7 +361,7 @@ impl DataEncoder {
     fn text(&mut self, rest: &[u8], out: &mut Vec<u8>) -> Result<usize, BareLineEnd> {
         let end = memchr2(b'\r', b'\n', rest);
         let text = &rest[..end.unwrap_or(rest.len())];
-        if self.line_start && text.first() == Some(&b'.') {
+        if DOTS && self.line_start && text.first() == Some(&b'.') {
             out.push(b'.');
         }
         out.extend_from_slice(text);

@@ -5,7 +5,7 @@
 //! Does not: keep octets, or judge them. Fails: [`Line::TooLong`], after which the line can be
 //! passed over with [`octets_to_line_end`].
 
-use memchr::memchr;
+use memchr::{memchr, memchr_iter};
 
 /// How a line ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -100,6 +100,26 @@ impl LineScanner {
 #[must_use]
 pub fn octets_to_line_end(buffer: &[u8]) -> Option<usize> {
     memchr(b'\n', buffer).map(|lf| lf + 1)
+}
+
+/// Where the first LF stands that has no CR before it. `behind_cr`: the octet before the text was
+/// a CR.
+pub(super) fn find_bare_lf(text: &[u8], behind_cr: bool) -> Option<usize> {
+    memchr_iter(b'\n', text).find(|&lf| match lf.checked_sub(1) {
+        Some(before) => text[before] != b'\r',
+        None => !behind_cr,
+    })
+}
+
+/// CRLFs for a run of bare LFs.
+pub(super) const BARE_LF_RUN: &[u8] = {
+    const LINE_ENDS: &[[u8; 2]] = &[*b"\r\n"; 64];
+    LINE_ENDS.as_flattened()
+};
+
+/// How many LFs the text starts with, as far as [`BARE_LF_RUN`] has a CRLF for each.
+pub(super) fn bare_lf_run(text: &[u8]) -> usize {
+    text.iter().take(BARE_LF_RUN.len() / 2).take_while(|octet| **octet == b'\n').count()
 }
 
 #[cfg(test)]

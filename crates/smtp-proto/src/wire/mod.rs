@@ -5,6 +5,7 @@
 
 pub mod address;
 pub mod capability;
+pub mod chunk;
 pub mod command;
 pub mod data;
 mod grammar;
@@ -17,6 +18,7 @@ pub use address::{
     AddressError, AddressLiteral, ClientName, Domain, ForwardPath, Mailbox, ReversePath,
 };
 pub use capability::{Capabilities, Capability};
+pub use chunk::{ChunkDecoder, ChunkEncoder, ChunkStatus, DecodedChunk};
 pub use command::{Command, CommandError, Mail, Rcpt, Text};
 pub use data::{BareLf, BareLineEnd, DataDecoder, DataEncoder, DataStatus, Decoded, LineEnds};
 pub use line::{Line, LineEnd, LineScanner};
