@@ -25,7 +25,12 @@ fn read(mut group: &[u8]) -> u64 {
             }
             Command::Mail(mail) => {
                 let mailbox = mail.reverse_path.mailbox().expect("a mailbox");
-                black_box((mailbox.local_part(), mailbox.domain(), mail.size, mail.body));
+                black_box((
+                    mailbox.local_part(),
+                    mailbox.domain(),
+                    mail.parameters.size,
+                    mail.parameters.body,
+                ));
             }
             Command::Rcpt(rcpt) => {
                 let mailbox = rcpt.forward_path.mailbox().expect("a mailbox");

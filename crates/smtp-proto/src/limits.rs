@@ -23,6 +23,12 @@ pub const MAIL_LINE_BODY: usize = 17;
 pub const COMMAND_LINE_EXTENDED: usize = COMMAND_LINE + MAIL_LINE_SIZE + MAIL_LINE_BODY;
 /// Most digits of a SIZE value (RFC 1870, 3).
 pub const SIZE_DIGITS: usize = 20;
+/// Longest ENVID, in octets once decoded (RFC 3461, 4.4).
+pub const ENVELOPE_ID: usize = 100;
+/// Longest ORCPT, in octets as written, its type included (RFC 3461, 4.2).
+pub const ORIGINAL_RECIPIENT: usize = 500;
+/// Most seconds of HOLDFOR (RFC 4865, 3) and, either way, of BY (RFC 2852, 4).
+pub const SECONDS: u32 = 999_999_999;
 /// Longest reply line that is sent, in octets with its CRLF (RFC 5321, 4.5.3.1.5).
 pub const REPLY_LINE: usize = 512;
 /// Recipients of one message that must at least be taken (RFC 5321, 4.5.3.1.8).

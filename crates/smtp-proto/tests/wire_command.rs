@@ -266,7 +266,7 @@ proptest! {
         if let Some(body) = body { line += &format!(" BODY={body}"); }
         let Ok(Command::Mail(mail)) = parse(&line) else { panic!("{line}: {:?}", parse(&line)) };
         prop_assert_eq!(mail.reverse_path.as_str(), mailbox.as_deref().unwrap_or_default());
-        prop_assert_eq!((mail.size, mail.body), (size, body));
+        prop_assert_eq!((mail.parameters.size, mail.parameters.body), (size, body));
         prop_assert_eq!(Command::Mail(mail).to_string(), line);
     }
 
@@ -282,12 +282,12 @@ proptest! {
         if let Ok(path) = ReversePath::parse(&text) {
             let line = format!("MAIL FROM:{path}");
             let Ok(Command::Mail(mail)) = parse(&line) else { panic!("{line}") };
-            prop_assert_eq!((mail.reverse_path, mail.size, mail.body), (path, None, None));
+            prop_assert_eq!((mail.reverse_path, mail.parameters.size, mail.parameters.body), (path, None, None));
         }
         if let Ok(path) = ForwardPath::parse(&text) {
             let line = format!("RCPT TO:{path}");
             let Ok(Command::Rcpt(rcpt)) = parse(&line) else { panic!("{line}") };
-            prop_assert_eq!(rcpt.forward_path, path);
+            prop_assert_eq!((rcpt.forward_path, rcpt.parameters), (path, Default::default()));
         }
         if let Ok(name) = ClientName::parse(&text) {
             let line = format!("EHLO {name}");

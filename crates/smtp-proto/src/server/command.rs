@@ -114,7 +114,7 @@ impl Session {
             self.queue.make_due();
         }
         let declared = match &parsed {
-            Ok(Command::Mail(mail)) => mail.size,
+            Ok(Command::Mail(mail)) => mail.parameters.size,
             _ => None,
         };
         let facts = Facts {

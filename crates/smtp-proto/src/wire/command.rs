@@ -16,8 +16,9 @@ use nom::combinator::opt;
 use thiserror::Error;
 
 use super::address::{self, AddressError, ClientName, ForwardPath, ReversePath};
+use super::extension::{Extension, Extensions};
 use super::grammar::{self, Cause, Parsed, expect};
-use super::param::{self, BodyType};
+use super::param::{ListError, MailParameters, RcptParameters};
 use super::verb::Verb;
 
 /// A command, with values that borrow from its line. Prints as its line, without the line end.
@@ -27,7 +28,7 @@ use super::verb::Verb;
 ///
 /// let command = Command::parse(b"mail from:<a@example.org> body=8bitmime")?;
 /// let Command::Mail(mail) = command else { panic!() };
-/// assert_eq!(mail.body, Some(BodyType::EightBitMime));
+/// assert_eq!(mail.parameters.body, Some(BodyType::EightBitMime));
 /// assert_eq!(command.to_string(), "MAIL FROM:<a@example.org> BODY=8BITMIME");
 /// # Ok::<(), smtp_proto::wire::CommandError>(())
 /// ```
@@ -62,10 +63,8 @@ pub enum Command<'a> {
 pub struct Mail<'a> {
     /// Where failures are reported.
     pub reverse_path: ReversePath<'a>,
-    /// The message's size in octets, as the client counts it (RFC 1870).
-    pub size: Option<u64>,
-    /// What the message text holds (RFC 6152).
-    pub body: Option<BodyType>,
+    /// What else is said of the transaction.
+    pub parameters: MailParameters<'a>,
 }
 
 /// The arguments of RCPT.
@@ -73,6 +72,8 @@ pub struct Mail<'a> {
 pub struct Rcpt<'a> {
     /// The recipient.
     pub forward_path: ForwardPath<'a>,
+    /// What else is said of the recipient.
+    pub parameters: RcptParameters<'a>,
 }
 
 /// A free argument: printable ASCII, not empty, no space at its ends.
@@ -252,20 +253,13 @@ impl fmt::Display for Command<'_> {
 
 impl fmt::Display for Mail<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "FROM:{}", self.reverse_path)?;
-        if let Some(size) = self.size {
-            write!(f, " SIZE={size}")?;
-        }
-        if let Some(body) = self.body {
-            write!(f, " BODY={body}")?;
-        }
-        Ok(())
+        write!(f, "FROM:{}{}", self.reverse_path, self.parameters)
     }
 }
 
 impl fmt::Display for Rcpt<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "TO:{}", self.forward_path)
+        write!(f, "TO:{}{}", self.forward_path, self.parameters)
     }
 }
 
@@ -279,6 +273,9 @@ fn verb(line: &str) -> Option<(Verb, Option<&str>)> {
         None => None,
     }
 }
+
+/// The extensions whose parameters are read.
+const ALLOWED: Extensions = Extensions::EMPTY.with(Extension::Size).with(Extension::EightBitMime);
 
 /// The line that is read, for offsets in errors.
 #[derive(Clone, Copy)]
@@ -333,32 +330,34 @@ impl<'a> Cursor<'a> {
     /// `mail = "MAIL FROM:" Reverse-path [SP Mail-parameters] CRLF`
     fn mail(self, argument: Option<&'a str>) -> Result<Mail<'a>, CommandError> {
         let (rest, reverse_path) = self.path(argument, "FROM:", address::reverse_path)?;
-        let mut mail = Mail { reverse_path, size: None, body: None };
-        self.parameters(rest, |at, parameter| {
-            let verb = self.verb;
-            if parameter.keyword.eq_ignore_ascii_case("SIZE") {
-                let size = parameter.value.and_then(param::size_value);
-                let expected = "a number of at most 20 digits";
-                let size = size.ok_or(CommandError::InvalidParameter { verb, at, expected })?;
-                set(&mut mail.size, size).ok_or(CommandError::DuplicateParameter { verb, at })
-            } else if parameter.keyword.eq_ignore_ascii_case("BODY") {
-                let body = parameter.value.and_then(BodyType::from_value);
-                let expected = "7BIT or 8BITMIME";
-                let body = body.ok_or(CommandError::InvalidParameter { verb, at, expected })?;
-                set(&mut mail.body, body).ok_or(CommandError::DuplicateParameter { verb, at })
-            } else {
-                Err(CommandError::UnknownParameter { verb, at })
-            }
-        })?;
-        Ok(mail)
+        let parameters = MailParameters::parse(rest, ALLOWED, false);
+        Ok(Mail { reverse_path, parameters: parameters.map_err(|error| self.list(error))? })
     }
 
     /// `rcpt = "RCPT TO:" ( "<Postmaster@" Domain ">" / "<Postmaster>" / Forward-path )
     /// [SP Rcpt-parameters] CRLF`
     fn rcpt(self, argument: Option<&'a str>) -> Result<Rcpt<'a>, CommandError> {
         let (rest, forward_path) = self.path(argument, "TO:", address::forward_path)?;
-        self.parameters(rest, |at, _| Err(CommandError::UnknownParameter { verb: self.verb, at }))?;
-        Ok(Rcpt { forward_path })
+        let parameters = RcptParameters::parse(rest, ALLOWED, false);
+        Ok(Rcpt { forward_path, parameters: parameters.map_err(|error| self.list(error))? })
+    }
+
+    /// What is wrong with the parameters at the end of the line.
+    fn list(self, error: ListError) -> CommandError {
+        let Self { verb, line } = self;
+        let at = |left| line.len() - left;
+        match error {
+            ListError::Syntax { left, expected } => {
+                CommandError::Syntax { verb, at: at(left), expected }
+            }
+            ListError::Unknown { left } => CommandError::UnknownParameter { verb, at: at(left) },
+            ListError::Duplicate { left } => {
+                CommandError::DuplicateParameter { verb, at: at(left) }
+            }
+            ListError::Invalid { left, expected } => {
+                CommandError::InvalidParameter { verb, at: at(left), expected }
+            }
+        }
     }
 
     /// The word with its colon, the space that is tolerated behind it, and the path.
@@ -377,31 +376,4 @@ impl<'a> Cursor<'a> {
         }
         path(rest).map_err(|error| self.address(&error))
     }
-
-    /// `Mail-parameters = esmtp-param *(SP esmtp-param)`, each with the space before it.
-    fn parameters(
-        self,
-        mut rest: &'a str,
-        mut take: impl FnMut(usize, param::Parameter<'a>) -> Result<(), CommandError>,
-    ) -> Result<(), CommandError> {
-        while !rest.is_empty() {
-            let at = self.at(rest) + 1;
-            let (behind, parameter) = param::parameter(rest).map_err(|error| {
-                let miss = grammar::miss(&error);
-                let expected = match miss.cause {
-                    Cause::Expected(expected) => expected,
-                    _ => "a parameter",
-                };
-                CommandError::Syntax { verb: self.verb, at: miss.at(self.line.len()), expected }
-            })?;
-            take(at, parameter)?;
-            rest = behind;
-        }
-        Ok(())
-    }
-}
-
-/// Fills an empty slot; `None` when it was full.
-fn set<T>(slot: &mut Option<T>, value: T) -> Option<()> {
-    slot.replace(value).is_none().then_some(())
 }

@@ -8,11 +8,13 @@ pub mod capability;
 pub mod chunk;
 pub mod command;
 pub mod data;
+pub mod extension;
 mod grammar;
 pub mod line;
 pub mod param;
 pub mod reply;
 pub mod verb;
+pub mod xtext;
 
 pub use address::{
     AddressError, AddressLiteral, ClientName, Domain, ForwardPath, Mailbox, ReversePath,
@@ -21,9 +23,15 @@ pub use capability::{Capabilities, Capability};
 pub use chunk::{ChunkDecoder, ChunkEncoder, ChunkStatus, DecodedChunk};
 pub use command::{Command, CommandError, Mail, Rcpt, Text};
 pub use data::{BareLf, BareLineEnd, DataDecoder, DataEncoder, DataStatus, Decoded, LineEnds};
+pub use extension::{Extension, Extensions};
 pub use line::{Line, LineEnd, LineScanner};
-pub use param::BodyType;
+pub use param::{
+    BodyType, DeliverBy, DeliverByMode, EnvelopeId, Hold, Interval, MailParameters,
+    NoSupportAction, Notify, OriginalAddress, OriginalRecipient, OtherParameters, Priority,
+    RcptParameters, Ret, Rrvs, Submitter, SubmitterMailbox, Timestamp,
+};
 pub use reply::{
     Class, Code, Detail, EnhancedCode, Refusal, Reply, ReplyError, ReplyParser, ReplyStatus,
 };
 pub use verb::Verb;
+pub use xtext::{Utf8Address, Xtext};

@@ -1,0 +1,99 @@
+//! What MAIL says of the message itself: SIZE, BODY and MT-PRIORITY.
+
+use core::fmt;
+
+use crate::limits;
+
+/// What the message text holds (RFC 6152, RFC 3030).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum BodyType {
+    /// Octets below 128 only.
+    SevenBit,
+    /// Any octets, in lines.
+    EightBitMime,
+    /// Any octets, without lines: only BDAT carries it.
+    BinaryMime,
+}
+
+impl BodyType {
+    /// The value as it stands behind `BODY=`.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::SevenBit => "7BIT",
+            Self::EightBitMime => "8BITMIME",
+            Self::BinaryMime => "BINARYMIME",
+        }
+    }
+
+    /// `body-value = "7BIT" / "8BITMIME" / "BINARYMIME"`, in any case.
+    #[must_use]
+    pub fn parse(value: &str) -> Option<Self> {
+        [Self::SevenBit, Self::EightBitMime, Self::BinaryMime]
+            .into_iter()
+            .find(|body| body.as_str().eq_ignore_ascii_case(value))
+    }
+}
+
+impl fmt::Display for BodyType {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// `size-value = 1*20DIGIT` (RFC 1870, 3). A number over `u64::MAX` is taken as `u64::MAX`: it
+/// is over every limit just the same.
+pub(in crate::wire) fn size_value(value: &str) -> Option<u64> {
+    let digits = !value.is_empty() && value.bytes().all(|octet| octet.is_ascii_digit());
+    (digits && value.len() <= limits::SIZE_DIGITS).then(|| value.parse().unwrap_or(u64::MAX))
+}
+
+/// How much before others a message is to go: -9 to 9, 0 where nothing is said (RFC 6710).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Priority(i8);
+
+impl Priority {
+    /// `None` outside -9 to 9.
+    #[must_use]
+    pub const fn new(priority: i8) -> Option<Self> {
+        if priority >= -9 && priority <= 9 { Some(Self(priority)) } else { None }
+    }
+
+    /// The number.
+    #[must_use]
+    pub const fn get(self) -> i8 {
+        self.0
+    }
+
+    /// `priority-value = (["-"] NZDIGIT) / "0"`, `NZDIGIT = %x31-39`
+    #[must_use]
+    pub fn parse(value: &str) -> Option<Self> {
+        match value.as_bytes() {
+            b"0" => Some(Self(0)),
+            [digit @ b'1'..=b'9'] => Some(Self((digit - b'0') as i8)),
+            [b'-', digit @ b'1'..=b'9'] => Some(Self(-((digit - b'0') as i8))),
+            _ => None,
+        }
+    }
+}
+
+impl fmt::Display for Priority {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn size_values() {
+        assert_eq!(size_value("0"), Some(0));
+        assert_eq!(size_value("00012"), Some(12));
+        assert_eq!(size_value("99999999999999999999"), Some(u64::MAX));
+        for bad in ["", "-1", "+1", "1 ", "0x1", "100000000000000000000"] {
+            assert_eq!(size_value(bad), None, "{bad}");
+        }
+    }
+}

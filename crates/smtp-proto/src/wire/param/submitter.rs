@@ -1,0 +1,63 @@
+//! Who gave the message to the mail system: the AUTH parameter of MAIL (RFC 4954, 5).
+
+use core::fmt;
+
+use crate::limits;
+use crate::wire::address::Mailbox;
+use crate::wire::xtext::Xtext;
+
+/// The mailbox of whoever submitted the message, as far as the client vouches for it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Submitter<'a> {
+    /// `<>`: not known, or not vouched for.
+    Unknown,
+    /// A mailbox.
+    Mailbox(SubmitterMailbox<'a>),
+}
+
+impl<'a> Submitter<'a> {
+    /// `auth-value = "<>" / xtext`, where the xtext is a mailbox (RFC 4954, 5).
+    #[must_use]
+    pub fn parse(value: &'a str) -> Option<Self> {
+        match value {
+            "<>" => Some(Self::Unknown),
+            _ => SubmitterMailbox::parse(value).map(Self::Mailbox),
+        }
+    }
+}
+
+impl fmt::Display for Submitter<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Unknown => f.write_str("<>"),
+            Self::Mailbox(mailbox) => mailbox.0.fmt(f),
+        }
+    }
+}
+
+/// A mailbox, as xtext.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct SubmitterMailbox<'a>(Xtext<'a>);
+
+impl<'a> SubmitterMailbox<'a> {
+    /// The xtext of a mailbox.
+    #[must_use]
+    pub fn parse(value: &'a str) -> Option<Self> {
+        let text = Xtext::parse(value)?;
+        // A mailbox is a path without its brackets; what does not fit is none.
+        let mut octets = [0; limits::PATH - 2];
+        let mut length = 0;
+        for octet in text.decode() {
+            *octets.get_mut(length)? = octet;
+            length += 1;
+        }
+        Mailbox::parse(core::str::from_utf8(&octets[..length]).ok()?).ok()?;
+        Some(Self(text))
+    }
+
+    /// The mailbox, as xtext.
+    #[must_use]
+    pub const fn xtext(self) -> Xtext<'a> {
+        self.0
+    }
+}
