@@ -188,7 +188,7 @@ impl Session {
     /// The next thing to do.
     pub fn poll_output(&mut self) -> Output<'_> {
         self.waiting = false;
-        self.queue.begin_output(limits::SERVER_IDLE_BUFFER);
+        self.queue.begin_output(limits::SERVER_IDLE_REPLIES);
         self.give_up_what_was_dropped();
         let step = loop {
             if let Some(step) = self.step() {
