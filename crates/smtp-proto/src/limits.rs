@@ -29,6 +29,8 @@ pub const ENVELOPE_ID: usize = 100;
 pub const ORIGINAL_RECIPIENT: usize = 500;
 /// Most seconds of HOLDFOR (RFC 4865, 3) and, either way, of BY (RFC 2852, 4).
 pub const SECONDS: u32 = 999_999_999;
+/// Longest name of a SASL mechanism (RFC 4422, 3.1).
+pub const SASL_MECHANISM: usize = 20;
 /// Longest reply line that is sent, in octets with its CRLF (RFC 5321, 4.5.3.1.5).
 pub const REPLY_LINE: usize = 512;
 /// Recipients of one message that must at least be taken (RFC 5321, 4.5.3.1.8).

@@ -202,7 +202,9 @@ impl Session {
 
 const fn fault(error: &CommandError) -> PeerMisbehaved {
     match error {
-        CommandError::NotPrintableAscii { .. } => PeerMisbehaved::NotAscii,
+        CommandError::NotPrintableAscii { .. } | CommandError::Utf8NotDeclared { .. } => {
+            PeerMisbehaved::NotAscii
+        }
         CommandError::Unrecognised => PeerMisbehaved::Unrecognised,
         CommandError::NotImplemented(_) => PeerMisbehaved::NotImplemented,
         CommandError::ParametersNotAllowed(_) => PeerMisbehaved::ParametersNotAllowed,

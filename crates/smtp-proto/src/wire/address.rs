@@ -23,6 +23,7 @@ use thiserror::Error;
 use super::grammar::{
     self, Cause, Miss, Parsed, expect, fail, is_atext, is_dcontent, is_let_dig, is_qtext,
 };
+use super::syntax::ClientNames;
 use crate::limits;
 
 /// Why a text is no address. Offsets are octets from the start of the text that was parsed.
@@ -421,6 +422,23 @@ pub(super) fn client_name(input: &str) -> Parsed<'_, ClientName<'_>> {
         return recognize(address_literal).map(ClientName).parse(input);
     }
     domain_name(|c| is_let_dig(c) || c == '_').map(ClientName).parse(input)
+}
+
+/// The whole text as a client's name.
+///
+/// Strict: [`client_name`]. Lenient: `1*255( VCHAR / UTF8-non-ascii )`, without control characters.
+pub(super) fn client_name_with(text: &str, names: ClientNames) -> Result<ClientName<'_>, Miss> {
+    match names {
+        ClientNames::Strict => grammar::whole(text, client_name),
+        ClientNames::Lenient => grammar::whole(text, |input| {
+            let word = |c: char| !c.is_whitespace() && !c.is_control();
+            let (rest, name) = expect("a name", take_while1(word)).parse(input)?;
+            if name.len() > limits::DOMAIN {
+                return fail(input, Cause::DomainTooLong);
+            }
+            Ok((rest, ClientName(name)))
+        }),
+    }
 }
 
 /// `Domain = sub-domain *("." sub-domain)`, `sub-domain = Let-dig [Ldh-str]`,

@@ -84,6 +84,11 @@ pub(super) fn not_printable(text: &[u8]) -> Option<usize> {
     text.iter().position(|octet| !(0x20..=0x7e).contains(octet))
 }
 
+/// The first control character (%d0-31 / %d127).
+pub(super) fn control(text: &[u8]) -> Option<usize> {
+    text.iter().position(u8::is_ascii_control)
+}
+
 /// `Let-dig = ALPHA / DIGIT`
 pub(super) fn is_let_dig(c: char) -> bool {
     c.is_ascii_alphanumeric()

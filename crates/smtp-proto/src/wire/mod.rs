@@ -13,6 +13,7 @@ mod grammar;
 pub mod line;
 pub mod param;
 pub mod reply;
+pub mod syntax;
 pub mod verb;
 pub mod xtext;
 
@@ -21,7 +22,10 @@ pub use address::{
 };
 pub use capability::{Capabilities, Capability};
 pub use chunk::{ChunkDecoder, ChunkEncoder, ChunkStatus, DecodedChunk};
-pub use command::{Command, CommandError, Mail, Rcpt, Text};
+pub use command::{
+    AttributeValue, Attributes, Auth, Bdat, Command, CommandError, EtrnKind, EtrnNode,
+    InitialResponse, Mail, Mechanism, Query, Rcpt, Text,
+};
 pub use data::{BareLf, BareLineEnd, DataDecoder, DataEncoder, DataStatus, Decoded, LineEnds};
 pub use extension::{Extension, Extensions};
 pub use line::{Line, LineEnd, LineScanner};
@@ -33,5 +37,6 @@ pub use param::{
 pub use reply::{
     Class, Code, Detail, EnhancedCode, Refusal, Reply, ReplyError, ReplyParser, ReplyStatus,
 };
+pub use syntax::{ClientNames, Syntax, UnknownParameters};
 pub use verb::Verb;
 pub use xtext::{Utf8Address, Xtext};

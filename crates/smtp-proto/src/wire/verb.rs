@@ -55,21 +55,21 @@ verbs! {
     /// Asks for TLS (RFC 3207).
     StartTls = "STARTTLS", true;
     /// Asks who is on a mailing list (RFC 5321, 4.1.1.7).
-    Expn = "EXPN", false;
+    Expn = "EXPN", true;
     /// Authenticates the client (RFC 4954).
-    Auth = "AUTH", false;
+    Auth = "AUTH", true;
     /// Sends a chunk of the message (RFC 3030).
-    Bdat = "BDAT", false;
+    Bdat = "BDAT", true;
     /// Asks for the mail that waits for a domain (RFC 1985).
-    Etrn = "ETRN", false;
+    Etrn = "ETRN", true;
     /// Asks for the mail that waits for an authenticated client (RFC 2645).
     Atrn = "ATRN", false;
     /// Opens an LMTP session (RFC 2033).
-    Lhlo = "LHLO", false;
+    Lhlo = "LHLO", true;
     /// Tells what a proxy knows of the client.
-    Xclient = "XCLIENT", false;
+    Xclient = "XCLIENT", true;
     /// Tells what a filter's front end knows of the client.
-    Xforward = "XFORWARD", false;
+    Xforward = "XFORWARD", true;
     /// Obsolete (RFC 5321, F.1).
     Turn = "TURN", false;
     /// Obsolete (RFC 5321, F.6).
