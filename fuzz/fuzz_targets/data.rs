@@ -8,8 +8,8 @@ use hvmail_fuzz::choices::{self, Choices};
 use hvmail_fuzz::oracle::data::{self, bare_line_end, normalised, stuffed};
 use libfuzzer_sys::fuzz_target;
 use smtp_proto::wire::{
-    BareLf, BareLineEnd, ChunkDecoder, ChunkEncoder, ChunkStatus, DataDecoder, DataEncoder,
-    DataStatus, LineEnds,
+    BareLf, ChunkDecoder, ChunkEncoder, ChunkStatus, DataDecoder, DataEncoder, DataStatus,
+    LineEnds, LongLines, MessageFault, MessagePolicy, MessageRule, Nul,
 };
 
 fuzz_target!(|input: &[u8]| {
@@ -132,10 +132,11 @@ fn encode(message: &[u8], choices: &mut Choices<'_>) {
         None => assert_eq!(encoded(message, LineEnds::Refuse, choices), Ok(wire.clone())),
         Some(at) => {
             let error = encoded(message, LineEnds::Refuse, choices);
-            assert_eq!(error, Err(BareLineEnd { at: at as u64 }));
+            let rule = if message[at] == b'\n' { MessageRule::BareLf } else { MessageRule::BareCr };
+            assert_eq!(error, Err(MessageFault { rule, at: at as u64 }));
         }
     }
-    let mut encoder = ChunkEncoder::new(LineEnds::Normalize);
+    let mut encoder = ChunkEncoder::new(policy(LineEnds::Normalize));
     let mut chunked = Vec::new();
     for piece in choices.pieces(message) {
         encoder.encode(piece, &mut chunked).expect("nothing is refused");
@@ -147,12 +148,17 @@ fn encode(message: &[u8], choices: &mut Choices<'_>) {
     assert_eq!(back, data::Message { body: text, end, refused: None });
 }
 
+/// Line ends alone are judged.
+fn policy(line_ends: LineEnds) -> MessagePolicy {
+    MessagePolicy { line_ends, nul: Nul::SendAsIs, long_lines: LongLines::SendAsIs }
+}
+
 fn encoded(
     message: &[u8],
     line_ends: LineEnds,
     choices: &mut Choices<'_>,
-) -> Result<Vec<u8>, BareLineEnd> {
-    let mut encoder = DataEncoder::new(line_ends);
+) -> Result<Vec<u8>, MessageFault> {
+    let mut encoder = DataEncoder::new(policy(line_ends));
     let mut wire = Vec::new();
     for piece in choices.pieces(message) {
         encoder.encode(piece, &mut wire)?;

@@ -178,7 +178,7 @@ impl Client {
         if let (LineEnds::Refuse, Some(bare)) =
             (self.config.session.line_ends, message.bare_line_end())
         {
-            let outcome = Outcome::Rejected(Rejection::BareLineEnd(bare));
+            let outcome = Outcome::Rejected(Rejection::Message(bare));
             return settle(all, vec![outcome; all.len()], &TlsRecord::Unsettled);
         }
         let mut connection = match self.open(&group.route, &group.policy).await {

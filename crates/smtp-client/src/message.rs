@@ -12,7 +12,7 @@ use std::time::SystemTime;
 use bytes::Bytes;
 use smtp_proto::client::MessageFacts;
 use smtp_proto::limits::BODY_CHUNK;
-use smtp_proto::wire::BareLineEnd;
+use smtp_proto::wire::{MessageFault, MessageRule};
 use tokio::fs::File;
 use tokio::io::AsyncReadExt;
 
@@ -85,7 +85,7 @@ impl Message {
     }
 
     /// The first CR or LF that is no part of a CRLF.
-    pub const fn bare_line_end(&self) -> Option<BareLineEnd> {
+    pub const fn bare_line_end(&self) -> Option<MessageFault> {
         self.survey.bare
     }
 
@@ -108,7 +108,7 @@ struct Survey {
     /// Octets that CRLF line ends add; a space for a CR adds none.
     added: u64,
     eight_bit: bool,
-    bare: Option<BareLineEnd>,
+    bare: Option<MessageFault>,
     /// The last octet was a CR: the next one says what it is.
     cr: bool,
     /// The last line has no end yet.
@@ -129,7 +129,10 @@ impl Survey {
                     match octet {
                         b'\r' => self.cr = true,
                         b'\n' => {
-                            self.bare.get_or_insert(BareLineEnd { at: self.octets });
+                            self.bare.get_or_insert(MessageFault {
+                                rule: MessageRule::BareLf,
+                                at: self.octets,
+                            });
                             self.added += 1;
                             self.open = false;
                         }
@@ -143,7 +146,7 @@ impl Survey {
 
     /// The octet before was a CR that no LF follows: it goes out as a space.
     fn bare_cr(&mut self) {
-        self.bare.get_or_insert(BareLineEnd { at: self.octets - 1 });
+        self.bare.get_or_insert(MessageFault { rule: MessageRule::BareCr, at: self.octets - 1 });
         self.open = true;
     }
 
@@ -236,7 +239,7 @@ mod tests {
 
     /// What the encoder puts on the wire, less its dots and its end.
     fn encoded_size(bytes: &[u8]) -> u64 {
-        let mut encoder = DataEncoder::new(LineEnds::Normalize);
+        let mut encoder = DataEncoder::new(LineEnds::Normalize.into());
         let mut out = Vec::new();
         encoder.encode(bytes, &mut out).unwrap();
         encoder.finish(&mut out).unwrap();
@@ -262,7 +265,7 @@ mod tests {
                     .collect();
                 let whole = Message::from_bytes(bytes.clone());
                 assert_eq!(whole.wire_size(), encoded_size(&bytes), "{bytes:?}");
-                let mut strict = DataEncoder::new(LineEnds::Refuse);
+                let mut strict = DataEncoder::new(LineEnds::Refuse.into());
                 let mut out = Vec::new();
                 let refused =
                     strict.encode(&bytes, &mut out).and_then(|()| strict.finish(&mut out)).err();

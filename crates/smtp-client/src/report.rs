@@ -93,7 +93,7 @@ impl Outcome {
                 Some(reply)
             }
             Self::Deferred { reason, .. } => reason.reply(),
-            Self::Rejected(Rejection::Incompatible(_) | Rejection::BareLineEnd(_)) => None,
+            Self::Rejected(Rejection::Incompatible(_) | Rejection::Message(_)) => None,
         }
     }
 

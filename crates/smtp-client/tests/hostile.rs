@@ -412,7 +412,7 @@ async fn bare_line_ends_are_refused_before_anybody_is_connected_to() {
     let report =
         deliver(config, &Route::new("nowhere.invalid", 25), ClientPolicy::plaintext()).await;
     assert_eq!(report.recipients[0].outcome.code(), 554);
-    assert!(matches!(report.recipients[0].outcome, Outcome::Rejected(Rejection::BareLineEnd(_))));
+    assert!(matches!(report.recipients[0].outcome, Outcome::Rejected(Rejection::Message(_))));
 }
 
 #[tokio::test]

@@ -33,6 +33,9 @@ pub const SECONDS: u32 = 999_999_999;
 pub const SASL_MECHANISM: usize = 20;
 /// Longest reply line that is sent, in octets with its CRLF (RFC 5321, 4.5.3.1.5).
 pub const REPLY_LINE: usize = 512;
+/// Longest line of message text, in octets with its CRLF and without a stuffed dot (RFC 5321,
+/// 4.5.3.1.6).
+pub const TEXT_LINE: usize = 1000;
 /// Recipients of one message that must at least be taken (RFC 5321, 4.5.3.1.8).
 pub const RECIPIENTS: usize = 100;
 

@@ -311,7 +311,7 @@ fn every_message_arrives_as_it_left_with_its_line_ends_made_whole() {
         (b"\r\n.\r\n\r\n", b"\r\n.\r\n\r\n"),
         (b"no line end", b"no line end\r\n"),
         (b"files\nhave\n.\nLF\n", b"files\r\nhave\r\n.\r\nLF\r\n"),
-        (b"\xffeight\x80\0bits\r\n", b"\xffeight\x80\0bits\r\n"),
+        (b"\xffeight\x80\x01bits\r\n", b"\xffeight\x80\x01bits\r\n"),
         (b"\r\n\r\n", b"\r\n\r\n"),
         (b"QUIT\r\nRSET\r\n..\r\n", b"QUIT\r\nRSET\r\n..\r\n"),
     ];

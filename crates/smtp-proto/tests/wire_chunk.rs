@@ -2,7 +2,10 @@
 #![allow(clippy::unwrap_used)]
 
 use proptest::prelude::*;
-use smtp_proto::wire::{BareLf, BareLineEnd, ChunkDecoder, ChunkEncoder, ChunkStatus, LineEnds};
+use smtp_proto::wire::{
+    BareLf, ChunkDecoder, ChunkEncoder, ChunkStatus, LineEnds, LongLines, MessageFault,
+    MessagePolicy, MessageRule, Nul,
+};
 
 /// How the octets of a message are judged.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -246,8 +249,8 @@ fn a_chunk_is_counted_to_the_largest_size() {
     }
 }
 
-fn encode(line_ends: LineEnds, message: &[u8], cuts: &[usize]) -> Result<Vec<u8>, BareLineEnd> {
-    let mut encoder = ChunkEncoder::new(line_ends);
+fn encode(policy: MessagePolicy, message: &[u8], cuts: &[usize]) -> Result<Vec<u8>, MessageFault> {
+    let mut encoder = ChunkEncoder::new(policy);
     let mut out = Vec::new();
     let mut start = 0;
     for end in cuts.iter().copied().chain([message.len()]) {
@@ -271,13 +274,22 @@ fn what_is_sent() {
     ];
     for (message, wire) in cases {
         for cut in 0..=message.len() {
-            let sent = encode(LineEnds::Normalize, message, &[cut]).unwrap();
+            let sent = encode(MessagePolicy::default(), message, &[cut]).unwrap();
             assert_eq!(sent.escape_ascii().to_string(), wire.escape_ascii().to_string());
         }
     }
-    assert_eq!(encode(LineEnds::Refuse, b"a\r\n.\nb", &[2]), Err(BareLineEnd { at: 4 }));
-    assert_eq!(encode(LineEnds::Refuse, b"a\r\n.\r\nb", &[2]).unwrap(), b"a\r\n.\r\nb\r\n");
+    assert_eq!(
+        encode(LineEnds::Refuse.into(), b"a\r\n.\nb", &[2]),
+        Err(MessageFault { rule: MessageRule::BareLf, at: 4 })
+    );
+    assert_eq!(encode(LineEnds::Refuse.into(), b"a\r\n.\r\nb", &[2]).unwrap(), b"a\r\n.\r\nb\r\n");
 }
+
+const AS_IS: MessagePolicy = MessagePolicy {
+    line_ends: LineEnds::Normalize,
+    nul: Nul::SendAsIs,
+    long_lines: LongLines::SendAsIs,
+};
 
 /// Octets of which many are dots and line ends.
 fn text() -> impl Strategy<Value = Vec<u8>> {
@@ -317,8 +329,8 @@ proptest! {
 
     #[test]
     fn what_was_sent_is_what_arrives((message, chunks, reads) in text_and_cuts()) {
-        let wire = encode(LineEnds::Normalize, &message, &chunks).unwrap();
-        prop_assert_eq!(&wire, &encode(LineEnds::Normalize, &message, &[]).unwrap());
+        let wire = encode(AS_IS, &message, &chunks).unwrap();
+        prop_assert_eq!(&wire, &encode(AS_IS, &message, &[]).unwrap());
         let places: Vec<usize> = reads.iter().map(|place| *place.min(&wire.len())).collect();
         for body in BODIES {
             let outcome = decode(body, &wire, &places, &[]);

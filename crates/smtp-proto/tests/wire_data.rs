@@ -2,7 +2,10 @@
 #![allow(clippy::unwrap_used)]
 
 use proptest::prelude::*;
-use smtp_proto::wire::{BareLf, BareLineEnd, DataDecoder, DataEncoder, DataStatus, LineEnds};
+use smtp_proto::wire::{
+    BareLf, DataDecoder, DataEncoder, DataStatus, LineEnds, LongLines, MessageFault, MessagePolicy,
+    MessageRule, Nul,
+};
 
 /// What became of an input.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -248,8 +251,8 @@ fn a_message_that_is_passed_over_has_no_body_and_the_same_end() {
     }
 }
 
-fn encode(line_ends: LineEnds, message: &[u8], cuts: &[usize]) -> Result<Vec<u8>, BareLineEnd> {
-    let mut encoder = DataEncoder::new(line_ends);
+fn encode(policy: MessagePolicy, message: &[u8], cuts: &[usize]) -> Result<Vec<u8>, MessageFault> {
+    let mut encoder = DataEncoder::new(policy);
     let mut out = Vec::new();
     let mut start = 0;
     for end in cuts.iter().copied().chain([message.len()]) {
@@ -259,6 +262,79 @@ fn encode(line_ends: LineEnds, message: &[u8], cuts: &[usize]) -> Result<Vec<u8>
     encoder.finish(&mut out)?;
     Ok(out)
 }
+
+/// The same, from the rules as they are written, octet by octet on the whole message.
+fn encoding_oracle(policy: MessagePolicy, message: &[u8]) -> Result<Vec<u8>, MessageFault> {
+    let fault = |rule, at: usize| Err(MessageFault { rule, at: at as u64 });
+    let mut lines: Vec<Vec<u8>> = vec![Vec::new()];
+    let mut at = 0;
+    while at < message.len() {
+        let line = lines.last_mut().unwrap();
+        if message[at..].starts_with(b"\r\n") {
+            lines.push(Vec::new());
+            at += 2;
+            continue;
+        }
+        let octet = match (message[at], policy.line_ends, policy.nul) {
+            (b'\n', LineEnds::Refuse, _) => return fault(MessageRule::BareLf, at),
+            (b'\r', LineEnds::Refuse, _) => return fault(MessageRule::BareCr, at),
+            (0, _, Nul::Refuse) => return fault(MessageRule::Nul, at),
+            (b'\n', ..) => {
+                lines.push(Vec::new());
+                at += 1;
+                continue;
+            }
+            (b'\r', ..) => b' ',
+            (octet, ..) => octet,
+        };
+        let character = match octet {
+            0xC2..=0xDF => 2,
+            0xE0..=0xEF => 3,
+            0xF0..=0xF4 => 4,
+            _ => 1,
+        };
+        match policy.long_lines {
+            LongLines::Refuse if line.len() == 998 => return fault(MessageRule::LongLine, at),
+            LongLines::Fold if line.len() + character > 998 => lines.push(vec![b' ', octet]),
+            _ => line.push(octet),
+        }
+        at += 1;
+    }
+    if lines.last().is_some_and(Vec::is_empty) {
+        lines.pop();
+    }
+    let mut out = Vec::new();
+    for line in lines {
+        if line.first() == Some(&b'.') {
+            out.push(b'.');
+        }
+        out.extend_from_slice(&line);
+        out.extend_from_slice(b"\r\n");
+    }
+    out.extend_from_slice(b".\r\n");
+    Ok(out)
+}
+
+fn policies() -> impl Iterator<Item = MessagePolicy> {
+    let line_ends = [LineEnds::Normalize, LineEnds::Refuse];
+    let nul = [Nul::Refuse, Nul::SendAsIs];
+    let long_lines = [LongLines::SendAsIs, LongLines::Refuse, LongLines::Fold];
+    line_ends.into_iter().flat_map(move |line_ends| {
+        nul.into_iter().flat_map(move |nul| {
+            long_lines.into_iter().map(move |long_lines| MessagePolicy {
+                line_ends,
+                nul,
+                long_lines,
+            })
+        })
+    })
+}
+
+const AS_IS: MessagePolicy = MessagePolicy {
+    line_ends: LineEnds::Normalize,
+    nul: Nul::SendAsIs,
+    long_lines: LongLines::SendAsIs,
+};
 
 /// A message with every line end a CRLF, the last one included, and every other CR a space.
 fn normalised(message: &[u8]) -> Vec<u8> {
@@ -298,23 +374,88 @@ fn what_is_sent() {
     ];
     for (message, wire) in cases {
         for cut in 0..=message.len() {
-            let sent = encode(LineEnds::Normalize, message, &[cut]).unwrap();
+            let sent = encode(MessagePolicy::default(), message, &[cut]).unwrap();
             assert_eq!(sent.escape_ascii().to_string(), wire.escape_ascii().to_string());
         }
     }
 }
 
 #[test]
-fn refused_line_ends_are_named() {
-    let cases: &[(&[u8], u64)] =
-        &[(b"a\nb", 1), (b"\n", 0), (b"a\r\nb\rc\r\n", 4), (b"a\r\n\r", 3), (b"a\r\r\n", 1)];
-    for (message, at) in cases {
+fn what_is_refused_is_named() {
+    use MessageRule::{BareCr, BareLf, LongLine, Nul as NulRule};
+    let strict = MessagePolicy {
+        line_ends: LineEnds::Refuse,
+        nul: Nul::Refuse,
+        long_lines: LongLines::Refuse,
+    };
+    let long = [b"a\r\n", [b'x'; 999].as_slice(), b"\r\n"].concat();
+    let long_in_nul = [[b'x'; 998].as_slice(), b"\0"].concat();
+    let cases: &[(&[u8], MessageRule, u64)] = &[
+        (b"a\nb", BareLf, 1),
+        (b"\n", BareLf, 0),
+        (b"a\r\nb\rc\r\n", BareCr, 4),
+        (b"a\r\n\r", BareCr, 3),
+        (b"a\r\r\n", BareCr, 1),
+        (b"a\r\n\0\n", NulRule, 3),
+        (b"\r\0", BareCr, 0),
+        (&long, LongLine, 1001),
+        (&long_in_nul, NulRule, 998),
+    ];
+    for (message, rule, at) in cases {
         for cut in 0..=message.len() {
-            let refused = encode(LineEnds::Refuse, message, &[cut]);
-            assert_eq!(refused, Err(BareLineEnd { at: *at }), "{}", message.escape_ascii());
+            let refused = encode(strict, message, &[cut]);
+            assert_eq!(refused, Err(MessageFault { rule: *rule, at: *at }), "cut at {cut}");
         }
     }
-    assert_eq!(encode(LineEnds::Refuse, b".a\r\nb", &[]).unwrap(), b"..a\r\nb\r\n.\r\n");
+    let whole = [b".a\r\n", [b'x'; 998].as_slice(), b"\r\n"].concat();
+    let wire = [b".", whole.as_slice(), b".\r\n"].concat();
+    assert_eq!(encode(strict, &whole, &[]).unwrap(), wire);
+    let fault = |rule| MessageFault { rule, at: 7 }.to_string();
+    assert_eq!(fault(BareLf), "an LF without a CR before it at offset 7 of the message");
+    assert_eq!(fault(BareCr), "a CR without an LF behind it at offset 7 of the message");
+    assert_eq!(fault(NulRule), "a NUL at offset 7 of the message");
+    assert_eq!(fault(LongLine), "a line longer than 998 octets at offset 7 of the message");
+}
+
+#[test]
+fn the_default_refuses_a_nul_and_sends_long_lines_as_they_are() {
+    let fault = MessageFault { rule: MessageRule::Nul, at: 1 };
+    assert_eq!(encode(MessagePolicy::default(), b"a\0b", &[]), Err(fault));
+    let long = vec![b'x'; 3000];
+    let wire = [long.as_slice(), b"\r\n.\r\n"].concat();
+    assert_eq!(encode(MessagePolicy::default(), &long, &[]).unwrap(), wire);
+    assert_eq!(encode(AS_IS, b"a\0b", &[]).unwrap(), b"a\0b\r\n.\r\n");
+}
+
+#[test]
+fn a_long_line_is_folded() {
+    let fold = MessagePolicy { long_lines: LongLines::Fold, ..MessagePolicy::default() };
+    let x = |octets| vec![b'x'; octets];
+    let cases: &[(Vec<u8>, Vec<u8>)] = &[
+        (x(998), [x(998), b"\r\n".into()].concat()),
+        (x(999), [x(998), b"\r\n x\r\n".into()].concat()),
+        // The space is one of the next line's 998, and a dot behind it is none at a line's start.
+        (
+            [x(998), vec![b'.'; 998]].concat(),
+            [x(998), b"\r\n ".into(), vec![b'.'; 997], b"\r\n .\r\n".into()].concat(),
+        ),
+        // A stuffed dot is none of them.
+        ([b".".into(), x(997)].concat(), [b"..".into(), x(997), b"\r\n".into()].concat()),
+        ([x(998), b"\r".into()].concat(), [x(998), b"\r\n  \r\n".into()].concat()),
+        ([x(998), b"\r\n".into()].concat(), [x(998), b"\r\n".into()].concat()),
+        ([x(997), "\u{e9}y".into()].concat(), [x(997), "\r\n \u{e9}y\r\n".into()].concat()),
+        ([x(996), "\u{20ac}".into()].concat(), [x(996), "\r\n \u{20ac}\r\n".into()].concat()),
+        ([x(995), "\u{20ac}".into()].concat(), [x(995), "\u{20ac}\r\n".into()].concat()),
+        ([x(995), "\u{1f600}".into()].concat(), [x(995), "\r\n \u{1f600}\r\n".into()].concat()),
+        ([x(994), "\u{1f600}".into()].concat(), [x(994), "\u{1f600}\r\n".into()].concat()),
+    ];
+    for (message, wire) in cases {
+        let wire = [wire.as_slice(), b".\r\n"].concat();
+        for cut in (0..5).chain(990..=message.len()) {
+            let cut = cut.min(message.len());
+            assert_eq!(encode(fold, message, &[cut]).unwrap(), wire, "cut at {cut}");
+        }
+    }
 }
 
 /// Octets of which many are dots and line ends.
@@ -338,6 +479,23 @@ fn cuts(len: usize) -> impl Strategy<Value = Vec<usize>> {
     })
 }
 
+/// Text with some lines about as long as they may be.
+fn lines_and_cuts() -> impl Strategy<Value = (Vec<u8>, Vec<usize>)> {
+    let long = (990..1005usize, text()).prop_map(|(octets, text)| {
+        let mut line = vec![b'x'; octets];
+        line.extend_from_slice(&text);
+        line
+    });
+    let wide = (240..260usize).prop_map(|characters| "\u{1f600}".repeat(characters).into_bytes());
+    let piece = prop_oneof![6 => text(), 2 => long, 1 => wide, 1 => Just(b"\0".to_vec())];
+    proptest::collection::vec(piece, 0..5).prop_map(|pieces| pieces.concat()).prop_flat_map(
+        |text| {
+            let cuts = cuts(text.len());
+            (Just(text), cuts)
+        },
+    )
+}
+
 fn text_and_cuts() -> impl Strategy<Value = (Vec<u8>, Vec<usize>)> {
     text().prop_flat_map(|text| {
         let cuts = cuts(text.len());
@@ -356,40 +514,40 @@ proptest! {
     }
 
     #[test]
-    fn what_was_sent_is_what_arrives(
-        (message, cuts) in text_and_cuts(),
-        places in proptest::collection::vec(any::<prop::sample::Index>(), 0..8),
-    ) {
-        let wire = encode(LineEnds::Normalize, &message, &cuts).unwrap();
-        prop_assert_eq!(&wire, &encode(LineEnds::Normalize, &message, &[]).unwrap());
-        for (at, octet) in wire.iter().enumerate() {
-            match octet {
-                b'\r' => prop_assert_eq!(wire[at + 1], b'\n'),
-                b'\n' => prop_assert_eq!(wire[at - 1], b'\r'),
-                _ => {}
-            }
-        }
-        let mut places: Vec<usize> = places.iter().map(|place| place.index(wire.len())).collect();
-        places.sort_unstable();
-        for policy in POLICIES {
-            let outcome = decode(policy, &wire, &places);
-            prop_assert_eq!(outcome.end, Some(wire.len()));
-            prop_assert_eq!(outcome.bare_lf, None);
-            prop_assert_eq!(outcome.body, normalised(&message));
+    fn encoding_is_what_the_rules_say((message, cuts) in lines_and_cuts()) {
+        for policy in policies() {
+            prop_assert_eq!(encode(policy, &message, &cuts), encoding_oracle(policy, &message));
         }
     }
 
     #[test]
-    fn refusing_takes_crlf_alone((message, cuts) in text_and_cuts()) {
-        let bare = (0..message.len()).find(|at| match message[*at] {
-            b'\n' => *at == 0 || message[at - 1] != b'\r',
-            b'\r' => message.get(at + 1) != Some(&b'\n'),
-            _ => false,
-        });
-        let sent = encode(LineEnds::Refuse, &message, &cuts);
-        match bare {
-            Some(at) => prop_assert_eq!(sent, Err(BareLineEnd { at: at as u64 })),
-            None => prop_assert_eq!(sent, encode(LineEnds::Normalize, &message, &[])),
+    fn what_was_sent_is_what_arrives(
+        (message, cuts) in lines_and_cuts(),
+        places in proptest::collection::vec(any::<prop::sample::Index>(), 0..8),
+    ) {
+        for policy in policies() {
+            let Ok(wire) = encode(policy, &message, &cuts) else { continue };
+            for (at, octet) in wire.iter().enumerate() {
+                match octet {
+                    b'\r' => prop_assert_eq!(wire[at + 1], b'\n'),
+                    b'\n' => prop_assert_eq!(wire[at - 1], b'\r'),
+                    _ => {}
+                }
+            }
+            let places = places.iter().map(|place| place.index(wire.len()));
+            let mut places: Vec<usize> = places.collect();
+            places.sort_unstable();
+            for bare_lf in POLICIES {
+                let outcome = decode(bare_lf, &wire, &places);
+                prop_assert_eq!(outcome.end, Some(wire.len()));
+                prop_assert_eq!(outcome.bare_lf, None);
+                match policy.long_lines {
+                    LongLines::Fold => prop_assert!(
+                        outcome.body.split(|octet| *octet == b'\n').all(|line| line.len() <= 999)
+                    ),
+                    _ => prop_assert_eq!(outcome.body, normalised(&message)),
+                }
+            }
         }
     }
 }

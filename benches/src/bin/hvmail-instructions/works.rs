@@ -10,7 +10,7 @@ use hvmail_benches::{client, message, server};
 use smtp_proto::limits;
 use smtp_proto::wire::{
     BareLf, ChunkDecoder, ChunkStatus, Command, DataDecoder, DataEncoder, DataStatus, Line,
-    LineEnds, LineScanner, ReplyParser, ReplyStatus,
+    LineScanner, MessagePolicy, ReplyParser, ReplyStatus,
 };
 
 /// The text of one TLS record, which is what one read gives at most.
@@ -170,7 +170,7 @@ fn encode(columns: usize) -> Box<dyn FnMut()> {
     let text = message::text(LONG, columns);
     let mut out = Vec::with_capacity(2 * READ);
     Box::new(move || {
-        let mut encoder = DataEncoder::new(LineEnds::Normalize);
+        let mut encoder = DataEncoder::new(MessagePolicy::default());
         for chunk in black_box(&text).chunks(READ) {
             out.clear();
             encoder.encode(chunk, &mut out).expect("nothing is refused");

@@ -13,7 +13,7 @@ use super::transaction::{MessageFacts, Stage, Transaction};
 use super::{Session, State, Step};
 use crate::error::ApiMisuse;
 use crate::limits::REPLY_TEXT_KEPT;
-use crate::wire::{BareLineEnd, Capabilities, Code, Reply};
+use crate::wire::{Capabilities, Code, MessageFault, Reply};
 
 impl Session {
     pub(super) fn advance(&mut self) -> Step {
@@ -238,7 +238,7 @@ impl Session {
 
     /// The message breaks [`Config::line_ends`] on its way. Without the final dot the server holds
     /// nothing, so the connection ends here.
-    pub(super) fn withdraw(&mut self, error: BareLineEnd) {
+    pub(super) fn withdraw(&mut self, error: MessageFault) {
         if let Some(transaction) = &mut self.transaction {
             transaction.withdraw(error);
         }

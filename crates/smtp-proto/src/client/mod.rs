@@ -151,7 +151,7 @@ enum Step {
 impl Session {
     /// A session on a fresh connection.
     pub fn new(config: Arc<Config>) -> Self {
-        let encoder = DataEncoder::new(config.line_ends);
+        let encoder = DataEncoder::new(config.line_ends.into());
         let state = match config.implicit_tls {
             true => State::TlsFirst,
             false => State::Await(Phase::Greeting),
@@ -351,7 +351,7 @@ impl Session {
         }
         let reset_first = mem::take(&mut self.reset_first);
         let pipelining = self.capabilities.pipelining;
-        self.encoder = DataEncoder::new(self.config.line_ends);
+        self.encoder = DataEncoder::new(self.config.line_ends.into());
         self.transaction = Some(Transaction::new(envelope, parameters, pipelining, reset_first));
         self.state = State::Transaction;
         Ok(())
@@ -380,7 +380,7 @@ impl Session {
         // A reply that begins before the dot is no reply to it.
         let interrupted = !self.inbox.is_empty();
         if !interrupted {
-            let fresh = DataEncoder::new(self.config.line_ends);
+            let fresh = DataEncoder::new(self.config.line_ends.into());
             let encoder = mem::replace(&mut self.encoder, fresh);
             if let Err(error) = encoder.finish(&mut self.outbox) {
                 self.withdraw(error);

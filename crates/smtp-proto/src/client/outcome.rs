@@ -10,7 +10,7 @@ use thiserror::Error;
 
 use super::error::{ServerIncompatible, ServerMisbehaved};
 use super::event::Phase;
-use crate::wire::{BareLineEnd, Reply};
+use crate::wire::{MessageFault, Reply};
 
 /// What became of one recipient of one transaction.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -47,10 +47,10 @@ pub enum Rejection {
     /// The message does not fit what the server offers; nothing of it was sent.
     #[error(transparent)]
     Incompatible(#[from] ServerIncompatible),
-    /// The message has a bare LF or CR, and [`Config::line_ends`](super::Config::line_ends) refuses
-    /// those. The final dot was not sent.
+    /// The message is none that is sent: see [`MessagePolicy`](crate::wire::MessagePolicy). The
+    /// final dot was not sent.
     #[error(transparent)]
-    BareLineEnd(#[from] BareLineEnd),
+    Message(#[from] MessageFault),
 }
 
 /// Where, why and by which reply a session or a transaction came to nothing.

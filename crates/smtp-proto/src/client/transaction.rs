@@ -14,7 +14,7 @@ use super::event::Phase;
 use super::outcome::{Cause, Failure, Outcome, Rejection};
 use super::pipeline::Pipeline;
 use super::state::{Meaning, meaning};
-use crate::wire::{BareLineEnd, ForwardPath, Reply, ReversePath};
+use crate::wire::{ForwardPath, MessageFault, Reply, ReversePath};
 
 /// Who sends to whom: one transaction's addresses.
 ///
@@ -318,8 +318,8 @@ impl Transaction {
     }
 
     /// The message is not sent to its end: nobody gets it.
-    pub(super) fn withdraw(&mut self, error: BareLineEnd) {
-        self.decide_rest(&Outcome::Rejected(Rejection::BareLineEnd(error)));
+    pub(super) fn withdraw(&mut self, error: MessageFault) {
+        self.decide_rest(&Outcome::Rejected(Rejection::Message(error)));
     }
 
     /// One outcome per recipient; what is undecided is deferred for `failure`.

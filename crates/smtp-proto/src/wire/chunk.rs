@@ -3,15 +3,14 @@
 //! Does: count a chunk's octets, however they arrive, and give them out where they stand; look for
 //! bare LFs across the borders of reads and of chunks, unless the body is BINARYMIME; end lines
 //! with CRLF in what is sent. Does not: look at dots, hold or bound the message, or read and write
-//! the command lines. Fails: a bare LF under [`BareLf::Reject`], a bare line end under
-//! [`LineEnds::Refuse`].
+//! the command lines. Fails: a bare LF under [`BareLf::Reject`], a [`MessageFault`] in what is sent.
 //!
 //! Chunks are counted in octets, so one may end within a line, and between a CR and its LF: lines
 //! are those of the message. A bare CR is data.
 
 use alloc::vec::Vec;
 
-use super::data::{BareLf, BareLineEnd, LineEnds, TextEncoder};
+use super::data::{BareLf, MessageFault, MessagePolicy, TextEncoder};
 use super::line::{BARE_LF_RUN, bare_lf_run, find_bare_lf};
 
 /// What [`ChunkDecoder::decode`] found at the front of a buffer.
@@ -154,14 +153,14 @@ impl ChunkDecoder {
 /// in. The chunks' sizes are those of what it appends; a BINARYMIME body needs none of this.
 ///
 /// ```
-/// use smtp_proto::wire::{ChunkEncoder, LineEnds};
+/// use smtp_proto::wire::{ChunkEncoder, MessagePolicy};
 ///
-/// let mut encoder = ChunkEncoder::new(LineEnds::Normalize);
+/// let mut encoder = ChunkEncoder::new(MessagePolicy::default());
 /// let mut out = Vec::new();
 /// encoder.encode(b"a\n.b\nc", &mut out)?;
 /// encoder.finish(&mut out)?;
 /// assert_eq!(out, b"a\r\n.b\r\nc\r\n");
-/// # Ok::<(), smtp_proto::wire::BareLineEnd>(())
+/// # Ok::<(), smtp_proto::wire::MessageFault>(())
 /// ```
 #[derive(Clone, Debug)]
 pub struct ChunkEncoder(TextEncoder<false>);
@@ -169,23 +168,23 @@ pub struct ChunkEncoder(TextEncoder<false>);
 impl ChunkEncoder {
     /// An encoder at the start of a message.
     #[must_use]
-    pub const fn new(line_ends: LineEnds) -> Self {
-        Self(TextEncoder::new(line_ends))
+    pub const fn new(policy: MessagePolicy) -> Self {
+        Self(TextEncoder::new(policy))
     }
 
     /// Appends a part of the message, cut anywhere.
     ///
     /// # Errors
-    /// A bare line end, under [`LineEnds::Refuse`]. The transaction is to be given up.
-    pub fn encode(&mut self, part: &[u8], out: &mut Vec<u8>) -> Result<(), BareLineEnd> {
+    /// What the policy refuses: the transaction is to be given up.
+    pub fn encode(&mut self, part: &[u8], out: &mut Vec<u8>) -> Result<(), MessageFault> {
         self.0.encode(part, out)
     }
 
     /// Ends the message: the last line's CRLF where it is missing.
     ///
     /// # Errors
-    /// The last octet is a bare CR, under [`LineEnds::Refuse`].
-    pub fn finish(mut self, out: &mut Vec<u8>) -> Result<(), BareLineEnd> {
+    /// The last octet is a CR that the policy refuses.
+    pub fn finish(mut self, out: &mut Vec<u8>) -> Result<(), MessageFault> {
         self.0.finish(out)
     }
 }

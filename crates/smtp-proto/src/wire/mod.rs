@@ -26,7 +26,10 @@ pub use command::{
     AttributeValue, Attributes, Auth, Bdat, Command, CommandError, EtrnKind, EtrnNode,
     InitialResponse, Mail, Mechanism, Query, Rcpt, Text,
 };
-pub use data::{BareLf, BareLineEnd, DataDecoder, DataEncoder, DataStatus, Decoded, LineEnds};
+pub use data::{
+    BareLf, DataDecoder, DataEncoder, DataStatus, Decoded, LineEnds, LongLines, MessageFault,
+    MessagePolicy, MessageRule, Nul,
+};
 pub use extension::{Extension, Extensions};
 pub use line::{Line, LineEnd, LineScanner};
 pub use param::{

@@ -1,0 +1,217 @@
+//! Message text for the wire: line ends, stuffed dots, the end (RFC 5321, 4.5.2).
+//!
+//! Does: apply a [`MessagePolicy`] to a message that comes in parts, cut anywhere. Does not: hold
+//! or bound the message. Fails: with the first [`MessageFault`].
+
+use alloc::vec::Vec;
+use core::mem;
+
+use memchr::memchr3;
+
+use super::policy::{LineEnds, LongLines, MessageFault, MessagePolicy, MessageRule, Nul};
+use crate::limits::TEXT_LINE;
+
+/// Puts message text on the wire: dots stuffed, lines ended with CRLF, no other CR or LF, CRLF.CRLF
+/// at the end.
+///
+/// ```
+/// use smtp_proto::wire::{DataEncoder, MessagePolicy};
+///
+/// let mut encoder = DataEncoder::new(MessagePolicy::default());
+/// let mut out = Vec::new();
+/// encoder.encode(b"a\n.b\nc", &mut out)?;
+/// encoder.finish(&mut out)?;
+/// assert_eq!(out, b"a\r\n..b\r\nc\r\n.\r\n");
+/// # Ok::<(), smtp_proto::wire::MessageFault>(())
+/// ```
+#[derive(Clone, Debug)]
+pub struct DataEncoder(TextEncoder<true>);
+
+impl DataEncoder {
+    /// An encoder at the start of a message.
+    #[must_use]
+    pub const fn new(policy: MessagePolicy) -> Self {
+        Self(TextEncoder::new(policy))
+    }
+
+    /// Appends a part of the message, cut anywhere. It grows by at most one octet for each, and by
+    /// three at each place where a line is folded.
+    ///
+    /// # Errors
+    /// What the policy refuses. What was appended must not be followed by the final dot: the
+    /// transaction is to be given up.
+    pub fn encode(&mut self, part: &[u8], out: &mut Vec<u8>) -> Result<(), MessageFault> {
+        self.0.encode(part, out)
+    }
+
+    /// Ends the message: the last line's CRLF where it is missing, then a dot and CRLF.
+    ///
+    /// # Errors
+    /// The last octet is a CR that the policy refuses.
+    pub fn finish(mut self, out: &mut Vec<u8>) -> Result<(), MessageFault> {
+        self.0.finish(out)?;
+        out.extend_from_slice(b".\r\n");
+        Ok(())
+    }
+}
+
+/// Most octets of a line, without its CRLF.
+const LINE_TEXT: usize = TEXT_LINE - b"\r\n".len();
+
+/// Applies a policy, and stuffs dots where `DOTS`.
+#[derive(Clone, Debug)]
+pub(in crate::wire) struct TextEncoder<const DOTS: bool> {
+    policy: MessagePolicy,
+    /// Octets of the message that were read.
+    at: u64,
+    line_start: bool,
+    /// Octets of the line that were sent, where the policy bounds them.
+    column: usize,
+    /// A CR was the last octet: the next one says what it is.
+    cr: bool,
+}
+
+impl<const DOTS: bool> TextEncoder<DOTS> {
+    pub(in crate::wire) const fn new(policy: MessagePolicy) -> Self {
+        Self { policy, at: 0, line_start: true, column: 0, cr: false }
+    }
+
+    pub(in crate::wire) fn encode(
+        &mut self,
+        part: &[u8],
+        out: &mut Vec<u8>,
+    ) -> Result<(), MessageFault> {
+        let mut rest = part;
+        while let Some(&first) = rest.first() {
+            let taken = if mem::take(&mut self.cr) {
+                let crlf = first == b'\n';
+                if crlf {
+                    self.end_line(out);
+                } else {
+                    self.bare_cr(out)?;
+                }
+                usize::from(crlf)
+            } else {
+                self.text(rest, out)?
+            };
+            self.at += taken as u64;
+            rest = &rest[taken..];
+        }
+        Ok(())
+    }
+
+    pub(in crate::wire) fn finish(&mut self, out: &mut Vec<u8>) -> Result<(), MessageFault> {
+        if mem::take(&mut self.cr) {
+            self.bare_cr(out)?;
+        }
+        if !self.line_start {
+            self.end_line(out);
+        }
+        Ok(())
+    }
+
+    /// Takes text to the next octet that is to be judged, and that octet.
+    fn text(&mut self, rest: &[u8], out: &mut Vec<u8>) -> Result<usize, MessageFault> {
+        let special = memchr3(b'\r', b'\n', 0, rest);
+        let text = &rest[..special.unwrap_or(rest.len())];
+        if DOTS && self.line_start && text.first() == Some(&b'.') {
+            out.push(b'.');
+        }
+        self.line_text(text, 0, out)?;
+        let Some(place) = special else { return Ok(text.len()) };
+        match rest[place] {
+            b'\r' => self.cr = true,
+            b'\n' => {
+                self.refuse_if(
+                    self.policy.line_ends == LineEnds::Refuse,
+                    MessageRule::BareLf,
+                    place,
+                )?;
+                self.end_line(out);
+            }
+            nul => {
+                self.refuse_if(self.policy.nul == Nul::Refuse, MessageRule::Nul, place)?;
+                self.line_text(&[nul], place, out)?;
+            }
+        }
+        Ok(place + 1)
+    }
+
+    /// Sends octets of a line, which stand `ahead` of what was read.
+    fn line_text(
+        &mut self,
+        mut text: &[u8],
+        mut ahead: usize,
+        out: &mut Vec<u8>,
+    ) -> Result<(), MessageFault> {
+        if text.is_empty() {
+            return Ok(());
+        }
+        self.line_start = false;
+        if self.policy.long_lines != LongLines::SendAsIs {
+            while let Some(room) = self.room(text) {
+                self.refuse_if(
+                    self.policy.long_lines == LongLines::Refuse,
+                    MessageRule::LongLine,
+                    ahead + room,
+                )?;
+                out.extend_from_slice(&text[..room]);
+                out.extend_from_slice(b"\r\n ");
+                self.column = 1;
+                ahead += room;
+                text = &text[room..];
+            }
+            self.column += text.len();
+        }
+        out.extend_from_slice(text);
+        Ok(())
+    }
+
+    /// How many octets of the text have room in the line, unless all have.
+    fn room(&self, text: &[u8]) -> Option<usize> {
+        let room = LINE_TEXT - self.column;
+        if self.policy.long_lines == LongLines::Fold {
+            // A character that has no room is not begun.
+            let place = (room.saturating_sub(3)..room.min(text.len()))
+                .find(|&place| place + utf8_octets(text[place]) > room);
+            if place.is_some() {
+                return place;
+            }
+        }
+        (text.len() > room).then_some(room)
+    }
+
+    fn end_line(&mut self, out: &mut Vec<u8>) {
+        out.extend_from_slice(b"\r\n");
+        self.line_start = true;
+        self.column = 0;
+    }
+
+    /// The octet before was a CR, and no LF follows it.
+    fn bare_cr(&mut self, out: &mut Vec<u8>) -> Result<(), MessageFault> {
+        self.at -= 1;
+        self.refuse_if(self.policy.line_ends == LineEnds::Refuse, MessageRule::BareCr, 0)?;
+        self.line_text(b" ", 0, out)?;
+        self.at += 1;
+        Ok(())
+    }
+
+    fn refuse_if(
+        &self,
+        refused: bool,
+        rule: MessageRule,
+        ahead: usize,
+    ) -> Result<(), MessageFault> {
+        if refused { Err(MessageFault { rule, at: self.at + ahead as u64 }) } else { Ok(()) }
+    }
+}
+
+/// How many octets a character of UTF-8 has that begins with this one; 1 for what begins none.
+const fn utf8_octets(first: u8) -> usize {
+    match first {
+        0xC2..=0xDF => 2,
+        0xE0..=0xEF => 3,
+        0xF0..=0xF4 => 4,
+        _ => 1,
+    }
+}
