@@ -4,4 +4,11 @@
 //! it judges. It may be slow.
 
 pub mod choices;
+pub mod memory;
 pub mod oracle;
+pub mod script;
+pub mod server;
+
+/// Counts the memory that a session holds.
+#[global_allocator]
+static HEAP: memory::Counting = memory::Counting;

@@ -1,0 +1,424 @@
+//! One session under a script.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+
+use smtp_proto::ask::{Ask, Question};
+use smtp_proto::error::ApiMisuse;
+use smtp_proto::server::{Answerable, Commit, Config, Event, Output, Phase, Session, Verdict};
+use smtp_proto::wire::{BareLf, Code, Detail, Refusal, Reply};
+
+use super::order::Order;
+use crate::choices::Choices;
+use crate::memory;
+use crate::oracle;
+use crate::script::{self, Step};
+
+/// Octets that a session may hold while it waits for a command, beside the longest one.
+const COMMAND_MEMORY: usize = 12 * 1024;
+/// Octets that a session may hold while it waits for message text.
+const BODY_MEMORY: usize = 80 * 1024;
+
+/// What a session did, as far as no cut may change it.
+#[derive(Debug, Default)]
+pub(super) struct Trace {
+    pub(super) facts: Vec<Fact>,
+    pub(super) transmitted: Vec<u8>,
+    /// Where reads end made a difference, as it must.
+    pub(super) cut_mattered: bool,
+}
+
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Fact {
+    Hello(String, bool),
+    Mail(String),
+    Rcpt(String),
+    Data,
+    Message(Vec<u8>),
+    Abort,
+    StartTls,
+    Note(Event),
+    Close,
+}
+
+/// What the octets are that come next, as an oracle sees it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Mode {
+    Commands,
+    /// Message text, which began so far into what was fed.
+    Text(usize),
+}
+
+pub(super) struct Driver<'c> {
+    session: Session,
+    bare_lf: BareLf,
+    max_size: Option<u64>,
+    max_line: usize,
+    answers: Choices<'c>,
+    order: Order,
+    trace: Trace,
+    asked: HashSet<String>,
+    drop_next: bool,
+    handshake_fails: bool,
+    message: Vec<u8>,
+    mode: Mode,
+    fed: Vec<u8>,
+    /// Commits that were asked for, and messages that came to their end.
+    commits: usize,
+    ends: usize,
+    kept: Option<Vec<u8>>,
+    stopping: bool,
+    outputs: usize,
+    calls: usize,
+    phase: Option<Phase>,
+    wants_tls: bool,
+}
+
+impl<'c> Driver<'c> {
+    pub(super) fn new(config: &Config, answers: Choices<'c>) -> Self {
+        Self {
+            session: Session::new(Arc::new(config.clone())),
+            bare_lf: config.bare_lf,
+            max_size: config.max_message_size,
+            max_line: config.max_command_line,
+            answers,
+            order: Order::default(),
+            trace: Trace::default(),
+            asked: HashSet::new(),
+            drop_next: false,
+            handshake_fails: false,
+            message: Vec::new(),
+            mode: Mode::Commands,
+            fed: Vec::new(),
+            commits: 0,
+            ends: 0,
+            kept: None,
+            stopping: false,
+            outputs: 0,
+            calls: 0,
+            phase: None,
+            wants_tls: false,
+        }
+    }
+
+    /// Drives the whole script; without cuts, one octet at a time and with the oracle.
+    pub(super) fn run(mut self, steps: &[Step<'_>], mut cuts: Option<Choices<'_>>) -> Trace {
+        self.drain();
+        assert_eq!(replies(&self.trace.transmitted), usize::from(!self.wants_tls), "a greeting");
+        for step in steps {
+            // A handshake takes the connection: what came in the same read is lost to it.
+            if self.wants_tls {
+                self.handshake();
+            }
+            match (*step, &mut cuts) {
+                (Step::Event(event), _) => self.event(event),
+                (Step::Read(octets), Some(cuts)) => {
+                    for piece in cuts.pieces(octets) {
+                        self.feed(piece);
+                    }
+                }
+                (Step::Read(octets), None) => {
+                    for octet in octets {
+                        self.feed_one(*octet);
+                    }
+                }
+            }
+        }
+        if self.wants_tls {
+            self.handshake();
+        }
+        if cuts.is_none() {
+            self.judge_partial_message();
+        }
+        self.finish()
+    }
+
+    fn finish(mut self) -> Trace {
+        let allowed = 64 + 16 * self.calls;
+        assert!(self.outputs <= allowed, "{} outputs in {} calls", self.outputs, self.calls);
+        let most = match self.phase {
+            Some(Phase::Body) => BODY_MEMORY,
+            _ => COMMAND_MEMORY + 2 * self.max_line,
+        };
+        let closed = self.order.closed;
+        if closed {
+            self.fact(Fact::Close);
+        }
+        if closed {
+            for _ in 0..3 {
+                assert!(matches!(self.session.poll_output(), Output::Close));
+                assert!(self.session.input().is_empty());
+                assert!(self.session.received(1).is_err());
+            }
+        }
+        let held = memory::held_by(self.session);
+        assert!(held <= most, "{held} octets held in {:?}", self.phase);
+        self.trace
+    }
+
+    fn event(&mut self, event: u8) {
+        self.calls += 1;
+        match event {
+            script::END_OF_INPUT => self.session.end_of_input(),
+            script::TIMED_OUT => self.session.timed_out(),
+            script::SHUT_DOWN => {
+                self.stopping = true;
+                self.session.shut_down();
+            }
+            script::TLS_FAILED => self.handshake_fails = true,
+            script::DROP => self.drop_next = true,
+            script::MISUSE => self.misuse(),
+            _ => {}
+        }
+        if matches!(event, script::END_OF_INPUT | script::TIMED_OUT | script::SHUT_DOWN) {
+            self.drain();
+        }
+    }
+
+    /// Calls that have no place here change nothing.
+    fn misuse(&mut self) {
+        assert_eq!(self.session.tls_established(), Err(ApiMisuse::TlsNotAsked));
+        assert_eq!(self.session.tls_failed(), Err(ApiMisuse::TlsNotAsked));
+        let space = self.session.input().len();
+        assert!(self.session.received(space + 1).is_err());
+        let mut other = Session::new(Arc::new(Config::new("other.example")));
+        let _ = other.poll_output();
+    }
+
+    fn feed(&mut self, mut octets: &[u8]) {
+        while !octets.is_empty() && !self.order.closed && !self.wants_tls {
+            let under_tls = self.order.under_tls;
+            let space = self.session.input();
+            let n = space.len().min(octets.len());
+            assert!(n > 0, "a session that waits has space");
+            for (to, octet) in space.iter_mut().zip(&octets[..n]) {
+                *to = script::voice(*octet, under_tls);
+            }
+            self.fed.extend(octets[..n].iter().map(|octet| script::voice(*octet, under_tls)));
+            self.session.received(n).expect("it waits");
+            octets = &octets[n..];
+            self.calls += n;
+            self.drain();
+        }
+    }
+
+    /// Feeds one octet, and holds what the session does against the oracle.
+    fn feed_one(&mut self, octet: u8) {
+        if self.order.closed || self.wants_tls {
+            return;
+        }
+        let before = self.trace.transmitted.len();
+        let mode = self.mode;
+        self.feed(&[octet]);
+        let replies = replies(&self.trace.transmitted[before..]);
+        match mode {
+            Mode::Commands => {
+                // One line, one reply; and none before its end.
+                let expected = usize::from(octet == b'\n');
+                assert_eq!(replies, expected, "{:?}", String::from_utf8_lossy(&self.fed));
+            }
+            Mode::Text(start) => {
+                if self.fed.ends_with(b".\r\n") {
+                    let message = oracle::data::decode(&self.fed[start..], self.bare_lf);
+                    if message.end.is_some() {
+                        self.judge_message(message, replies);
+                        return;
+                    }
+                }
+                assert_eq!(replies, 0, "{:?}", String::from_utf8_lossy(&self.fed));
+            }
+        }
+    }
+
+    /// The last octet was the end of a message, which is now kept or refused, and answered.
+    fn judge_message(&mut self, message: oracle::data::Message, replies: usize) {
+        self.mode = Mode::Commands;
+        self.ends += 1;
+        assert_eq!(replies, 1 + usize::from(self.stopping));
+        assert!(self.commits <= self.ends && !self.order.open);
+        let fits = self.max_size.is_none_or(|most| message.body.len() as u64 <= most);
+        let kept = (message.refused.is_none() && fits).then_some(message.body);
+        assert_eq!(self.kept.take(), kept);
+    }
+
+    /// What was handed out of a message that has not ended is what the oracle has of it.
+    fn judge_partial_message(&self) {
+        let Mode::Text(start) = self.mode else { return };
+        if self.order.message {
+            let expected = oracle::data::decode(&self.fed[start..], self.bare_lf);
+            assert_eq!(expected.end, None);
+            assert_eq!(self.message, expected.body);
+        }
+    }
+
+    fn handshake(&mut self) {
+        self.wants_tls = false;
+        self.calls += 1;
+        // What the peer said before it is still here to be read, and must not be.
+        assert!(self.session.input().is_empty(), "input before the handshake");
+        assert_eq!(self.session.received(1), Err(ApiMisuse::InputBeforeDrain));
+        if std::mem::take(&mut self.handshake_fails) {
+            self.session.tls_failed().expect("it was asked for");
+        } else {
+            self.session.tls_established().expect("it was asked for");
+            assert_eq!(self.session.tls_established(), Err(ApiMisuse::TlsNotAsked));
+            assert!(self.session.under_tls() && self.session.hello().is_none());
+            self.order.tls_established();
+        }
+        self.fed.clear();
+        self.drain();
+    }
+
+    fn drain(&mut self) {
+        if self.wants_tls {
+            return;
+        }
+        loop {
+            self.outputs += 1;
+            let output = self.session.poll_output();
+            self.order.check(&output);
+            self.phase = match &output {
+                Output::Wait(phase) => Some(*phase),
+                _ => None,
+            };
+            match output {
+                Output::Transmit(octets) => self.trace.transmitted.extend(octets),
+                Output::Hello(hello) => {
+                    let name = heard(&self.order, hello.name.to_owned());
+                    let extended = hello.extended;
+                    self.fact(Fact::Hello(name, extended));
+                    self.order.greeted = true;
+                }
+                Output::Mail(ask, mail) => {
+                    let text = heard(&self.order, mail.to_string());
+                    self.fact(Fact::Mail(text));
+                    if self.verdict(ask) {
+                        self.order.mail_accepted();
+                    }
+                }
+                Output::Rcpt(ask, rcpt) => {
+                    let text = heard(&self.order, rcpt.to_string());
+                    self.fact(Fact::Rcpt(text));
+                    if self.verdict(ask) {
+                        self.order.recipients += 1;
+                    }
+                }
+                Output::Data(ask) => {
+                    self.fact(Fact::Data);
+                    if self.verdict(ask) {
+                        self.order.message = true;
+                        self.message.clear();
+                        self.mode = Mode::Text(self.fed.len());
+                    }
+                }
+                Output::Body(octets) => {
+                    assert!(!self.order.under_tls || !octets.contains(&b'Q'), "in clear");
+                    self.message.extend(octets);
+                    let octets = self.message.len() as u64;
+                    assert!(self.max_size.is_none_or(|most| octets <= most));
+                }
+                Output::EndOfMessage(ask) => self.end_of_message(ask),
+                Output::Abort => {
+                    self.fact(Fact::Abort);
+                    self.order.transaction_ended();
+                }
+                Output::StartTls => {
+                    self.fact(Fact::StartTls);
+                    self.wants_tls = true;
+                    return;
+                }
+                Output::Note(event) => self.note(event),
+                Output::Wait(_) => return,
+                Output::Close => {
+                    self.order.closed = true;
+                    return;
+                }
+            }
+        }
+    }
+
+    fn note(&mut self, event: Event) {
+        match event {
+            // How many there are is the cut's.
+            Event::InputBehindStartTls { octets } => {
+                assert!(octets > 0);
+                self.trace.cut_mattered = true;
+            }
+            event => self.fact(Fact::Note(event)),
+        }
+    }
+
+    /// Behind the first difference that a cut may make, nothing is to be compared.
+    fn fact(&mut self, fact: Fact) {
+        if !self.trace.cut_mattered {
+            self.trace.facts.push(fact);
+        }
+    }
+
+    fn end_of_message(&mut self, ask: Ask<smtp_proto::server::question::EndOfMessage>) {
+        self.once(&ask);
+        self.commits += 1;
+        let message = std::mem::take(&mut self.message);
+        self.kept = Some(message.clone());
+        self.fact(Fact::Message(message));
+        if std::mem::take(&mut self.drop_next) {
+            return;
+        }
+        let reply = |code, text: &str| Reply::new(code, None, text);
+        let commit = match self.answers.below(8) {
+            0..=3 => Commit::Accepted(None),
+            4 => Commit::Accepted(Some(reply(Code::OK, "kept\nas 1"))),
+            5 => Commit::Accepted(Some(reply(Code::LOCAL_ERROR, "not a yes"))),
+            6 => Commit::Refused(Refusal::permanent(Detail::new(6, 0), "no")),
+            _ => Commit::Refused(closing()),
+        };
+        self.session.answer(ask, commit).expect("it is open");
+        self.order.transaction_ended();
+    }
+
+    /// Answers a question about a command; whether with yes.
+    fn verdict<Q: Question<Verdict = Verdict> + Answerable>(&mut self, ask: Ask<Q>) -> bool {
+        self.once(&ask);
+        if std::mem::take(&mut self.drop_next) {
+            return false;
+        }
+        let verdict = match self.answers.below(16) {
+            0..=10 => Verdict::Accept,
+            11 | 12 => Verdict::Refuse(Refusal::permanent(Detail::new(1, 1), "no")),
+            13 => Verdict::Refuse(Refusal::transient(Detail::new(3, 0), "later")),
+            14 => Verdict::Refuse(closing()),
+            _ => Verdict::RefuseAndClose(Refusal::permanent(Detail::new(7, 1), "never")),
+        };
+        let accepted = verdict == Verdict::Accept;
+        self.session.answer(ask, verdict).expect("it is open");
+        accepted
+    }
+
+    fn once<Q: Question>(&mut self, ask: &Ask<Q>) {
+        assert!(self.asked.insert(format!("{ask:?}")), "{ask:?} is asked twice");
+    }
+}
+
+/// What a handler is told was said where it is told.
+fn heard(order: &Order, text: String) -> String {
+    assert!(!order.under_tls || !script::said_in_clear(&text), "said in clear: {text}");
+    text
+}
+
+fn closing() -> Refusal {
+    Refusal::new(Reply::new(Code::SERVICE_NOT_AVAILABLE, None, "bye")).expect("421 refuses")
+}
+
+/// How many replies these octets are; all of them belong to one.
+fn replies(mut octets: &[u8]) -> usize {
+    let mut count = 0;
+    while !octets.is_empty() {
+        let reply = oracle::reply::first(octets).expect("a reply").expect("a whole one");
+        for line in octets[..reply.octets].split_inclusive(|octet| *octet == b'\n') {
+            assert!(line.len() <= smtp_proto::limits::REPLY_LINE);
+        }
+        octets = &octets[reply.octets..];
+        count += 1;
+    }
+    count
+}
