@@ -5,7 +5,10 @@
 use std::{hint::black_box, sync::Arc};
 
 use criterion::{Criterion, criterion_group, criterion_main};
-use smtp_proto::{client, server, wire::ClientName};
+use smtp_proto::{
+    client, server,
+    wire::{ClientName, Extension},
+};
 use smtp_testkit::pki::{Authority, Leaf};
 use smtp_tls::{
     Acceptor, AfterEhlo, Backend, Certificate, ClientPolicy, Connector, Identity, Roots,
@@ -123,7 +126,7 @@ async fn send(ends: &Ends, config: Arc<client::Config>, io: DuplexStream) -> boo
         match session.poll_output() {
             client::Output::Transmit(octets) => io.write(octets).await,
             client::Output::Ehlo(ask, capabilities) => {
-                let next = match ends.policy.after_ehlo(capabilities.starttls) {
+                let next = match ends.policy.after_ehlo(capabilities.has(Extension::StartTls)) {
                     AfterEhlo::StartTls => client::AfterHello::StartTls,
                     AfterEhlo::Continue | AfterEhlo::Stop(_) => client::AfterHello::Quit,
                 };

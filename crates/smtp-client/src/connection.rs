@@ -16,7 +16,7 @@ use smtp_proto::client::{
     self, AfterHello, AfterRefusal, Cause, Envelope, Failure, Output, Phase, ServerMisbehaved,
     Session,
 };
-use smtp_proto::wire::Reply;
+use smtp_proto::wire::{Extension, Reply};
 use smtp_tls::{AfterEhlo, AfterFailure, ClientPolicy, Connector, HandshakeError, TlsRefusal};
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt, ReadBuf};
 use tokio::net::TcpStream;
@@ -205,20 +205,21 @@ impl Connection {
             match self.session.poll_output() {
                 Output::Transmit(octets) => self.link.pending.extend_from_slice(octets),
                 Output::Ehlo(ask, capabilities) => {
-                    let verdict = match self.policy.after_ehlo(capabilities.starttls) {
-                        AfterEhlo::StartTls => AfterHello::StartTls,
-                        AfterEhlo::Continue => {
-                            self.tls = TlsRecord::Clear(match self.policy.uses_tls() {
-                                true => WhyClear::NotOffered,
-                                false => WhyClear::Policy,
-                            });
-                            AfterHello::Proceed
-                        }
-                        AfterEhlo::Stop(refusal) => {
-                            self.refusal = Some((refusal, None));
-                            AfterHello::Quit
-                        }
-                    };
+                    let verdict =
+                        match self.policy.after_ehlo(capabilities.has(Extension::StartTls)) {
+                            AfterEhlo::StartTls => AfterHello::StartTls,
+                            AfterEhlo::Continue => {
+                                self.tls = TlsRecord::Clear(match self.policy.uses_tls() {
+                                    true => WhyClear::NotOffered,
+                                    false => WhyClear::Policy,
+                                });
+                                AfterHello::Proceed
+                            }
+                            AfterEhlo::Stop(refusal) => {
+                                self.refusal = Some((refusal, None));
+                                AfterHello::Quit
+                            }
+                        };
                     // It was asked just now, by this session: it takes the answer.
                     let _ = self.session.answer(ask, verdict);
                 }

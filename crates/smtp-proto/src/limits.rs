@@ -27,6 +27,13 @@ pub const SIZE_DIGITS: usize = 20;
 pub const ENVELOPE_ID: usize = 100;
 /// Longest ORCPT, in octets as written, its type included (RFC 3461, 4.2).
 pub const ORIGINAL_RECIPIENT: usize = 500;
+/// Longest name of a SASL mechanism, in octets (RFC 4422, 3.1).
+pub const MECHANISM: usize = 20;
+/// Highest value of a limit of LIMITS (RFC 9422, 4).
+pub const LIMIT: u32 = 999_999;
+/// Most capabilities that are not known of one server that are kept. No RFC bounds them; each is
+/// at most a line.
+pub const OTHER_CAPABILITIES: usize = 64;
 /// Most seconds of HOLDFOR (RFC 4865, 3) and, either way, of BY (RFC 2852, 4).
 pub const SECONDS: u32 = 999_999_999;
 /// Longest name of a SASL mechanism (RFC 4422, 3.1).

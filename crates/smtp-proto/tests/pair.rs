@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use smtp_proto::client::{self, AfterHello, AfterRefusal, Cause, Outcome, Rejection};
 use smtp_proto::server::{self, Commit, Tls, Verdict};
-use smtp_proto::wire::{ClientName, Detail, ForwardPath, Refusal, ReversePath};
+use smtp_proto::wire::{ClientName, Detail, Extension, ForwardPath, Refusal, ReversePath};
 use smtp_testkit::transcript::{Schedule, schedules};
 
 /// What the client's caller wants of TLS.
@@ -205,7 +205,7 @@ impl<'m> Pair<'m> {
             match self.client.poll_output() {
                 Output::Transmit(octets) => self.to_server.send(octets, under_tls),
                 Output::Ehlo(ask, capabilities) => {
-                    let verdict = match (self.wish, capabilities.starttls) {
+                    let verdict = match (self.wish, capabilities.has(Extension::StartTls)) {
                         (Wish::IfOffered | Wish::Always, true) => AfterHello::StartTls,
                         (Wish::Always, false) => AfterHello::Quit,
                         _ => AfterHello::Proceed,

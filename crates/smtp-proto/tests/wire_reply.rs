@@ -5,8 +5,7 @@
 use proptest::prelude::*;
 use smtp_proto::limits;
 use smtp_proto::wire::{
-    BareLf, Capabilities, Capability, Class, Code, Detail, EnhancedCode, Refusal, Reply,
-    ReplyError, ReplyParser, ReplyStatus,
+    BareLf, Class, Code, Detail, EnhancedCode, Refusal, Reply, ReplyError, ReplyParser, ReplyStatus,
 };
 
 fn print(reply: &Reply) -> String {
@@ -231,55 +230,6 @@ fn memory_is_bounded() {
     assert!(octets <= limits::REPLY_OCTETS_READ);
 }
 
-#[test]
-fn capability_lines() {
-    let cases = [
-        ("PIPELINING", Capability::Pipelining, "PIPELINING"),
-        ("pipelining", Capability::Pipelining, "PIPELINING"),
-        ("SIZE", Capability::Size(None), "SIZE"),
-        ("SIZE 0", Capability::Size(None), "SIZE"),
-        ("size 1000 ", Capability::Size(Some(1000)), "SIZE 1000"),
-        ("SIZE x", Capability::Other("SIZE x"), "SIZE x"),
-        ("SIZE 1 2", Capability::Other("SIZE 1 2"), "SIZE 1 2"),
-        ("8bitmime", Capability::EightBitMime, "8BITMIME"),
-        ("ENHANCEDSTATUSCODES", Capability::EnhancedStatusCodes, "ENHANCEDSTATUSCODES"),
-        ("STARTTLS", Capability::StartTls, "STARTTLS"),
-        ("starttls now", Capability::StartTls, "STARTTLS"),
-        ("AUTH PLAIN LOGIN", Capability::Other("AUTH PLAIN LOGIN"), "AUTH PLAIN LOGIN"),
-        ("X-A b=c", Capability::Other("X-A b=c"), "X-A b=c"),
-    ];
-    for (line, capability, printed) in cases {
-        assert_eq!(Capability::parse(line), Some(capability), "{line}");
-        assert_eq!(capability.to_string(), printed);
-        assert_eq!(Capability::parse(printed), Some(capability));
-    }
-    for line in ["", " ", "-A", "A_B", "XXXX\r\nSTARTTLS", "\u{e4}", "AUTH=LOGIN"] {
-        assert_eq!(Capability::parse(line), None, "{line}");
-    }
-}
-
-#[test]
-fn an_ehlo_reply_has_a_name_and_capabilities() {
-    let reply = Reply::new(OK, None, "STARTTLS\nPIPELINING\n?\nAUTH PLAIN\nSIZE 5");
-    let capabilities = Capabilities::from_reply(&reply);
-    assert!(!capabilities.starttls, "the first line is the server's name");
-    assert!(capabilities.pipelining);
-    assert_eq!(capabilities.size, Some(Some(5)));
-    assert_eq!(capabilities.other().collect::<Vec<_>>(), ["AUTH PLAIN"]);
-    let refused = Reply::new(Code::UNRECOGNISED, None, "no\nSTARTTLS");
-    assert_eq!(Capabilities::from_reply(&refused), Capabilities::default());
-
-    let long = "X".repeat(600);
-    let others = ["DSN", "X\nAUTH PLAIN", &long].map(Capability::Other);
-    let capabilities: Capabilities = others.into_iter().chain([Capability::StartTls]).collect();
-    let printed = print(&capabilities.to_reply("mx.example.org\nAUTH LOGIN"));
-    assert_eq!(printed, "250-mx.example.org AUTH LOGIN\r\n250-STARTTLS\r\n250 DSN\r\n");
-    assert_eq!(print(&Capabilities::default().to_reply("mx")), "250 mx\r\n");
-    // A long greeting stays in its line.
-    let printed = print(&Capabilities::default().to_reply(&"DSN ".repeat(200)));
-    assert!(printed.starts_with("250 ") && printed.len() <= limits::REPLY_LINE);
-}
-
 fn code() -> impl Strategy<Value = Code> {
     (200u16..600).prop_map(|code| Code::new(code).unwrap())
 }
@@ -365,26 +315,6 @@ proptest! {
         }
         let each: Vec<usize> = (1..input.len()).collect();
         prop_assert_eq!(read_in_pieces(&input, &each), whole);
-    }
-
-    #[test]
-    fn capabilities_read_back(
-        known in any::<[bool; 4]>(),
-        size in proptest::option::of(proptest::option::of(1u64..)),
-        other in proptest::collection::vec("X[A-Z0-9-]{0,10}( [!-~]{1,8}){0,2}", 0..4),
-        greeting in hostile(),
-    ) {
-        let mut capabilities: Capabilities = other.iter().map(|line| Capability::Other(line)).collect();
-        [
-            capabilities.pipelining,
-            capabilities.eight_bit_mime,
-            capabilities.enhanced_status_codes,
-            capabilities.starttls,
-        ] = known;
-        capabilities.size = size;
-        let printed = print(&capabilities.to_reply(&greeting));
-        let Ok(ReplyStatus::Complete { reply, .. }) = read(printed.as_bytes()) else { panic!() };
-        prop_assert_eq!(Capabilities::from_reply(&reply), capabilities);
     }
 }
 

@@ -13,7 +13,7 @@ use super::transaction::{MessageFacts, Stage, Transaction};
 use super::{Session, State, Step};
 use crate::error::ApiMisuse;
 use crate::limits::REPLY_TEXT_KEPT;
-use crate::wire::{Capabilities, Code, MessageFault, Reply};
+use crate::wire::{Capabilities, Code, Extension, MessageFault, Reply};
 
 impl Session {
     pub(super) fn advance(&mut self) -> Step {
@@ -196,14 +196,13 @@ impl Session {
     }
 
     pub(super) fn fits(&self, message: MessageFacts) -> Result<(), ServerIncompatible> {
-        if let (Some(Some(limit)), Some(size)) = (self.capabilities.size, message.size)
-            && limit > 0
+        if let (Some(limit), Some(size)) = (self.capabilities.size_limit(), message.size)
             && size > limit
         {
             return Err(ServerIncompatible::MessageTooLarge { size, limit });
         }
-        let bears_eight_bit =
-            self.capabilities.eight_bit_mime || self.config.eight_bit == EightBit::SendAsIs;
+        let bears_eight_bit = self.capabilities.has(Extension::EightBitMime)
+            || self.config.eight_bit == EightBit::SendAsIs;
         if message.eight_bit && !bears_eight_bit {
             return Err(ServerIncompatible::EightBitNotOffered);
         }

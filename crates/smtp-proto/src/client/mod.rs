@@ -62,7 +62,7 @@ pub use transaction::{Envelope, MessageFacts};
 use crate::ask::{Ask, Desk, Question};
 use crate::error::ApiMisuse;
 use crate::limits::BODY_CHUNK;
-use crate::wire::{Capabilities, DataEncoder, Reply};
+use crate::wire::{Capabilities, DataEncoder, Extension, Reply};
 use inbox::Inbox;
 use transaction::Transaction;
 
@@ -342,15 +342,15 @@ impl Session {
             return Ok(());
         }
         let mut parameters = String::new();
-        if let (Some(_), Some(size)) = (self.capabilities.size, message.size) {
+        if let (true, Some(size)) = (self.capabilities.has(Extension::Size), message.size) {
             // Writing to a String never fails.
             let _ = write!(parameters, " SIZE={size}");
         }
-        if message.eight_bit && self.capabilities.eight_bit_mime {
+        if message.eight_bit && self.capabilities.has(Extension::EightBitMime) {
             parameters.push_str(" BODY=8BITMIME");
         }
         let reset_first = mem::take(&mut self.reset_first);
-        let pipelining = self.capabilities.pipelining;
+        let pipelining = self.capabilities.has(Extension::Pipelining);
         self.encoder = DataEncoder::new(self.config.line_ends.into());
         self.transaction = Some(Transaction::new(envelope, parameters, pipelining, reset_first));
         self.state = State::Transaction;

@@ -20,7 +20,7 @@ pub mod xtext;
 pub use address::{
     AddressError, AddressLiteral, ClientName, Domain, ForwardPath, Mailbox, ReversePath,
 };
-pub use capability::{Capabilities, Capability};
+pub use capability::{Capabilities, Capability, Limits, Mechanisms};
 pub use chunk::{ChunkDecoder, ChunkEncoder, ChunkStatus, DecodedChunk};
 pub use command::{
     AttributeValue, Attributes, Auth, Bdat, Command, CommandError, EtrnKind, EtrnNode,

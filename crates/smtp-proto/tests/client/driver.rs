@@ -17,7 +17,7 @@ use smtp_proto::client::{
     AfterHello, AfterRefusal, Config, EightBit, Envelope, Event, MessageFacts, Outcome, Output,
     Session,
 };
-use smtp_proto::wire::{ClientName, ForwardPath, LineEnds, ReversePath};
+use smtp_proto::wire::{ClientName, Extension, ForwardPath, LineEnds, ReversePath};
 use smtp_testkit::transcript::{Side, Transcript};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -148,7 +148,7 @@ impl Driver {
                     let verdict = match self.plan.tls {
                         Tls::None => AfterHello::Proceed,
                         Tls::Implicit => panic!("asked under TLS"),
-                        _ if capabilities.starttls => AfterHello::StartTls,
+                        _ if capabilities.has(Extension::StartTls) => AfterHello::StartTls,
                         Tls::Opportunistic => AfterHello::Proceed,
                         Tls::Required => AfterHello::Quit,
                     };
