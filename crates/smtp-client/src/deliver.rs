@@ -176,7 +176,7 @@ impl Client {
         };
         let all = &group.members;
         if let (LineEnds::Refuse, Some(bare)) =
-            (self.config.session.line_ends, message.bare_line_end())
+            (self.config.session.message.line_ends, message.bare_line_end())
         {
             let outcome = Outcome::Rejected(Rejection::Message(bare));
             return settle(all, vec![outcome; all.len()], &TlsRecord::Unsettled);

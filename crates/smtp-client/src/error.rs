@@ -84,6 +84,7 @@ impl Reason {
                 Cause::Misbehaved(_) => (451, "4.5.0"),
                 Cause::TlsFailed => (451, "4.7.5"),
                 Cause::Stopped => (451, "4.3.2"),
+                Cause::LimitReached => (452, "4.5.3"),
                 Cause::Refused
                 | Cause::ServiceClosing
                 | Cause::ConnectionLost

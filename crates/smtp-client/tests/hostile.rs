@@ -408,7 +408,7 @@ async fn a_host_that_cannot_be_reached_is_named() {
 #[tokio::test]
 async fn bare_line_ends_are_refused_before_anybody_is_connected_to() {
     let mut config = patient();
-    config.session.line_ends = LineEnds::Refuse;
+    config.session.message.line_ends = LineEnds::Refuse;
     let report =
         deliver(config, &Route::new("nowhere.invalid", 25), ClientPolicy::plaintext()).await;
     assert_eq!(report.recipients[0].outcome.code(), 554);

@@ -103,5 +103,9 @@ pub const PIPELINE_OCTETS: usize = 4096;
 /// The unanswered commands that a client has under way: with replies of [`REPLY_LINE`] octets each,
 /// 32 KiB, which any socket buffers.
 pub const PIPELINE_COMMANDS: usize = 64;
-/// The octets of a message that a client encodes at once.
+/// The unanswered chunks that a client has under way: with [`BODY_CHUNK`] octets each, what a
+/// server that refuses the first of them reads in vain. No RFC sets it.
+pub const PIPELINE_CHUNKS: usize = 16;
+/// The octets of a message that a client encodes at once, and sends in one chunk at least
+/// (RFC 3030, 2 wants a reasonable size).
 pub const BODY_CHUNK: usize = 32 * 1024;

@@ -4,16 +4,15 @@
 //! Does: move the state on. Does not: hold it, or face the caller. Fails: what the server does
 //! against the protocol, and what the caller interrupts, ends in [`Session::fail`], once.
 
-use super::config::EightBit;
-use super::error::{ServerIncompatible, ServerMisbehaved};
+use super::error::ServerMisbehaved;
 use super::event::{Event, Phase};
 use super::outcome::{Cause, Failure};
 use super::state::{Meaning, meaning};
-use super::transaction::{MessageFacts, Stage, Transaction};
+use super::transaction::{Stage, Transaction};
 use super::{Session, State, Step};
 use crate::error::ApiMisuse;
 use crate::limits::REPLY_TEXT_KEPT;
-use crate::wire::{Capabilities, Code, Extension, MessageFault, Reply};
+use crate::wire::{Capabilities, Code, Reply};
 
 impl Session {
     pub(super) fn advance(&mut self) -> Step {
@@ -22,7 +21,7 @@ impl Session {
             State::AskHello => Step::AskHello,
             State::AskRefusal => Step::AskRefusal,
             State::Ready => Step::Ready,
-            State::Asked | State::Closed => Step::Close,
+            State::Asked(_) | State::Closed => Step::Close,
             _ if !self.outbox.is_empty() && !self.given => Step::Transmit,
             State::Await(phase) => match self.next_reply(phase) {
                 Some(reply) => {
@@ -44,32 +43,32 @@ impl Session {
         if transaction.stage() == Stage::Done {
             return self.finish_transaction();
         }
-        let Some(phase) = transaction.awaited() else {
+        let phase = transaction.phase();
+        match transaction.awaited() {
             // What lies here was said before the command that goes out next.
-            if !self.unsolicited(Phase::Mail) {
-                self.pump();
+            None if self.unsolicited(phase) => return Step::Again,
+            None => {}
+            // All that came is paired before more commands go out, so that no reply can answer a
+            // command that was not sent yet.
+            Some(phase) => {
+                if let Some(reply) = self.next_reply(phase) {
+                    if let Some(transaction) = &mut self.transaction
+                        && let Err(failure) = transaction.reply(reply, &mut self.outbox)
+                    {
+                        self.fail(failure.phase, failure.cause, failure.reply);
+                    }
+                    return Step::Again;
+                }
             }
-            return Step::Again;
-        };
-        // All that came is paired before more commands go out, so that no reply can answer a
-        // command that was not sent yet.
-        if let Some(reply) = self.next_reply(phase) {
-            if let Some(transaction) = &mut self.transaction
-                && let Err(failure) = transaction.reply(reply, &mut self.outbox)
-            {
-                self.fail(failure.phase, failure.cause, failure.reply);
-            }
-            return Step::Again;
         }
         self.pump();
         match &self.transaction {
-            Some(_) if !self.outbox.is_empty() => Step::Again,
-            Some(transaction) => match transaction.stage() {
-                Stage::Body => Step::Body,
+            Some(transaction) if self.outbox.is_empty() => match transaction.stage() {
                 Stage::Done => Step::Again,
-                _ => Step::Wait(phase),
+                _ if transaction.wants_body() => Step::Body,
+                _ => Step::Wait(transaction.phase()),
             },
-            None => Step::Again,
+            _ => Step::Again,
         }
     }
 
@@ -115,7 +114,7 @@ impl Session {
                 self.notes.push_back(Event::Greeted(reply));
                 self.say_hello();
             }
-            (Phase::Ehlo, Meaning::GoOn) => {
+            (Phase::Ehlo | Phase::Lhlo, Meaning::GoOn) => {
                 self.capabilities = Capabilities::from_reply(&reply);
                 self.know();
             }
@@ -138,7 +137,10 @@ impl Session {
     }
 
     pub(super) fn say_hello(&mut self) {
-        self.say_name(Phase::Ehlo, "EHLO");
+        match self.config.lmtp {
+            true => self.say_name(Phase::Lhlo, "LHLO"),
+            false => self.say_name(Phase::Ehlo, "EHLO"),
+        }
     }
 
     fn say_name(&mut self, phase: Phase, verb: &str) {
@@ -158,9 +160,9 @@ impl Session {
         match self.inbox.reply()? {
             Ok(reply) => {
                 self.replies += 1;
-                // The answer to EHLO is read for what is offered, first.
+                // The answers to EHLO and LHLO are read for what is offered, first.
                 Some(match phase {
-                    Phase::Ehlo => reply,
+                    Phase::Ehlo | Phase::Lhlo => reply,
                     _ => reply.abridged(REPLY_TEXT_KEPT),
                 })
             }
@@ -195,20 +197,6 @@ impl Session {
         true
     }
 
-    pub(super) fn fits(&self, message: MessageFacts) -> Result<(), ServerIncompatible> {
-        if let (Some(limit), Some(size)) = (self.capabilities.size_limit(), message.size)
-            && size > limit
-        {
-            return Err(ServerIncompatible::MessageTooLarge { size, limit });
-        }
-        let bears_eight_bit = self.capabilities.has(Extension::EightBitMime)
-            || self.config.eight_bit == EightBit::SendAsIs;
-        if message.eight_bit && !bears_eight_bit {
-            return Err(ServerIncompatible::EightBitNotOffered);
-        }
-        Ok(())
-    }
-
     /// Input ends, time is over, or the caller stops: in whatever state.
     pub(super) fn interrupt(&mut self, cause: Cause) {
         match self.state {
@@ -225,23 +213,14 @@ impl Session {
                         Phase::StartTls
                     }
                     State::Transaction => {
-                        let awaited = self.transaction.as_ref().and_then(Transaction::awaited);
-                        awaited.unwrap_or(Phase::FinalDot)
+                        self.transaction.as_ref().map_or(Phase::Mail, Transaction::phase)
                     }
+                    State::Asked(phase) => phase,
                     _ => Phase::Ehlo,
                 };
                 self.fail(phase, cause, None);
             }
         }
-    }
-
-    /// The message breaks [`Config::line_ends`] on its way. Without the final dot the server holds
-    /// nothing, so the connection ends here.
-    pub(super) fn withdraw(&mut self, error: MessageFault) {
-        if let Some(transaction) = &mut self.transaction {
-            transaction.withdraw(error);
-        }
-        self.fail(Phase::Body, Cause::Stopped, None);
     }
 
     /// Ends the session, politely.
@@ -278,16 +257,5 @@ impl Session {
 
     pub(super) fn expect(&self, state: State, otherwise: ApiMisuse) -> Result<(), ApiMisuse> {
         if self.state == state && self.outcomes.is_none() { Ok(()) } else { Err(otherwise) }
-    }
-
-    pub(super) fn expect_body(&self) -> Result<(), ApiMisuse> {
-        match &self.transaction {
-            // The octets handed out last are cleared at the next poll, and with them whatever came
-            // behind them.
-            Some(transaction) if transaction.stage() == Stage::Body && self.outbox.is_empty() => {
-                Ok(())
-            }
-            _ => Err(ApiMisuse::BodyNotAsked),
-        }
     }
 }

@@ -5,7 +5,7 @@
 
 use alloc::string::String;
 
-use crate::wire::{ClientName, LineEnds};
+use crate::wire::{BareLf, ClientName, MessagePolicy};
 
 /// How a client session behaves; one value serves any number of sessions.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -14,10 +14,19 @@ pub struct Config {
     /// TLS from the first octet: the session asks for the handshake before it reads the greeting
     /// (RFC 8314, 3.3). Default: off.
     pub implicit_tls: bool,
+    /// LMTP in the place of SMTP: LHLO, and a reply for each recipient at the end of a message
+    /// (RFC 2033). Default: off.
+    pub lmtp: bool,
+    /// Whether a message goes in chunks.
+    pub chunking: Chunking,
+    /// AUTH without TLS, which shows the credentials to everybody on the way. Default: off.
+    pub auth_in_clear: bool,
+    /// What becomes of a bare LF in what the server says.
+    pub bare_lf: BareLf,
     /// What happens to a message with octets above 127 where 8BITMIME is not offered.
     pub eight_bit: EightBit,
-    /// What happens to a bare LF or CR in a message.
-    pub line_ends: LineEnds,
+    /// What a message must be to be sent: line ends, NUL, long lines.
+    pub message: MessagePolicy,
 }
 
 impl Config {
@@ -27,8 +36,12 @@ impl Config {
         Self {
             host_name: host_name.as_str().into(),
             implicit_tls: false,
+            lmtp: false,
+            chunking: Chunking::default(),
+            auth_in_clear: false,
+            bare_lf: BareLf::default(),
             eight_bit: EightBit::default(),
-            line_ends: LineEnds::default(),
+            message: MessagePolicy::default(),
         }
     }
 
@@ -36,6 +49,16 @@ impl Config {
     pub fn host_name(&self) -> &str {
         &self.host_name
     }
+}
+
+/// Whether a message goes in chunks (RFC 3030), where no final dot is looked for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Chunking {
+    /// With BDAT where the server offers CHUNKING, else with DATA.
+    #[default]
+    WhenOffered,
+    /// With DATA.
+    Never,
 }
 
 /// What happens to a message with octets above 127 when the server does not offer 8BITMIME

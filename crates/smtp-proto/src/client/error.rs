@@ -4,6 +4,7 @@
 
 use thiserror::Error;
 
+use crate::error::ApiMisuse;
 use crate::wire::ReplyError;
 
 /// The server broke the protocol. The connection cannot be used any more, and none of these is a
@@ -41,4 +42,23 @@ pub enum ServerIncompatible {
     /// The message has octets above 127, and 8BITMIME is not offered (RFC 6152, 3).
     #[error("the message has octets above 127, and the server does not offer 8BITMIME")]
     EightBitNotOffered,
+}
+
+/// AUTH was not begun; nothing was sent, and the session goes on.
+#[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum AuthError {
+    /// The session is not [`Ready`](super::Output::Ready).
+    #[error(transparent)]
+    Misuse(#[from] ApiMisuse),
+    /// The connection is in clear, and
+    /// [`Config::auth_in_clear`](super::Config::auth_in_clear) does not allow it (RFC 4954, 4).
+    #[error("credentials are not sent in clear")]
+    InClear,
+    /// The server does not offer the mechanism.
+    #[error("the server does not offer this mechanism")]
+    NotOffered,
+    /// AUTH has succeeded in this session already (RFC 4954, 4).
+    #[error("the session is authenticated already")]
+    AlreadyAuthenticated,
 }

@@ -2,6 +2,7 @@
 //!
 //! Does: name them. Does not: hold the session's state. Fails: never.
 
+use alloc::vec::Vec;
 use core::fmt;
 use core::time::Duration;
 
@@ -18,8 +19,12 @@ pub enum Phase {
     Ehlo,
     /// The reply to HELO, sent where EHLO was refused.
     Helo,
+    /// The reply to LHLO, which takes the place of EHLO under LMTP.
+    Lhlo,
     /// The reply to STARTTLS.
     StartTls,
+    /// The reply to AUTH, or to a response within its exchange.
+    Auth,
     /// The reply to RSET.
     Rset,
     /// The reply to MAIL.
@@ -33,6 +38,10 @@ pub enum Phase {
     Body,
     /// The reply to the final dot.
     FinalDot,
+    /// The reply to a chunk that is not the last.
+    Bdat,
+    /// The reply to the last chunk.
+    BdatLast,
     /// The reply to QUIT.
     Quit,
 }
@@ -41,16 +50,23 @@ impl Phase {
     /// How long the peer may take, each time anew: for one reply, or to take one block of the
     /// message (RFC 5321, 4.5.3.2).
     ///
-    /// The RFC names no time for EHLO, HELO, STARTTLS and RSET; they are given that of MAIL.
+    /// The RFC names no time for EHLO, HELO, LHLO, STARTTLS, AUTH and RSET; they are given that of
+    /// MAIL. A chunk is a block of the message, and the last chunk ends it as the dot does.
     /// QUIT changes no outcome any more, and is waited for briefly.
     pub const fn timeout(self) -> Duration {
         match self {
             Self::Greeting => limits::WAIT_GREETING,
-            Self::Ehlo | Self::Helo | Self::StartTls | Self::Rset | Self::Mail => limits::WAIT_MAIL,
+            Self::Ehlo
+            | Self::Helo
+            | Self::Lhlo
+            | Self::StartTls
+            | Self::Auth
+            | Self::Rset
+            | Self::Mail => limits::WAIT_MAIL,
             Self::Rcpt => limits::WAIT_RCPT,
             Self::Data => limits::WAIT_DATA_START,
-            Self::Body => limits::WAIT_DATA_BLOCK,
-            Self::FinalDot => limits::WAIT_DATA_END,
+            Self::Body | Self::Bdat => limits::WAIT_DATA_BLOCK,
+            Self::FinalDot | Self::BdatLast => limits::WAIT_DATA_END,
             Self::Quit => limits::WAIT_QUIT,
         }
     }
@@ -62,13 +78,17 @@ impl fmt::Display for Phase {
             Self::Greeting => "greeting",
             Self::Ehlo => "EHLO",
             Self::Helo => "HELO",
+            Self::Lhlo => "LHLO",
             Self::StartTls => "STARTTLS",
+            Self::Auth => "AUTH",
             Self::Rset => "RSET",
             Self::Mail => "MAIL",
             Self::Rcpt => "RCPT",
             Self::Data => "DATA",
             Self::Body => "message",
             Self::FinalDot => "final dot",
+            Self::Bdat => "BDAT",
+            Self::BdatLast => "BDAT LAST",
             Self::Quit => "QUIT",
         })
     }
@@ -76,24 +96,28 @@ impl fmt::Display for Phase {
 
 /// The questions that a client session asks.
 pub mod question {
+    use super::{AfterHello, AfterRefusal, AuthResponse};
     use crate::ask::Question;
 
-    /// The server has said what it offers: what now?
-    #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-    pub enum Hello {}
-
-    impl Question for Hello {
-        type Verdict = super::AfterHello;
-        const NAME: &'static str = "EHLO";
+    macro_rules! questions {
+        ($($(#[$doc:meta])* $name:ident($verdict:ty) = $text:literal;)*) => {$(
+            $(#[$doc])*
+            #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+            pub enum $name {}
+            impl Question for $name {
+                type Verdict = $verdict;
+                const NAME: &'static str = $text;
+            }
+        )*};
     }
 
-    /// The server has refused STARTTLS by a reply: what now?
-    #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-    pub enum StartTlsRefused {}
-
-    impl Question for StartTlsRefused {
-        type Verdict = super::AfterRefusal;
-        const NAME: &'static str = "STARTTLS";
+    questions! {
+        /// The server has said what it offers: what now?
+        Hello(AfterHello) = "EHLO";
+        /// The server has refused STARTTLS by a reply: what now?
+        StartTlsRefused(AfterRefusal) = "STARTTLS";
+        /// The server wants something of the authentication mechanism: what does it say?
+        Challenge(AuthResponse) = "AUTH";
     }
 }
 
@@ -117,12 +141,22 @@ pub enum AfterRefusal {
     Quit,
 }
 
-impl From<AfterRefusal> for AfterHello {
-    fn from(verdict: AfterRefusal) -> Self {
-        match verdict {
-            AfterRefusal::Proceed => Self::Proceed,
-            AfterRefusal::Quit => Self::Quit,
-        }
+/// The answer to a challenge.
+#[derive(Clone, PartialEq, Eq)]
+pub enum AuthResponse {
+    /// What the mechanism says, before base64.
+    Response(Vec<u8>),
+    /// The exchange is given up: `*` (RFC 4954, 4).
+    Cancel,
+}
+
+/// Shows no secret.
+impl fmt::Debug for AuthResponse {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Response(_) => "Response(..)",
+            Self::Cancel => "Cancel",
+        })
     }
 }
 
@@ -134,6 +168,13 @@ pub enum Event {
     Greeted(Reply),
     /// EHLO was refused; HELO is tried.
     EhloRefused(Reply),
+    /// AUTH succeeded.
+    Authenticated(Reply),
+    /// AUTH was refused; the session goes on without it.
+    AuthRefused(Reply),
+    /// AUTH was given up, by the caller or because what the server asked is no base64 (RFC 4954,
+    /// 4); the session goes on without it.
+    AuthCancelled(Reply),
     /// The handshake succeeded; what was known of the server is forgotten.
     TlsEstablished,
     /// The session is over before its time.

@@ -8,7 +8,7 @@ use alloc::vec::Vec;
 
 use crate::error::ApiMisuse;
 use crate::limits::REPLY_LINE_READ;
-use crate::wire::{Reply, ReplyError, ReplyParser, ReplyStatus};
+use crate::wire::{BareLf, Reply, ReplyError, ReplyParser, ReplyStatus};
 
 /// Room for the rest of a line, which the parser leaves, and always more behind it.
 const ROOM: usize = 2 * REPLY_LINE_READ;
@@ -18,12 +18,14 @@ pub(super) struct Inbox {
     buffer: Vec<u8>,
     start: usize,
     end: usize,
+    bare_lf: BareLf,
     parser: ReplyParser,
 }
 
 impl Inbox {
-    pub(super) fn new() -> Self {
-        Self { buffer: vec![0; ROOM], start: 0, end: 0, parser: ReplyParser::new() }
+    pub(super) fn new(bare_lf: BareLf) -> Self {
+        let parser = ReplyParser::with_bare_lf(bare_lf);
+        Self { buffer: vec![0; ROOM], start: 0, end: 0, bare_lf, parser }
     }
 
     /// Room to read into.
@@ -65,6 +67,6 @@ impl Inbox {
     pub(super) fn clear(&mut self) {
         self.start = 0;
         self.end = 0;
-        self.parser = ReplyParser::new();
+        self.parser = ReplyParser::with_bare_lf(self.bare_lf);
     }
 }

@@ -38,31 +38,32 @@
 
 mod advance;
 mod config;
+mod envelope;
 mod error;
 mod event;
 mod inbox;
+mod message;
 mod outcome;
 mod pipeline;
+mod sending;
 mod state;
 mod transaction;
 
 use alloc::collections::VecDeque;
-use alloc::string::String;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
-use core::fmt::Write as _;
+use core::fmt;
 use core::mem;
 
-pub use config::{Config, EightBit};
-pub use error::{ServerIncompatible, ServerMisbehaved};
-pub use event::{AfterHello, AfterRefusal, Event, Phase, question};
+pub use config::{Chunking, Config, EightBit};
+pub use envelope::{Envelope, MessageFacts};
+pub use error::{AuthError, ServerIncompatible, ServerMisbehaved};
+pub use event::{AfterHello, AfterRefusal, AuthResponse, Event, Phase, question};
 pub use outcome::{Cause, Failure, Outcome, Rejection};
-pub use transaction::{Envelope, MessageFacts};
 
 use crate::ask::{Ask, Desk, Question};
 use crate::error::ApiMisuse;
-use crate::limits::BODY_CHUNK;
-use crate::wire::{Capabilities, DataEncoder, Extension, Reply};
+use crate::wire::{Capabilities, Reply};
 use inbox::Inbox;
 use transaction::Transaction;
 
@@ -93,7 +94,6 @@ pub enum Output<'s> {
 }
 
 /// The client's side of one connection.
-#[derive(Debug)]
 pub struct Session {
     config: Arc<Config>,
     desk: Desk,
@@ -108,10 +108,23 @@ pub struct Session {
     capabilities: Capabilities,
     refusal: Option<Reply>,
     transaction: Option<Transaction>,
-    encoder: DataEncoder,
+    /// The last output asked for the message.
+    body_asked: bool,
     reset_first: bool,
     replies: u64,
     failure: Option<Failure>,
+}
+
+/// Shows neither what is sent nor what came: both may hold secrets.
+impl fmt::Debug for Session {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Session")
+            .field("state", &self.state)
+            .field("under_tls", &self.under_tls)
+            .field("capabilities", &self.capabilities)
+            .field("failure", &self.failure)
+            .finish_non_exhaustive()
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -124,8 +137,8 @@ enum State {
     AskHello,
     /// STARTTLS was refused: the caller is to be asked.
     AskRefusal,
-    /// A question is open.
-    Asked,
+    /// A question is open, about the reply to this.
+    Asked(Phase),
     /// The handshake is due, or (`asked`) under way.
     Handshake {
         asked: bool,
@@ -151,7 +164,7 @@ enum Step {
 impl Session {
     /// A session on a fresh connection.
     pub fn new(config: Arc<Config>) -> Self {
-        let encoder = DataEncoder::new(config.line_ends.into());
+        let inbox = Inbox::new(config.bare_lf);
         let state = match config.implicit_tls {
             true => State::TlsFirst,
             false => State::Await(Phase::Greeting),
@@ -161,7 +174,7 @@ impl Session {
             desk: Desk::new(),
             state,
             under_tls: false,
-            inbox: Inbox::new(),
+            inbox,
             outbox: Vec::new(),
             given: false,
             notes: VecDeque::new(),
@@ -169,7 +182,7 @@ impl Session {
             capabilities: Capabilities::default(),
             refusal: None,
             transaction: None,
-            encoder,
+            body_asked: false,
             reset_first: false,
             replies: 0,
             failure: None,
@@ -205,10 +218,11 @@ impl Session {
         if mem::take(&mut self.given) {
             self.outbox.clear();
         }
+        self.body_asked = false;
         match self.state {
-            State::Asked => {
+            State::Asked(phase) => {
                 self.desk.abandon();
-                self.fail(Phase::Ehlo, Cause::Stopped, None);
+                self.fail(phase, Cause::Stopped, None);
             }
             State::Handshake { asked: true } => self.fail(Phase::StartTls, Cause::TlsFailed, None),
             _ => {}
@@ -230,12 +244,12 @@ impl Session {
                     return Output::Transmit(&self.outbox);
                 }
                 Step::AskHello => {
-                    self.state = State::Asked;
+                    self.state = State::Asked(Phase::Ehlo);
                     return Output::Ehlo(self.desk.ask(), &self.capabilities);
                 }
                 Step::AskRefusal => match self.refusal {
                     Some(ref reply) => {
-                        self.state = State::Asked;
+                        self.state = State::Asked(Phase::StartTls);
                         return Output::StartTlsRefused(self.desk.ask(), reply);
                     }
                     // It cannot be told whether the caller goes on without TLS: so it does not.
@@ -246,7 +260,10 @@ impl Session {
                     return Output::StartTls;
                 }
                 Step::Ready => return Output::Ready,
-                Step::Body => return Output::Body,
+                Step::Body => {
+                    self.body_asked = true;
+                    return Output::Body;
+                }
                 Step::Wait(phase) => return Output::Wait(phase),
                 Step::Close => return Output::Close,
             }
@@ -310,86 +327,13 @@ impl Session {
     ///
     /// # Errors
     /// The question is not this session's, or no longer open.
-    pub fn answer<Q: Question>(&mut self, ask: Ask<Q>, verdict: Q::Verdict) -> Result<(), ApiMisuse>
-    where
-        Q::Verdict: Into<AfterHello>,
-    {
+    pub fn answer<Q: Answerable>(
+        &mut self,
+        ask: Ask<Q>,
+        verdict: Q::Verdict,
+    ) -> Result<(), ApiMisuse> {
         self.desk.take(ask)?;
-        match verdict.into() {
-            AfterHello::StartTls => self.say(Phase::StartTls, b"STARTTLS\r\n"),
-            AfterHello::Proceed => self.state = State::Ready,
-            AfterHello::Quit => self.part(Phase::Ehlo, Cause::Stopped, None),
-        }
-        Ok(())
-    }
-
-    /// Begins a transaction.
-    ///
-    /// Where the message does not fit what the server offers, nothing is sent and the outcomes
-    /// say so. Its outcomes come in any case, once.
-    ///
-    /// # Errors
-    /// The session is not [`Ready`](Output::Ready).
-    pub fn begin(&mut self, envelope: Envelope, message: MessageFacts) -> Result<(), ApiMisuse> {
-        self.expect(State::Ready, ApiMisuse::NotReady)?;
-        if let Err(misfit) = self.fits(message) {
-            let outcome = Outcome::Rejected(Rejection::Incompatible(misfit));
-            self.outcomes = Some(alloc::vec![outcome; envelope.recipients()]);
-            return Ok(());
-        }
-        if envelope.recipients() == 0 {
-            self.outcomes = Some(Vec::new());
-            return Ok(());
-        }
-        let mut parameters = String::new();
-        if let (true, Some(size)) = (self.capabilities.has(Extension::Size), message.size) {
-            // Writing to a String never fails.
-            let _ = write!(parameters, " SIZE={size}");
-        }
-        if message.eight_bit && self.capabilities.has(Extension::EightBitMime) {
-            parameters.push_str(" BODY=8BITMIME");
-        }
-        let reset_first = mem::take(&mut self.reset_first);
-        let pipelining = self.capabilities.has(Extension::Pipelining);
-        self.encoder = DataEncoder::new(self.config.line_ends.into());
-        self.transaction = Some(Transaction::new(envelope, parameters, pipelining, reset_first));
-        self.state = State::Transaction;
-        Ok(())
-    }
-
-    /// Gives octets of the message; says how many were taken: at least one, at most
-    /// [`BODY_CHUNK`].
-    ///
-    /// # Errors
-    /// The session did not ask for the message.
-    pub fn body(&mut self, octets: &[u8]) -> Result<usize, ApiMisuse> {
-        self.expect_body()?;
-        let taken = octets.len().min(BODY_CHUNK);
-        if let Err(error) = self.encoder.encode(&octets[..taken], &mut self.outbox) {
-            self.withdraw(error);
-        }
-        Ok(taken)
-    }
-
-    /// The message is over: the final dot is sent.
-    ///
-    /// # Errors
-    /// The session did not ask for the message.
-    pub fn end_of_body(&mut self) -> Result<(), ApiMisuse> {
-        self.expect_body()?;
-        // A reply that begins before the dot is no reply to it.
-        let interrupted = !self.inbox.is_empty();
-        if !interrupted {
-            let fresh = DataEncoder::new(self.config.line_ends.into());
-            let encoder = mem::replace(&mut self.encoder, fresh);
-            if let Err(error) = encoder.finish(&mut self.outbox) {
-                self.withdraw(error);
-                return Ok(());
-            }
-        }
-        if let Some(transaction) = &mut self.transaction {
-            transaction.end_of_body(interrupted);
-        }
+        Q::settle(self, verdict);
         Ok(())
     }
 
@@ -401,5 +345,38 @@ impl Session {
         self.expect(State::Ready, ApiMisuse::NotReady)?;
         self.say(Phase::Quit, b"QUIT\r\n");
         Ok(())
+    }
+}
+
+/// A question of this session, settled by what answers it.
+pub trait Answerable: Question + sealed::Settle {}
+
+impl<Q: Question + sealed::Settle> Answerable for Q {}
+
+mod sealed {
+    use super::{AfterHello, AfterRefusal, Cause, Phase, Session, State, question};
+    use crate::ask::Question;
+
+    pub trait Settle: Question {
+        fn settle(session: &mut Session, verdict: Self::Verdict);
+    }
+
+    impl Settle for question::Hello {
+        fn settle(session: &mut Session, verdict: AfterHello) {
+            match verdict {
+                AfterHello::StartTls => session.say(Phase::StartTls, b"STARTTLS\r\n"),
+                AfterHello::Proceed => session.state = State::Ready,
+                AfterHello::Quit => session.part(Phase::Ehlo, Cause::Stopped, None),
+            }
+        }
+    }
+
+    impl Settle for question::StartTlsRefused {
+        fn settle(session: &mut Session, verdict: AfterRefusal) {
+            match verdict {
+                AfterRefusal::Proceed => session.state = State::Ready,
+                AfterRefusal::Quit => session.part(Phase::Ehlo, Cause::Stopped, None),
+            }
+        }
     }
 }

@@ -15,16 +15,17 @@ use crate::wire::{MessageFault, Reply};
 /// What became of one recipient of one transaction.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Outcome {
-    /// The server took the message for this recipient: it answered the final dot with 2yz.
+    /// The server took the message for this recipient: it answered the final dot, or the last
+    /// chunk, with 2yz.
     Delivered {
-        /// The reply to the final dot.
+        /// The reply to the end of the message.
         reply: Reply,
     },
     /// Nothing is decided; a later attempt may succeed.
     Deferred {
         /// Where, why, and by which reply.
         failure: Failure,
-        /// Whether the final dot may have reached the server. The server may then hold the
+        /// Whether the end of the message may have reached the server. The server may then hold the
         /// message already, and another attempt may deliver it twice
         /// (RFC 5321, 6.1; RFC 1047).
         may_have_been_accepted: bool,
@@ -47,8 +48,8 @@ pub enum Rejection {
     /// The message does not fit what the server offers; nothing of it was sent.
     #[error(transparent)]
     Incompatible(#[from] ServerIncompatible),
-    /// The message is none that is sent: see [`MessagePolicy`](crate::wire::MessagePolicy). The
-    /// final dot was not sent.
+    /// The message breaks a rule of [`Config::message`](super::Config::message). Its end was not
+    /// sent, so nobody has it.
     #[error(transparent)]
     Message(#[from] MessageFault),
 }
@@ -80,6 +81,9 @@ pub enum Cause {
     /// The server refused by a reply: 4yz, or 5yz to the session as a whole.
     #[error("refused")]
     Refused,
+    /// The recipient is one more than the server takes (RFC 9422); it was not sent.
+    #[error("the server takes fewer recipients at once")]
+    LimitReached,
     /// The server closes the service (421).
     #[error("the server closes the connection")]
     ServiceClosing,

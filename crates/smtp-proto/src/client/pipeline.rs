@@ -6,7 +6,7 @@
 use alloc::collections::VecDeque;
 
 use super::event::Phase;
-use crate::limits::{PIPELINE_COMMANDS, PIPELINE_OCTETS};
+use crate::limits::{PIPELINE_CHUNKS, PIPELINE_COMMANDS, PIPELINE_OCTETS};
 
 /// The commands of one transaction that await their replies, oldest first.
 ///
@@ -32,6 +32,13 @@ impl Pipeline {
             || pipelining
                 && self.sent.len() < PIPELINE_COMMANDS
                 && self.octets + octets <= PIPELINE_OCTETS
+    }
+
+    /// Whether a chunk may be sent now, under PIPELINING. Its octets are read whatever the server
+    /// thinks of them (RFC 3030, 2), so only the replies are bounded, and what a refusal wastes.
+    pub(super) fn admits_chunk(&self) -> bool {
+        let chunks = self.sent.iter().filter(|sent| sent.phase == Phase::Bdat).count();
+        self.sent.len() < PIPELINE_COMMANDS && chunks < PIPELINE_CHUNKS
     }
 
     pub(super) fn push(&mut self, phase: Phase, octets: usize) {

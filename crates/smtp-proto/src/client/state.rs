@@ -6,11 +6,18 @@
 use super::event::Phase;
 use crate::wire::{Class, Code, Reply};
 
+/// The exchange of AUTH has succeeded (RFC 4954, 6).
+const AUTHENTICATED: u16 = 235;
+/// The exchange of AUTH goes on (RFC 4954, 4).
+const CHALLENGE: u16 = 334;
+
 /// What a reply means to the command that it answers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Meaning {
     /// The next step may be taken.
     GoOn,
+    /// The exchange of AUTH goes on: the server has asked something.
+    Challenge,
     /// EHLO is not known: HELO may be.
     TryHelo,
     /// Refused for now.
@@ -28,9 +35,11 @@ pub(super) enum Meaning {
 /// - 421 closes the service wherever it comes (RFC 5321, 4.2.3), and counts as an answer to
 ///   QUIT as any other reply does.
 /// - STARTTLS goes on at 220 alone, DATA at 354 alone (RFC 3207, 4; RFC 5321,
-///   4.1.1.4): what else is positive there says nothing.
-/// - The service as a whole is never refused for good: a greeting, HELO or RSET that is refused
-///   defers, as another connection may be met differently.
+///   4.1.1.4), AUTH at 334, and succeeds at 235 (RFC 4954, 4): what else is positive there says
+///   nothing.
+/// - The service as a whole is never refused for good: a greeting, HELO, LHLO or RSET that is
+///   refused defers, as another connection may be met differently. There is nothing older than
+///   LHLO to fall back to.
 /// - 552 to RCPT means too many recipients, and is temporary (RFC 5321, 4.5.3.1.10), unless
 ///   its enhanced code says something else.
 /// - A refusal before the message is over decides it: a server should wait for the final dot, and
@@ -41,7 +50,7 @@ pub(super) fn meaning(phase: Phase, reply: &Reply) -> Meaning {
     match phase {
         Phase::Quit => Meaning::GoOn,
         _ if code == Code::SERVICE_NOT_AVAILABLE => Meaning::Closing,
-        Phase::Greeting | Phase::Helo | Phase::Rset => match class {
+        Phase::Greeting | Phase::Helo | Phase::Lhlo | Phase::Rset => match class {
             Class::Positive => Meaning::GoOn,
             Class::Transient | Class::Permanent => Meaning::Defer,
             Class::Intermediate => Meaning::Misplaced,
@@ -58,15 +67,24 @@ pub(super) fn meaning(phase: Phase, reply: &Reply) -> Meaning {
             Class::Permanent => Meaning::Reject,
             Class::Positive | Class::Intermediate => Meaning::Misplaced,
         },
+        Phase::Auth => match class {
+            Class::Positive if code.get() == AUTHENTICATED => Meaning::GoOn,
+            Class::Intermediate if code.get() == CHALLENGE => Meaning::Challenge,
+            Class::Transient => Meaning::Defer,
+            Class::Permanent => Meaning::Reject,
+            Class::Positive | Class::Intermediate => Meaning::Misplaced,
+        },
         Phase::Rcpt if code == Code::EXCEEDED_STORAGE && !names_another_limit(reply) => {
             Meaning::Defer
         }
-        Phase::Mail | Phase::Rcpt | Phase::FinalDot => match class {
-            Class::Positive => Meaning::GoOn,
-            Class::Transient => Meaning::Defer,
-            Class::Permanent => Meaning::Reject,
-            Class::Intermediate => Meaning::Misplaced,
-        },
+        Phase::Mail | Phase::Rcpt | Phase::FinalDot | Phase::Bdat | Phase::BdatLast => {
+            match class {
+                Class::Positive => Meaning::GoOn,
+                Class::Transient => Meaning::Defer,
+                Class::Permanent => Meaning::Reject,
+                Class::Intermediate => Meaning::Misplaced,
+            }
+        }
         Phase::Data => match class {
             Class::Intermediate if code == Code::START_MAIL_INPUT => Meaning::GoOn,
             Class::Transient => Meaning::Defer,
@@ -92,17 +110,21 @@ mod tests {
     use super::*;
     use crate::wire::Detail;
 
-    const PHASES: [Phase; 11] = [
+    const PHASES: [Phase; 15] = [
         Phase::Greeting,
         Phase::Ehlo,
         Phase::Helo,
+        Phase::Lhlo,
         Phase::StartTls,
+        Phase::Auth,
         Phase::Rset,
         Phase::Mail,
         Phase::Rcpt,
         Phase::Data,
         Phase::Body,
         Phase::FinalDot,
+        Phase::Bdat,
+        Phase::BdatLast,
         Phase::Quit,
     ];
 
@@ -112,20 +134,24 @@ mod tests {
 
     #[test]
     fn the_table_is_this_for_every_code_in_every_phase() {
-        use Meaning::{Defer, GoOn, Misplaced, Reject, TryHelo};
+        use Meaning::{Challenge, Defer, GoOn, Misplaced, Reject, TryHelo};
         // What 2yz, 3yz, 4yz and 5yz mean, and the codes that mean something else.
         type Row = (Phase, [Meaning; 4], &'static [(u16, Meaning)]);
-        let table: [Row; 11] = [
+        let table: [Row; 15] = [
             (Phase::Greeting, [GoOn, Misplaced, Defer, Defer], &[]),
             (Phase::Ehlo, [GoOn, Misplaced, Defer, TryHelo], &[]),
             (Phase::Helo, [GoOn, Misplaced, Defer, Defer], &[]),
+            (Phase::Lhlo, [GoOn, Misplaced, Defer, Defer], &[]),
             (Phase::StartTls, [Misplaced, Misplaced, Defer, Reject], &[(220, GoOn)]),
+            (Phase::Auth, [Misplaced, Misplaced, Defer, Reject], &[(235, GoOn), (334, Challenge)]),
             (Phase::Rset, [GoOn, Misplaced, Defer, Defer], &[]),
             (Phase::Mail, [GoOn, Misplaced, Defer, Reject], &[]),
             (Phase::Rcpt, [GoOn, Misplaced, Defer, Reject], &[(552, Defer)]),
             (Phase::Data, [Misplaced, Misplaced, Defer, Reject], &[(354, GoOn)]),
             (Phase::Body, [Misplaced, Misplaced, Defer, Reject], &[]),
             (Phase::FinalDot, [GoOn, Misplaced, Defer, Reject], &[]),
+            (Phase::Bdat, [GoOn, Misplaced, Defer, Reject], &[]),
+            (Phase::BdatLast, [GoOn, Misplaced, Defer, Reject], &[]),
             (Phase::Quit, [GoOn, GoOn, GoOn, GoOn], &[]),
         ];
         for ((phase, classes, exceptions), same) in table.into_iter().zip(PHASES) {

@@ -4,66 +4,23 @@
 //! conclude. Does not: read input, or know the session around it. Fails: a reply that ends the
 //! connection is a [`Failure`]; [`Transaction::conclude`] then gives the undecided recipients
 //! theirs.
+//!
+//! A message goes behind DATA, once every reply before it was read, or in chunks. Chunks follow
+//! when every recipient is answered; a message that fits one chunk may go in the group of its
+//! recipients (RFC 3030, 4.2). Behind a refused chunk no other is sent, and RSET goes before the
+//! next transaction (RFC 3030, 2).
 
 use alloc::string::String;
 use alloc::vec::Vec;
-use core::fmt::Write as _;
 
+use super::envelope::Envelope;
 use super::error::ServerMisbehaved;
 use super::event::Phase;
+use super::message::{Message, Transfer};
 use super::outcome::{Cause, Failure, Outcome, Rejection};
 use super::pipeline::Pipeline;
 use super::state::{Meaning, meaning};
-use crate::wire::{ForwardPath, MessageFault, Reply, ReversePath};
-
-/// Who sends to whom: one transaction's addresses.
-///
-/// It is made of parsed paths, so no address can carry a line end or a parameter of its own.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct Envelope {
-    reverse_path: String,
-    forward_paths: Vec<String>,
-}
-
-impl Envelope {
-    /// An envelope without recipients yet.
-    pub fn new(reverse_path: &ReversePath<'_>) -> Self {
-        let mut text = String::new();
-        // Writing to a String never fails.
-        let _ = write!(text, "{reverse_path}");
-        Self { reverse_path: text, forward_paths: Vec::new() }
-    }
-
-    /// Adds a recipient; outcomes come in the order of the additions. A path that is added twice
-    /// has two outcomes.
-    pub fn add(&mut self, forward_path: &ForwardPath<'_>) {
-        let mut text = String::new();
-        let _ = write!(text, "{forward_path}");
-        self.forward_paths.push(text);
-    }
-
-    /// As [`add`](Self::add), by value.
-    #[must_use]
-    pub fn to(mut self, forward_path: &ForwardPath<'_>) -> Self {
-        self.add(forward_path);
-        self
-    }
-
-    /// How many recipients there are.
-    pub fn recipients(&self) -> usize {
-        self.forward_paths.len()
-    }
-}
-
-/// What is known of a message before its first octet is sent.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct MessageFacts {
-    /// Its size in octets with CRLF line ends, without dot-stuffing and without the final dot
-    /// (RFC 1870, 5); `None` where it is not known.
-    pub size: Option<u64>,
-    /// Whether it holds an octet above 127.
-    pub eight_bit: bool,
-}
+use crate::wire::{MessagePolicy, Reply};
 
 /// What is settled for a recipient so far.
 #[derive(Debug)]
@@ -71,6 +28,8 @@ enum Fate {
     Undecided,
     Accepted,
     Decided(Outcome),
+    /// More than the server's limits allow: it is not sent.
+    LeftOut,
 }
 
 /// The command that is next in the order of the transaction.
@@ -80,66 +39,87 @@ enum Next {
     Mail,
     Rcpt(usize),
     Data,
+    Chunk,
     Nothing,
 }
 
 /// Where the transaction stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Stage {
-    /// Commands go out and are answered.
+    /// Commands, and chunks, go out and are answered.
     Commands,
     /// The server took DATA: the message goes out.
     Body,
     /// The server spoke before the message was over, and its reply is not complete: the final dot
     /// is held back until it is.
     Interrupted,
-    /// The final dot is written; its reply decides.
-    FinalDot,
+    /// The end of the message is written, the final dot or the last chunk; the reply decides.
+    End,
     /// No recipient was accepted and yet DATA was: a lone dot is written (RFC 2920, 3.1).
     LoneDot,
     /// Every reply has come.
     Done,
 }
 
+/// What was settled before the transaction began.
+#[derive(Debug)]
+pub(super) struct Terms {
+    /// What follows the reverse-path: empty, or each parameter behind a space.
+    pub(super) mail_parameters: String,
+    pub(super) transfer: Transfer,
+    pub(super) policy: MessagePolicy,
+    pub(super) pipelining: bool,
+    /// Each accepted recipient has a reply of its own to the end of the message (RFC 2033, 4.2).
+    pub(super) lmtp: bool,
+    /// The message fits one chunk, which may go before the recipients are answered.
+    pub(super) in_one_group: bool,
+    pub(super) reset_first: bool,
+    /// Which recipients the server's limits leave out.
+    pub(super) left_out: Vec<usize>,
+}
+
 #[derive(Debug)]
 pub(super) struct Transaction {
     envelope: Envelope,
-    parameters: String,
-    pipelining: bool,
+    terms: Terms,
+    message: Message,
     pipeline: Pipeline,
     next: Next,
+    /// The recipient that the next reply to RCPT is about.
     answered: usize,
     taken: usize,
     mail_refused: bool,
+    chunk_refused: bool,
     fates: Vec<Fate>,
     stage: Stage,
-    dot_given: bool,
+    end_given: bool,
     open_at_server: bool,
 }
 
 impl Transaction {
-    /// `parameters` follow the reverse-path as they are: empty, or each behind a space.
-    pub(super) fn new(
-        envelope: Envelope,
-        parameters: String,
-        pipelining: bool,
-        reset_first: bool,
-    ) -> Self {
-        let fates = envelope.forward_paths.iter().map(|_| Fate::Undecided).collect();
-        Self {
+    pub(super) fn new(envelope: Envelope, terms: Terms) -> Self {
+        let mut fates: Vec<Fate> = envelope.forward_paths.iter().map(|_| Fate::Undecided).collect();
+        for at in &terms.left_out {
+            fates[*at] = Fate::LeftOut;
+        }
+        let message = Message::new(terms.transfer, terms.policy);
+        let mut transaction = Self {
             envelope,
-            parameters,
-            pipelining,
+            message,
             pipeline: Pipeline::default(),
-            next: if reset_first { Next::Rset } else { Next::Mail },
+            next: if terms.reset_first { Next::Rset } else { Next::Mail },
+            terms,
             answered: 0,
             taken: 0,
             mail_refused: false,
+            chunk_refused: false,
             fates,
             stage: Stage::Commands,
-            dot_given: false,
+            end_given: false,
             open_at_server: false,
-        }
+        };
+        transaction.answered = transaction.recipient_from(0);
+        transaction
     }
 
     pub(super) fn stage(&self) -> Stage {
@@ -160,61 +140,130 @@ impl Transaction {
         }
     }
 
+    /// What a reply would interrupt that no command awaits.
+    pub(super) fn phase(&self) -> Phase {
+        self.awaited().unwrap_or(match self.next {
+            Next::Chunk => Phase::Bdat,
+            _ => Phase::Mail,
+        })
+    }
+
+    /// Whether the caller is to give more of the message now.
+    pub(super) fn wants_body(&self) -> bool {
+        match self.stage {
+            Stage::Body => true,
+            Stage::Commands => {
+                self.next == Next::Chunk && self.may_send_chunks() && self.message.has_room()
+            }
+            _ => false,
+        }
+    }
+
+    fn may_send_chunks(&self) -> bool {
+        self.terms.in_one_group || self.all_answered()
+    }
+
+    fn all_answered(&self) -> bool {
+        self.answered == self.fates.len()
+    }
+
+    /// The first recipient, from there on, that is sent.
+    fn recipient_from(&self, at: usize) -> usize {
+        let rest = self.fates[at..].iter();
+        at + rest.take_while(|fate| matches!(fate, Fate::LeftOut)).count()
+    }
+
     /// Writes every command that may go now behind `out`, and finds out whether all is said.
     pub(super) fn pump(&mut self, out: &mut Vec<u8>) {
         if self.stage != Stage::Commands {
             return;
         }
         loop {
-            let all_answered = self.answered == self.fates.len();
             match self.next {
-                Next::Mail | Next::Rcpt(_) | Next::Data if self.mail_refused => {
+                Next::Mail | Next::Rcpt(_) | Next::Data | Next::Chunk if self.mail_refused => {
                     self.next = Next::Nothing;
                 }
-                Next::Data if all_answered && self.taken == 0 => self.next = Next::Nothing,
+                Next::Data | Next::Chunk if self.all_answered() && self.taken == 0 => {
+                    self.next = Next::Nothing;
+                }
                 _ => {}
+            }
+            if self.next == Next::Chunk {
+                if !self.pump_chunk(out) {
+                    break;
+                }
+                continue;
             }
             let start = out.len();
             let (phase, following) = self.write_next(out);
             let Some(phase) = phase else { break };
             let octets = out.len() - start;
-            if !self.pipeline.admits(self.pipelining, octets) {
+            if !self.pipeline.admits(self.terms.pipelining, octets) {
                 out.truncate(start);
                 break;
             }
             self.pipeline.push(phase, octets);
             self.next = following;
         }
-        if self.next == Next::Nothing && self.pipeline.front().is_none() {
+        if self.stage == Stage::Commands
+            && self.next == Next::Nothing
+            && self.pipeline.front().is_none()
+        {
             self.stage = Stage::Done;
         }
     }
 
+    /// Writes a chunk, if one is there and may go; says whether.
+    fn pump_chunk(&mut self, out: &mut Vec<u8>) -> bool {
+        // Under LMTP the replies to the last chunk are counted: nothing else must be open then.
+        let alone = !self.terms.pipelining || self.terms.lmtp && self.message.is_ended();
+        let admitted = match alone {
+            true => self.pipeline.front().is_none(),
+            false => self.pipeline.admits_chunk(),
+        };
+        if !(self.may_send_chunks() && self.message.has_chunk() && admitted) {
+            return false;
+        }
+        if self.message.is_ended() {
+            self.pipeline.push(Phase::BdatLast, 0);
+            self.next = Next::Nothing;
+            self.stage = Stage::End;
+        } else {
+            self.pipeline.push(Phase::Bdat, 0);
+        }
+        self.message.write_chunk(out);
+        true
+    }
+
     fn write_next(&self, out: &mut Vec<u8>) -> (Option<Phase>, Next) {
-        let rcpt_or_data =
-            |at: usize| if at < self.fates.len() { Next::Rcpt(at) } else { Next::Data };
+        let rcpt_or_message = |at: usize| match self.recipient_from(at) {
+            at if at < self.fates.len() => Next::Rcpt(at),
+            _ if self.terms.transfer.is_chunked() => Next::Chunk,
+            _ => Next::Data,
+        };
         match self.next {
             Next::Rset => {
                 out.extend_from_slice(b"RSET\r\n");
                 (Some(Phase::Rset), Next::Mail)
             }
             Next::Mail => {
-                for part in ["MAIL FROM:", &self.envelope.reverse_path, &self.parameters, "\r\n"] {
+                let Terms { mail_parameters, .. } = &self.terms;
+                for part in ["MAIL FROM:", &self.envelope.reverse_path, mail_parameters, "\r\n"] {
                     out.extend_from_slice(part.as_bytes());
                 }
-                (Some(Phase::Mail), rcpt_or_data(0))
+                (Some(Phase::Mail), rcpt_or_message(0))
             }
             Next::Rcpt(at) => {
                 for part in ["RCPT TO:", &self.envelope.forward_paths[at], "\r\n"] {
                     out.extend_from_slice(part.as_bytes());
                 }
-                (Some(Phase::Rcpt), rcpt_or_data(at + 1))
+                (Some(Phase::Rcpt), rcpt_or_message(at + 1))
             }
             Next::Data => {
                 out.extend_from_slice(b"DATA\r\n");
                 (Some(Phase::Data), Next::Nothing)
             }
-            Next::Nothing => (None, Next::Nothing),
+            Next::Chunk | Next::Nothing => (None, Next::Nothing),
         }
     }
 
@@ -227,17 +276,17 @@ impl Transaction {
         };
         let meaning = meaning(phase, &reply);
         match meaning {
-            Meaning::Closing => {
-                self.dot_given = false;
-                return Err(Failure { phase, cause: Cause::ServiceClosing, reply: Some(reply) });
-            }
-            Meaning::Misplaced => {
+            Meaning::Closing => return Err(self.closing(phase, reply)),
+            Meaning::Misplaced | Meaning::Challenge => {
                 return Err(misbehaved(phase, ServerMisbehaved::MisplacedReply, Some(reply)));
             }
             Meaning::GoOn | Meaning::Defer | Meaning::Reject | Meaning::TryHelo => {}
         }
         let refused = meaning != Meaning::GoOn;
-        self.pipeline.pop();
+        match phase {
+            Phase::FinalDot | Phase::BdatLast => return self.end_answered(phase, meaning, reply),
+            _ => self.pipeline.pop(),
+        }
         match phase {
             Phase::Rset if refused => {
                 return Err(Failure { phase, cause: Cause::Refused, reply: Some(reply) });
@@ -251,7 +300,6 @@ impl Transaction {
             }
             Phase::Rcpt => {
                 let fate = &mut self.fates[self.answered];
-                self.answered += 1;
                 if !refused {
                     self.taken += 1;
                 }
@@ -261,9 +309,14 @@ impl Transaction {
                         false => Fate::Accepted,
                     };
                 }
+                self.answered = self.recipient_from(self.answered + 1);
             }
             Phase::Data if refused => self.decide_rest(&refusal(phase, meaning, reply)),
             Phase::Data => match (self.taken, self.mail_refused) {
+                // No reply would come to a dot, as none comes without a recipient (RFC 2033, 4.2).
+                (0, _) if self.terms.lmtp => {
+                    return Err(misbehaved(phase, ServerMisbehaved::MisplacedReply, Some(reply)));
+                }
                 (0, _) => {
                     out.extend_from_slice(b".\r\n");
                     self.pipeline.push(Phase::FinalDot, 3);
@@ -275,67 +328,119 @@ impl Transaction {
                 }
                 (_, false) => self.stage = Stage::Body,
             },
+            Phase::Bdat if refused => {
+                self.decide_rest(&refusal(phase, meaning, reply));
+                self.chunk_refused = true;
+                self.open_at_server = true;
+                self.next = Next::Nothing;
+            }
             // The message is not over, so the server holds none; only a new connection has both
             // sides agree on where a command begins.
             Phase::Body => {
                 self.decide_rest(&refusal(phase, meaning, reply.clone()));
                 return Err(Failure { phase, cause: Cause::Refused, reply: Some(reply) });
             }
-            Phase::FinalDot => {
-                if self.stage == Stage::FinalDot {
-                    let outcome = match refused {
-                        true => refusal(phase, meaning, reply),
-                        false => Outcome::Delivered { reply },
-                    };
-                    self.decide_rest(&outcome);
-                }
-                self.open_at_server = false;
-                self.stage = Stage::Done;
-            }
-            Phase::Rset
-            | Phase::Greeting
-            | Phase::Ehlo
-            | Phase::Helo
-            | Phase::StartTls
-            | Phase::Quit => {}
+            _ => {}
         }
         Ok(())
     }
 
-    /// The message is whole: its end is written. `interrupted` where the server has begun to speak.
-    pub(super) fn end_of_body(&mut self, interrupted: bool) {
-        if interrupted {
-            self.stage = Stage::Interrupted;
-        } else {
-            self.pipeline.push(Phase::FinalDot, 3);
-            self.stage = Stage::FinalDot;
+    /// The end of the message is answered: for all, or for the next recipient under LMTP.
+    fn end_answered(&mut self, phase: Phase, how: Meaning, reply: Reply) -> Result<(), Failure> {
+        let refused = how != Meaning::GoOn;
+        let is_bdat = phase == Phase::BdatLast;
+        if is_bdat && !refused && self.taken > 0 && (self.mail_refused || self.chunk_refused) {
+            return Err(misbehaved(phase, ServerMisbehaved::MisplacedReply, Some(reply)));
         }
+        // A failed BDAT leaves the server in no certain state (RFC 3030, 2).
+        self.open_at_server = is_bdat && !self.terms.lmtp && (refused || self.taken == 0);
+        if self.stage == Stage::End {
+            let outcome = match refused {
+                true => refusal(phase, how, reply),
+                false => Outcome::Delivered { reply },
+            };
+            if self.terms.lmtp {
+                self.decide_next(outcome);
+                if self.fates.iter().any(|fate| matches!(fate, Fate::Accepted)) {
+                    return Ok(());
+                }
+            } else {
+                self.decide_rest(&outcome);
+            }
+        }
+        self.pipeline.pop();
+        self.stage = Stage::Done;
+        Ok(())
     }
 
-    /// The octets that hold the final dot are handed to the caller: from now on it may be sent.
+    /// The server closes: by an answer to `phase`, so it took nothing with it; what came behind
+    /// that was not even read.
+    fn closing(&mut self, phase: Phase, reply: Reply) -> Failure {
+        let failure = Failure { phase, cause: Cause::ServiceClosing, reply: Some(reply) };
+        let at_end = matches!(phase, Phase::FinalDot | Phase::BdatLast);
+        if self.terms.lmtp && at_end {
+            // What it says of one recipient it does not say of those behind.
+            let failure = failure.clone();
+            self.decide_next(Outcome::Deferred { failure, may_have_been_accepted: false });
+        } else {
+            self.end_given = false;
+        }
+        failure
+    }
+
+    /// The message is over: its end is written, or held back where the server has begun to speak.
+    pub(super) fn end_of_body(
+        &mut self,
+        interrupted: bool,
+        out: &mut Vec<u8>,
+    ) -> Result<(), Rejection> {
+        if self.terms.transfer == Transfer::Data && interrupted {
+            self.stage = Stage::Interrupted;
+            return Ok(());
+        }
+        self.message.end(out)?;
+        if self.terms.transfer == Transfer::Data {
+            self.pipeline.push(Phase::FinalDot, 3);
+            self.stage = Stage::End;
+        }
+        Ok(())
+    }
+
+    /// Takes a part of the message.
+    pub(super) fn body(&mut self, octets: &[u8], out: &mut Vec<u8>) -> Result<(), Rejection> {
+        Ok(self.message.take(octets, out)?)
+    }
+
+    /// The octets in the outbox are handed to the caller: from now on they may be sent.
     pub(super) fn given(&mut self) {
-        self.dot_given |= self.stage == Stage::FinalDot;
+        self.end_given |= self.stage == Stage::End;
     }
 
-    /// The message is not sent to its end: nobody gets it.
-    pub(super) fn withdraw(&mut self, error: MessageFault) {
-        self.decide_rest(&Outcome::Rejected(Rejection::Message(error)));
+    /// The message is not sent to its end: nobody gets it. Says whether the connection goes on.
+    ///
+    /// Behind DATA only its end brings the server back to commands, and with it the message.
+    /// Chunks without a last one are forgotten at RSET.
+    pub(super) fn withdraw(&mut self, rejection: Rejection) -> bool {
+        self.decide_rest(&Outcome::Rejected(rejection));
+        self.next = Next::Nothing;
+        self.open_at_server = true;
+        self.terms.transfer.is_chunked()
     }
 
     /// One outcome per recipient; what is undecided is deferred for `failure`.
     pub(super) fn conclude(self, failure: &Failure) -> Vec<Outcome> {
-        let dot_given = self.dot_given;
+        let end_given = self.end_given;
+        let deferred = |failure: &Failure, may_have_been_accepted| Outcome::Deferred {
+            failure: failure.clone(),
+            may_have_been_accepted,
+        };
+        let limit = Failure { phase: Phase::Rcpt, cause: Cause::LimitReached, reply: None };
         self.fates
             .into_iter()
             .map(|fate| match fate {
                 Fate::Decided(outcome) => outcome,
-                Fate::Undecided => {
-                    Outcome::Deferred { failure: failure.clone(), may_have_been_accepted: false }
-                }
-                Fate::Accepted => Outcome::Deferred {
-                    failure: failure.clone(),
-                    may_have_been_accepted: dot_given,
-                },
+                Fate::Undecided | Fate::Accepted => deferred(failure, end_given),
+                Fate::LeftOut => deferred(&limit, false),
             })
             .collect()
     }
@@ -343,9 +448,17 @@ impl Transaction {
     /// One outcome for all that are not decided, refused recipients keep theirs.
     fn decide_rest(&mut self, outcome: &Outcome) {
         for fate in &mut self.fates {
-            if !matches!(fate, Fate::Decided(_)) {
+            if matches!(fate, Fate::Undecided | Fate::Accepted) {
                 *fate = Fate::Decided(outcome.clone());
             }
+        }
+    }
+
+    /// The outcome of the first accepted recipient that has none (RFC 2033, 4.2: replies come in
+    /// the order of the RCPTs).
+    fn decide_next(&mut self, outcome: Outcome) {
+        if let Some(fate) = self.fates.iter_mut().find(|fate| matches!(fate, Fate::Accepted)) {
+            *fate = Fate::Decided(outcome);
         }
     }
 }

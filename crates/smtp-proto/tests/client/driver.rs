@@ -10,14 +10,17 @@
 //! | `size: unknown` | its size is not told to the session |
 //! | `eight-bit: send` | it is sent as it is where 8BITMIME is not offered |
 //! | `line-ends: refuse` | bare line ends are refused |
+//! | `lmtp: yes` | LMTP is spoken |
+//! | `chunking: never` | CHUNKING is not used where it is offered |
+//! | `replies: lf` | replies may end in a bare LF |
 
 use std::sync::Arc;
 
 use smtp_proto::client::{
-    AfterHello, AfterRefusal, Config, EightBit, Envelope, Event, MessageFacts, Outcome, Output,
-    Session,
+    AfterHello, AfterRefusal, Chunking, Config, EightBit, Envelope, Event, MessageFacts, Outcome,
+    Output, Session,
 };
-use smtp_proto::wire::{ClientName, Extension, ForwardPath, LineEnds, ReversePath};
+use smtp_proto::wire::{BareLf, ClientName, Extension, ForwardPath, LineEnds, ReversePath};
 use smtp_testkit::transcript::{Side, Transcript};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -38,6 +41,9 @@ pub(crate) struct Plan {
     pub(crate) size_known: bool,
     pub(crate) eight_bit: EightBit,
     pub(crate) line_ends: LineEnds,
+    pub(crate) lmtp: bool,
+    pub(crate) chunking: Chunking,
+    pub(crate) bare_lf: BareLf,
 }
 
 impl Default for Plan {
@@ -51,6 +57,9 @@ impl Default for Plan {
             size_known: true,
             eight_bit: EightBit::Refuse,
             line_ends: LineEnds::Normalize,
+            lmtp: false,
+            chunking: Chunking::WhenOffered,
+            bare_lf: BareLf::Reject,
         }
     }
 }
@@ -73,7 +82,10 @@ impl Driver {
         let mut config = Config::new(ClientName::parse("client.example.org").unwrap());
         config.implicit_tls = plan.tls == Tls::Implicit;
         config.eight_bit = plan.eight_bit;
-        config.line_ends = plan.line_ends;
+        config.message.line_ends = plan.line_ends;
+        config.lmtp = plan.lmtp;
+        config.chunking = plan.chunking;
+        config.bare_lf = plan.bare_lf;
         let mut driver = Self {
             plan,
             session: Session::new(Arc::new(config)),
@@ -113,6 +125,9 @@ impl Driver {
                 ("size", "unknown") => plan.size_known = false,
                 ("eight-bit", "send") => plan.eight_bit = EightBit::SendAsIs,
                 ("line-ends", "refuse") => plan.line_ends = LineEnds::Refuse,
+                ("lmtp", "yes") => plan.lmtp = true,
+                ("chunking", "never") => plan.chunking = Chunking::Never,
+                ("replies", "lf") => plan.bare_lf = BareLf::Normalize,
                 (name, value) => panic!("{}: unknown setting {name}: {value}", transcript.name),
             }
         }
