@@ -2,6 +2,7 @@
 //! this workspace must not lean on them.
 //!
 //! - [`transcript`]: sessions as text files, run whole, byte by byte and cut at every offset.
+//! - [`vector`]: attacks as text files, for any implementation.
 //! - [`peer`]: the other end of a socket, scripted, as rude as a test wants it.
 //! - [`process`]: the workspace's programs and foreign ones, as child processes.
 //! - [`pki`] (feature `pki`): a certificate authority and certificates, good and bad.
@@ -13,3 +14,4 @@ pub mod peer;
 pub mod pki;
 pub mod process;
 pub mod transcript;
+pub mod vector;

@@ -25,12 +25,14 @@
 //!
 //! In `C:` and `S:` lines `\r`, `\n`, `\0`, `\\` and `\xNN` stand for one octet each, and a
 //! backslash that ends the line takes the implied CRLF away: `C: RSET\n\` is the five octets
-//! `RSET` LF, and `C: RS\` a fragment. Exactly one space behind the colon is skipped.
+//! `RSET` LF, and `C: RS\` a fragment. `\{COUNT:TEXT}` stands for that many repetitions. Exactly
+//! one space behind the colon is skipped.
 //!
 //! Input that follows input is one burst, cut as the [`Schedule`] says; output is compared when
 //! the burst is over, so a server may answer a pipelined group early or late, but never with
 //! other octets. A transcript that does not end with `CLOSE` ends with the side still open.
 
+pub(crate) mod lines;
 mod parse;
 mod run;
 mod schedule;

@@ -1,91 +1,40 @@
 //! The text of a transcript to its steps.
 
+use super::lines::{self, Line};
 use super::{FormatError, Step, Transcript};
 
 pub(super) fn transcript(name: &str, text: &str) -> Result<Transcript, FormatError> {
-    let mut transcript =
-        Transcript { name: name.to_owned(), settings: Vec::new(), steps: Vec::new() };
-    for (index, line) in text.lines().enumerate() {
-        let number = index + 1;
-        let fail = |reason: String| FormatError { name: name.to_owned(), line: number, reason };
-        if let Some((_, Step::Close)) = transcript.steps.last()
-            && !(line.is_empty() || line.starts_with('#'))
-        {
+    let read = lines::read(name, text, None)?;
+    let mut steps: Vec<(usize, Step)> = Vec::new();
+    for (line, what) in read.lines {
+        let fail = |reason: String| FormatError { name: name.to_owned(), line, reason };
+        if let Some((_, Step::Close)) = steps.last() {
             return Err(fail("a step behind CLOSE".to_owned()));
         }
-        if let Some(setting) = line.strip_prefix("#!") {
-            if !transcript.steps.is_empty() {
-                return Err(fail("a setting behind the first step".to_owned()));
-            }
-            let (key, value) = setting
-                .split_once(':')
-                .ok_or_else(|| fail("a setting is written `#! key: value`".to_owned()))?;
-            transcript.settings.push((key.trim().to_owned(), value.trim().to_owned()));
-            continue;
-        }
-        if line.is_empty() || line.starts_with('#') {
-            continue;
-        }
-        let step = step(line).map_err(fail)?;
-        transcript.steps.push((number, step));
-    }
-    Ok(transcript)
-}
-
-fn step(line: &str) -> Result<Step, String> {
-    match line {
-        "TLS" => return Ok(Step::Tls),
-        "TLS FAILED" => return Ok(Step::TlsFailed),
-        "EOF" => return Ok(Step::Eof),
-        "TIMEOUT" => return Ok(Step::Timeout),
-        "SHUTDOWN" => return Ok(Step::Shutdown),
-        "CLOSE" => return Ok(Step::Close),
-        "GLUE" => return Ok(Step::Glue),
-        _ => {}
-    }
-    let (kind, rest) = line.split_at_checked(2).ok_or_else(|| format!("no step: {line:?}"))?;
-    let rest = rest.strip_prefix(' ').unwrap_or(rest);
-    match kind {
-        "C:" => octets(rest).map(Step::Client),
-        "S:" => octets(rest).map(Step::Server),
-        "E:" => Ok(Step::Event(rest.to_owned())),
-        _ => Err(format!("no step: {line:?}")),
-    }
-}
-
-fn octets(text: &str) -> Result<Vec<u8>, String> {
-    let mut octets = Vec::with_capacity(text.len() + 2);
-    let mut rest = text.as_bytes();
-    while let Some((&octet, tail)) = rest.split_first() {
-        rest = tail;
-        if octet != b'\\' {
-            octets.push(octet);
-            continue;
-        }
-        let Some((&escape, tail)) = rest.split_first() else {
-            return Ok(octets);
+        let step = match what {
+            Line::Client(octets) => Step::Client(octets),
+            Line::Server(octets) => Step::Server(octets),
+            Line::Other(word) => step(&word).ok_or_else(|| fail(format!("no step: {word:?}")))?,
         };
-        rest = tail;
-        octets.push(match escape {
-            b'r' => b'\r',
-            b'n' => b'\n',
-            b'0' => 0,
-            b'\\' => b'\\',
-            b'x' => {
-                let octet = rest
-                    .get(..2)
-                    .and_then(|digits| std::str::from_utf8(digits).ok())
-                    .filter(|digits| digits.bytes().all(|digit| digit.is_ascii_hexdigit()))
-                    .and_then(|digits| u8::from_str_radix(digits, 16).ok())
-                    .ok_or_else(|| "\\x needs two hexadecimal digits".to_owned())?;
-                rest = &rest[2..];
-                octet
-            }
-            other => return Err(format!("no escape: \\{}", char::from(other))),
-        });
+        steps.push((line, step));
     }
-    octets.extend_from_slice(b"\r\n");
-    Ok(octets)
+    Ok(Transcript { name: name.to_owned(), settings: read.settings, steps })
+}
+
+fn step(line: &str) -> Option<Step> {
+    Some(match line {
+        "TLS" => Step::Tls,
+        "TLS FAILED" => Step::TlsFailed,
+        "EOF" => Step::Eof,
+        "TIMEOUT" => Step::Timeout,
+        "SHUTDOWN" => Step::Shutdown,
+        "CLOSE" => Step::Close,
+        "GLUE" => Step::Glue,
+        _ => {
+            let event = line.strip_prefix("E:")?;
+            Step::Event(event.strip_prefix(' ').unwrap_or(event).to_owned())
+        }
+    })
 }
 
 #[cfg(test)]
@@ -125,6 +74,8 @@ mod tests {
         assert_eq!(steps(r"C: a\n\"), [Step::Client(b"a\n".to_vec())]);
         assert_eq!(steps("C:"), [Step::Client(b"\r\n".to_vec())]);
         assert_eq!(steps("C:  two"), [Step::Client(b" two\r\n".to_vec())]);
+        assert_eq!(steps(r"C: \{3:a\n}b\"), [Step::Client(b"a\na\na\nb".to_vec())]);
+        assert_eq!(steps(r"C: \{0:a}"), [Step::Client(b"\r\n".to_vec())]);
     }
 
     #[test]
@@ -134,6 +85,11 @@ mod tests {
             ("C: \\q", 1),
             ("C: \\x4", 1),
             ("C: \\x+4", 1),
+            ("C: \\{3:a", 1),
+            ("C: \\{a}", 1),
+            ("C: \\{size:a}", 1),
+            ("C: \\{3:}", 1),
+            ("C: \\{99999999:a}", 1),
             ("C: a\n#! late: 1", 2),
             ("#! no colon", 1),
             ("CLOSE\nEOF", 2),

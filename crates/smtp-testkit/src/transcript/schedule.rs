@@ -29,7 +29,7 @@ impl Schedule {
     }
 
     /// The pieces of `bytes`, which stand at `start` of the stream; never cut at a glued offset.
-    pub(super) fn chunks_from<'a>(
+    pub(crate) fn chunks_from<'a>(
         self,
         start: usize,
         bytes: &'a [u8],
