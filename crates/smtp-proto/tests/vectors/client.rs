@@ -46,7 +46,7 @@ impl Driver {
         let mut config = Config::new(ClientName::parse("client.example").unwrap());
         config.implicit_tls = tls == Tls::Implicit;
         config.eight_bit = EightBit::SendAsIs;
-        config.line_ends = match policy {
+        config.message.line_ends = match policy {
             "normalize" => LineEnds::Normalize,
             "refuse" => LineEnds::Refuse,
             other => panic!("no policy: {other}"),
