@@ -127,19 +127,6 @@ impl Detail {
     pub const fn new(subject: u8, detail: u8) -> Self {
         Self { subject: subject as u16, detail: detail as u16 }
     }
-
-    /// `subject "." detail`, each `1*3digit` without leading zeros (RFC 3463, 2), at the start of
-    /// a text, and the text behind it and its space.
-    fn split(text: &str) -> Option<(Self, &str)> {
-        fn number(text: &str) -> Option<u16> {
-            let digits = matches!(text.len(), 1..=3) && text.bytes().all(|c| c.is_ascii_digit());
-            let leading_zero = text.len() > 1 && text.starts_with('0');
-            if digits && !leading_zero { text.parse().ok() } else { None }
-        }
-        let (word, rest) = text.split_once(' ').unwrap_or((text, ""));
-        let (subject, detail) = word.split_once('.')?;
-        Some((Self { subject: number(subject)?, detail: number(detail)? }, rest))
-    }
 }
 
 /// An enhanced status code as a reply carries it: `5.7.1` (RFC 3463, RFC 2034).

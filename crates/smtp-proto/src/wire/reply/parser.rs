@@ -8,12 +8,10 @@
 //! octet becomes a question mark), second digits above 5.
 
 use alloc::string::String;
-use core::mem;
 
-use memchr::memchr;
 use thiserror::Error;
 
-use super::{Class, Code, Detail, Reply};
+use super::{Class, Code, Detail, Reply, Text};
 use crate::limits;
 use crate::wire::data::BareLf;
 use crate::wire::line::{Line, LineEnd, LineScanner};
@@ -171,6 +169,7 @@ impl ReplyParser {
             [b'-', text @ ..] => (true, text),
             _ => return Err(ReplyError::NoCode),
         };
+        let enhanced = enhanced(code, text);
         match self.code {
             Some(first) if first != code => {
                 return Err(ReplyError::CodeChanged { first: first.get(), other: code.get() });
@@ -178,20 +177,22 @@ impl ReplyParser {
             Some(_) => self.text.push('\n'),
             None => {
                 self.code = Some(code);
-                self.detail = enhanced(code, text).map(|(detail, _)| detail);
+                self.detail = enhanced.map(|(detail, _)| detail);
             }
         }
         // The code before the text is cut off where it is the first line's: printing adds it.
-        let text = match enhanced(code, text) {
+        let text = match enhanced {
             Some((detail, text)) if Some(detail) == self.detail => text,
             _ => text,
         };
-        self.text.extend(text.iter().map(|octet| char::from(printable(*octet))));
+        push_printable(text, &mut self.text);
         if more {
             return Ok(None);
         }
-        let text = mem::take(&mut self.text);
-        let reply = Reply::new(code, self.detail, text);
+        let reply =
+            Reply { code, detail: self.detail, text: Text::Shared(self.text.as_str().into()) };
+        self.text.clear();
+        self.text.shrink_to(limits::REPLY_LINE);
         (self.code, self.detail, self.lines, self.octets) = (None, None, 0, 0);
         Ok(Some(reply))
     }
@@ -206,23 +207,49 @@ fn code(line: &[u8]) -> Option<(Code, &[u8])> {
     Some((Code::new(number)?, rest))
 }
 
-/// An enhanced status code of the code's own class at the start of a text, and the text behind.
+/// An enhanced status code of the code's own class at the start of a text, and the text behind it
+/// and its space (RFC 3463, 2; RFC 2034, 4).
+///
+/// `status-code = class "." subject "." detail`
 fn enhanced(code: Code, text: &[u8]) -> Option<(Detail, &[u8])> {
-    if code.class() == Class::Intermediate {
+    let [class, b'.', rest @ ..] = text else { return None };
+    if code.class() == Class::Intermediate
+        || u16::from(*class) != u16::from(b'0') + code.first_digit()
+    {
         return None;
     }
-    let word = &text[..memchr(b' ', text).unwrap_or(text.len())];
-    let behind = core::str::from_utf8(word)
-        .ok()?
-        .strip_prefix(char::from(b'0' + code.first_digit() as u8))?;
-    let (detail, _) = Detail::split(behind.strip_prefix('.')?)?;
-    Some((detail, text.get(word.len() + 1..).unwrap_or_default()))
+    let (subject, rest) = number(rest)?;
+    let (detail, rest) = number(rest.strip_prefix(b".")?)?;
+    let behind = match rest {
+        [] => rest,
+        [b' ', behind @ ..] => behind,
+        _ => return None,
+    };
+    Some((Detail { subject, detail }, behind))
 }
 
-fn printable(octet: u8) -> u8 {
-    match octet {
-        b' '..=b'~' => octet,
-        b'\t' => b' ',
-        _ => b'?',
+/// `subject = 1*3digit`, `detail = 1*3digit`, without leading zeros, and what stands behind it.
+fn number(text: &[u8]) -> Option<(u16, &[u8])> {
+    let digits = text.iter().take(3).take_while(|octet| octet.is_ascii_digit()).count();
+    let (digits, rest) = text.split_at(digits);
+    match digits {
+        [] | [b'0', _, ..] => None,
+        _ => {
+            let add = |number, octet: &u8| number * 10 + u16::from(octet - b'0');
+            Some((digits.iter().fold(0, add), rest))
+        }
+    }
+}
+
+/// Appends a text; a tab becomes a space, and what is not printable ASCII a question mark.
+fn push_printable(text: &[u8], out: &mut String) {
+    let is_printable = |octet: &u8| matches!(octet, b' '..=b'~');
+    match core::str::from_utf8(text) {
+        Ok(text) if text.as_bytes().iter().all(is_printable) => out.push_str(text),
+        _ => out.extend(text.iter().map(|octet| match octet {
+            octet if is_printable(octet) => char::from(*octet),
+            b'\t' => ' ',
+            _ => '?',
+        })),
     }
 }
