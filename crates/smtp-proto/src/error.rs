@@ -61,14 +61,42 @@ pub enum PeerMisbehaved {
     /// Octets were already behind STARTTLS when it was read (RFC 3207 section 4).
     #[error("input came behind STARTTLS, before the handshake")]
     InputBehindStartTls,
+    /// Octets were already behind a command that ends a pipelined group when it was read, or
+    /// behind any command where PIPELINING was not offered (RFC 2920 section 3.1).
+    #[error("input came behind a command that must be waited for")]
+    ImproperPipelining,
+    /// The client spoke before the greeting (RFC 5321 section 4.3.1).
+    #[error("input came before the greeting")]
+    EarlyTalker,
+    /// The first line is a request of HTTP.
+    #[error("the client speaks HTTP")]
+    HttpRequest,
+    /// The first line is a header field: of a message, or of another protocol's request.
+    #[error("the client sends a header field as its first line")]
+    HeaderField,
+    /// The command needs TLS here (RFC 3207 section 4).
+    #[error("STARTTLS must come first")]
+    TlsRequired,
     /// The session made as many errors as it may.
     #[error("too many errors")]
     TooManyErrors,
+    /// The session sent as many commands that move no message as it may.
+    #[error("too many commands without a message")]
+    TooMuchJunk,
+    /// The session had as many refusals that are no errors as it may.
+    #[error("too many refusals")]
+    TooManyRefusals,
+    /// The session began as many transactions as it may (RFC 9422 section 4.1).
+    #[error("too many messages")]
+    TooManyMessages,
+    /// The session sent as many octets of refused messages as it may.
+    #[error("too many octets of refused messages")]
+    TooManyRefusedOctets,
 }
 
 impl PeerMisbehaved {
     /// Whether it counts against a session's limit of errors. What a client that pipelines, or
-    /// one with a large message, meets in good faith does not.
+    /// one with a large message, meets in good faith does not: it counts as a refusal.
     #[must_use]
     pub const fn counts(self) -> bool {
         !matches!(self, Self::TooManyRecipients | Self::NoValidRecipients | Self::MessageTooBig)

@@ -81,6 +81,16 @@ pub const SERVER_RECIPIENTS: usize = 1000;
 pub const SERVER_COMMAND_LINE: usize = 2048;
 /// Errors with which a server session ends unless told otherwise. No RFC sets it.
 pub const SERVER_ERRORS: u32 = 20;
+/// Commands that move no message, with which a server session puts up between two messages unless
+/// told otherwise. No RFC sets it.
+pub const SERVER_JUNK: u32 = 100;
+/// Refusals that are no errors (recipients that do not exist, and the like) with which a server
+/// session ends unless told otherwise: more than [`SERVER_RECIPIENTS`], so that one message whose
+/// recipients are all refused still gets an answer to each. No RFC sets it.
+pub const SERVER_REFUSALS: u32 = 5000;
+/// Octets of refused messages that a server session reads to their end unless told otherwise, so
+/// that the client sees why. No RFC sets it.
+pub const SERVER_REFUSED_OCTETS: u64 = 128 * 1024 * 1024;
 /// Octets of replies to RSET, MAIL and RCPT that a server session holds back for the rest of a
 /// pipelined group (RFC 2920, 3.2, wants them sent as a unit; it sets no bound).
 pub const SERVER_HELD_REPLIES: usize = 4096;

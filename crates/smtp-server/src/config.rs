@@ -81,7 +81,11 @@ impl ConnectionPolicy {
     }
 
     pub(crate) fn timeout(&self, phase: Phase) -> Duration {
-        self.idle_timeout.unwrap_or_else(|| phase.timeout())
+        match (phase, self.idle_timeout) {
+            (Phase::Greeting(delay), _) => delay,
+            (Phase::Command | Phase::Body, Some(timeout)) => timeout,
+            (Phase::Command | Phase::Body, None) => phase.timeout(),
+        }
     }
 }
 

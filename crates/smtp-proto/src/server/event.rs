@@ -103,6 +103,10 @@ pub enum Commit {
 /// What a session waits for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Phase {
+    /// The end of the time for which the greeting is held back, which is the variant's: then
+    /// [`timed_out`](super::Session::timed_out) says so, and the greeting follows. Input before
+    /// it is given to the session as always, and ends it.
+    Greeting(Duration),
     /// A command line. The time runs from the moment that the session began to wait for it, not
     /// from the last octet: a line that trickles in gets no more than a line that does not come.
     Command,
@@ -111,10 +115,11 @@ pub enum Phase {
 }
 
 impl Phase {
-    /// How long RFC 5321 section 4.5.3.2.7 lets a server wait.
+    /// How long RFC 5321 section 4.5.3.2.7 lets a server wait, or the greeting is held back.
     #[must_use]
     pub const fn timeout(self) -> Duration {
         match self {
+            Self::Greeting(delay) => delay,
             Self::Command | Self::Body => limits::WAIT_COMMAND,
         }
     }
@@ -123,7 +128,7 @@ impl Phase {
     #[must_use]
     pub const fn restarts_with_input(self) -> bool {
         match self {
-            Self::Command => false,
+            Self::Greeting(_) | Self::Command => false,
             Self::Body => true,
         }
     }
@@ -139,6 +144,12 @@ pub enum Event {
         verb: Option<Verb>,
         /// What was wrong.
         fault: PeerMisbehaved,
+    },
+    /// Octets stood behind a command that must be waited for; they were read all the same. It is
+    /// said once in a session.
+    ImproperPipelining {
+        /// The command.
+        verb: Verb,
     },
     /// Octets stood behind STARTTLS when it was read; none of them was used.
     InputBehindStartTls {

@@ -56,7 +56,15 @@ pub(super) const fn fault(fault: PeerMisbehaved) -> &'static str {
         Fault::LineTooLong => "500 5.5.2 line too long (#5.5.2)",
         Fault::BareLf => "550 5.5.2 bare LF received (#5.5.2)",
         Fault::InputBehindStartTls => "554 5.5.0 protocol synchronization error (#5.5.0)",
+        Fault::ImproperPipelining => "554 5.5.0 improper command pipelining (#5.5.0)",
+        Fault::EarlyTalker => "554 5.5.0 you spoke before the greeting (#5.5.0)",
+        Fault::HttpRequest | Fault::HeaderField => "554 5.5.0 this is an SMTP server (#5.5.0)",
+        Fault::TlsRequired => "530 5.7.0 must issue a STARTTLS command first (#5.7.0)",
         Fault::TooManyErrors => "421 4.7.0 too many errors (#4.7.0)",
+        Fault::TooMuchJunk => "421 4.7.0 too many commands without a message (#4.7.0)",
+        Fault::TooManyRefusals => "421 4.7.0 too many refusals (#4.7.0)",
+        Fault::TooManyMessages => "421 4.7.0 too many messages, connect again (#4.7.0)",
+        Fault::TooManyRefusedOctets => "552 5.3.4 too much refused mail data (#5.3.4)",
     }
 }
 
@@ -153,7 +161,16 @@ mod tests {
             Fault::LineTooLong,
             Fault::BareLf,
             Fault::InputBehindStartTls,
+            Fault::ImproperPipelining,
+            Fault::EarlyTalker,
+            Fault::HttpRequest,
+            Fault::HeaderField,
+            Fault::TlsRequired,
             Fault::TooManyErrors,
+            Fault::TooMuchJunk,
+            Fault::TooManyRefusals,
+            Fault::TooManyMessages,
+            Fault::TooManyRefusedOctets,
         ];
         let others = [
             TOO_MANY_CONNECTIONS,

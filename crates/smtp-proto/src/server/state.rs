@@ -47,16 +47,28 @@ pub struct Facts {
     pub under_tls: bool,
     /// STARTTLS can be had.
     pub starttls_available: bool,
+    /// The session does little else before TLS.
+    pub tls_required: bool,
     /// Octets stand behind the command's line already.
     pub input_behind: bool,
+    /// The client was offered PIPELINING.
+    pub pipelining: bool,
+    /// Octets behind a command that must be waited for end the session.
+    pub waiting_enforced: bool,
     /// What is wrong with the command's argument.
     pub malformed: Option<PeerMisbehaved>,
+    /// No command was recognised yet, and this is a line of another protocol.
+    pub foreign: Option<PeerMisbehaved>,
     /// The size declared with MAIL is over the limit.
     pub declared_too_big: bool,
     /// The transaction has as many recipients as it may.
     pub recipients_full: bool,
     /// A recipient of the transaction was refused.
     pub recipient_refused: bool,
+    /// The session sent as many commands that move no message as it may.
+    pub junk_full: bool,
+    /// The session sent as many MAIL commands as it may.
+    pub messages_full: bool,
 }
 
 /// A question that a command puts to whoever drives the session.
@@ -107,13 +119,24 @@ pub enum Admit {
 pub const fn admit(state: State, verb: Option<Verb>, facts: Facts) -> Admit {
     use PeerMisbehaved as Fault;
     let Some(verb) = verb else {
-        return Admit::Refuse(match facts.malformed {
-            Some(fault) => fault,
-            None => Fault::Unrecognised,
-        });
+        return match (facts.foreign, facts.malformed) {
+            (Some(fault), _) => Admit::Expel(fault),
+            (None, Some(fault)) => Admit::Refuse(fault),
+            (None, None) => Admit::Refuse(Fault::Unrecognised),
+        };
     };
+    if matches!(verb, Verb::StartTls) {
+        return starttls(facts);
+    }
+    if facts.waiting_enforced && does_not_wait(verb, facts) {
+        return Admit::Expel(Fault::ImproperPipelining);
+    }
+    if facts.tls_required && !facts.under_tls && !comes_before_tls(verb) {
+        return Admit::Refuse(Fault::TlsRequired);
+    }
     match verb {
         Verb::StartTls => starttls(facts),
+        Verb::Mail if facts.messages_full => Admit::Expel(Fault::TooManyMessages),
         Verb::Mail => match state {
             State::Connected => Admit::Refuse(Fault::HelloFirst),
             State::Mail | State::Rcpt => Admit::Refuse(Fault::NestedMail),
@@ -142,21 +165,15 @@ pub const fn admit(state: State, verb: Option<Verb>, facts: Facts) -> Admit {
             (None, State::Mail) => Admit::Refuse(Fault::RcptFirst),
             (None, State::Rcpt) => Admit::Ask(Asked::Data),
         },
-        Verb::Ehlo | Verb::Helo => match facts.malformed {
-            Some(fault) => Admit::Refuse(fault),
-            None => Admit::Hello(State::Greeted),
-        },
-        Verb::Rset => match facts.malformed {
-            Some(fault) => Admit::Refuse(fault),
-            None => Admit::Reset(state.without_transaction()),
-        },
+        Verb::Ehlo | Verb::Helo => junk(facts, Admit::Hello(State::Greeted)),
+        Verb::Rset => junk(facts, Admit::Reset(state.without_transaction())),
         Verb::Quit => match facts.malformed {
             Some(fault) => Admit::Refuse(fault),
             None => Admit::Quit,
         },
-        Verb::Noop => courtesy(facts, Courtesy::Noop),
-        Verb::Help => courtesy(facts, Courtesy::Help),
-        Verb::Vrfy => courtesy(facts, Courtesy::Vrfy),
+        Verb::Noop => junk(facts, Admit::Courtesy(Courtesy::Noop)),
+        Verb::Help => junk(facts, Admit::Courtesy(Courtesy::Help)),
+        Verb::Vrfy => junk(facts, Admit::Courtesy(Courtesy::Vrfy)),
         Verb::Expn
         | Verb::Auth
         | Verb::Bdat
@@ -187,11 +204,27 @@ const fn starttls(facts: Facts) -> Admit {
     Admit::StartTls
 }
 
-const fn courtesy(facts: Facts, courtesy: Courtesy) -> Admit {
+/// What moves no message is answered so often, and no more.
+const fn junk(facts: Facts, admit: Admit) -> Admit {
     match facts.malformed {
         Some(fault) => Admit::Refuse(fault),
-        None => Admit::Courtesy(courtesy),
+        None if facts.junk_full => Admit::Expel(PeerMisbehaved::TooMuchJunk),
+        None => admit,
     }
+}
+
+/// Whether the client sent more behind a command whose reply it must wait for: one that may only
+/// end a group (RFC 2920 section 3.1; whatever else is not said to stand within a group), or any
+/// where PIPELINING was not offered.
+#[must_use]
+pub const fn does_not_wait(verb: Verb, facts: Facts) -> bool {
+    let stands_in_a_group = matches!(verb, Verb::Mail | Verb::Rcpt | Verb::Rset);
+    facts.input_behind && !(stands_in_a_group && facts.pipelining)
+}
+
+/// RFC 3207 section 4 names NOOP, EHLO, STARTTLS and QUIT; HELO tells no more than EHLO.
+const fn comes_before_tls(verb: Verb) -> bool {
+    matches!(verb, Verb::Noop | Verb::Ehlo | Verb::Helo | Verb::StartTls | Verb::Quit)
 }
 
 /// What the answer to a question does.

@@ -1,10 +1,12 @@
 //! What a session holds its caller to, and what it promises in return.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use smtp_proto::ask::Ask;
 use smtp_proto::error::ApiMisuse;
 use smtp_proto::server::{Commit, Config, Event, Output, Phase, Session, Tls, Verdict, question};
+use smtp_proto::wire::Verb;
 
 fn session(tls: Tls) -> Session {
     let mut config = Config::new("mx.example");
@@ -37,7 +39,7 @@ fn to_mail(session: &mut Session) -> Ask<question::Mail> {
     loop {
         match session.poll_output() {
             Output::Mail(ask, _) => return ask,
-            Output::Transmit(_) | Output::Hello(_) => {}
+            Output::Transmit(_) | Output::Hello(_) | Output::Note(_) => {}
             other => panic!("{other:?}"),
         }
     }
@@ -182,7 +184,9 @@ fn what_ends_a_group_is_answered_before_the_next_command() {
 
 #[test]
 fn replies_are_held_back_within_a_bound() {
-    let mut session = session(Tls::Unavailable);
+    let mut config = Config::new("mx.example");
+    config.max_junk = 2000;
+    let mut session = Session::new(Arc::new(config));
     let group = b"RSET\r\n".repeat(2000);
     let (mut rest, mut largest, mut total) = (&group[..], 0, 0);
     loop {
@@ -197,6 +201,7 @@ fn replies_are_held_back_within_a_bound() {
                 feed(&mut session, &rest[..n]);
                 rest = &rest[n..];
             }
+            Output::Note(Event::ImproperPipelining { verb: Verb::Rset }) => {}
             other => panic!("{other:?}"),
         }
     }
@@ -253,7 +258,7 @@ fn the_buffer_grows_for_a_message_and_shrinks_behind_it() {
             }
             Output::Wait(Phase::Body) => feed(&mut session, b"\r\n.\r\n"),
             Output::Wait(Phase::Command) => break,
-            Output::Transmit(_) | Output::Body(_) => {}
+            Output::Transmit(_) | Output::Body(_) | Output::Note(_) => {}
             other => panic!("{other:?}"),
         }
     }
@@ -266,4 +271,45 @@ fn command_time_runs_over_the_whole_line_and_body_time_over_a_read() {
     assert!(!Phase::Command.restarts_with_input());
     assert!(Phase::Body.restarts_with_input());
     assert!(Phase::Command.timeout().as_secs() >= 300);
+}
+
+fn waits(config: Config) -> (Session, Phase) {
+    let mut session = Session::new(Arc::new(config));
+    let (phase, transmitted) = to_wait(&mut session);
+    assert_eq!(transmitted, b"", "nothing is said before the greeting's time");
+    (session, phase)
+}
+
+#[test]
+fn a_greeting_that_is_held_back_comes_with_its_time() {
+    let delay = Duration::from_secs(7);
+    let mut config = Config::new("mx.example");
+    config.greeting_delay = Some(delay);
+    let (mut session, phase) = waits(config.clone());
+    assert_eq!((phase, phase.timeout()), (Phase::Greeting(delay), delay));
+    assert!(!phase.restarts_with_input());
+    // A read of nothing is no input.
+    session.received(0).unwrap();
+    assert_eq!(to_wait(&mut session), (Phase::Greeting(delay), Vec::new()));
+    session.timed_out();
+    assert_eq!(to_wait(&mut session), (Phase::Command, b"220 mx.example ESMTP\r\n".to_vec()));
+    session.timed_out();
+    assert!(ends(&mut session).starts_with(b"421 4.4.2 "));
+
+    // Whoever spoke is not greeted, though the time was over when it was looked at.
+    let (mut session, _) = waits(config);
+    feed(&mut session, b"E");
+    session.timed_out();
+    assert!(ends(&mut session).starts_with(b"554 5.5.0 "));
+}
+
+#[test]
+fn implicit_tls_is_not_held_back() {
+    let mut config = Config::new("mx.example");
+    config.greeting_delay = Some(Duration::from_secs(7));
+    config.tls = Tls::Implicit;
+    let mut session = Session::new(Arc::new(config));
+    assert!(matches!(session.poll_output(), Output::StartTls));
+    session.tls_established().unwrap();
+    assert_eq!(to_wait(&mut session), (Phase::Greeting(Duration::from_secs(7)), Vec::new()));
 }

@@ -1,8 +1,11 @@
 //! A server session with a scripted handler, driven as the loop's contract says.
 
 use std::mem;
+use std::time::Duration;
 
-use smtp_proto::server::{Commit, Config, Event, Output, Session, Tls, Verdict};
+use smtp_proto::server::{
+    Commit, Config, Event, ImproperPipelining, Output, Session, Tls, Verdict,
+};
 use smtp_proto::wire::{BareLf, Code, Detail, Refusal, Reply};
 use smtp_testkit::transcript::{Side, Transcript, escape};
 
@@ -53,6 +56,8 @@ pub(crate) struct Driver {
     message: Vec<u8>,
     output: Vec<u8>,
     events: Vec<String>,
+    /// Whether it is reported depends on the cut, unless the transcript glues its lines.
+    notes_pipelining: bool,
     wants_tls: bool,
     closed: bool,
 }
@@ -62,6 +67,7 @@ impl Driver {
         let mut config = Config::new("mx.example");
         let mut data = Answer::Accept;
         let mut commit = Some(Commit::Accepted(None));
+        let mut notes_pipelining = false;
         for name in transcript.setting_names() {
             let value = transcript.setting(name).unwrap();
             match (name, value) {
@@ -72,6 +78,18 @@ impl Driver {
                 ("recipients", _) => config.max_recipients = value.parse().unwrap(),
                 ("errors", _) => config.max_errors = value.parse().unwrap(),
                 ("line", _) => config.max_command_line = value.parse().unwrap(),
+                ("junk", _) => config.max_junk = value.parse().unwrap(),
+                ("refusals", _) => config.max_refusals = value.parse().unwrap(),
+                ("messages", _) => config.max_messages = Some(value.parse().unwrap()),
+                ("refused-octets", _) => config.max_refused_octets = Some(value.parse().unwrap()),
+                ("tls-required", "yes") => config.tls_required = true,
+                ("greeting-delay", _) => {
+                    config.greeting_delay = Some(Duration::from_secs(value.parse().unwrap()));
+                }
+                ("waiting", "enforced") => {
+                    config.improper_pipelining = ImproperPipelining::Refuse;
+                }
+                ("waiting", "noted") => notes_pipelining = true,
                 ("greeting", _) => config.greeting = value.replace("CRLF", "\r\n"),
                 ("data", _) => data = Answer::of(value),
                 ("commit", "reply") => {
@@ -96,6 +114,7 @@ impl Driver {
             message: Vec::new(),
             output: Vec::new(),
             events: Vec::new(),
+            notes_pipelining,
             wants_tls: false,
             closed: false,
         };
@@ -149,6 +168,7 @@ impl Driver {
                     assert!(octets > 0);
                     events.push("InputBehindStartTls".to_owned());
                 }
+                Output::Note(Event::ImproperPipelining { .. }) if !self.notes_pipelining => {}
                 Output::Note(event) => events.push(format!("{event:?}")),
                 Output::StartTls => self.wants_tls = true,
                 Output::Wait(_) => {}

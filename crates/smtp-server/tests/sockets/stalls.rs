@@ -1,5 +1,6 @@
 //! Peers that fall silent, in each phase: they are let go in time, and told so where they can be.
 
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
@@ -7,7 +8,7 @@ use smtp_server::ConnectionPolicy;
 use smtp_testkit::peer::Peer;
 use tokio::sync::Semaphore;
 
-use super::common::{Wishes, clear, start, start_with};
+use super::common::{Wishes, clear, config, start, start_with};
 
 const IDLE: Duration = Duration::from_millis(400);
 
@@ -93,7 +94,10 @@ fn a_slow_sink_is_not_the_peer_s_silence() {
 
 #[test]
 fn a_peer_that_reads_nothing_is_let_go() {
-    let running = start_with(hasty(), 1, Duration::from_secs(20), Wishes::default());
+    let mut patient = config();
+    patient.max_junk = u32::MAX;
+    let policy = ConnectionPolicy::new(Arc::new(patient)).with_idle_timeout(IDLE);
+    let running = start_with(policy, 1, Duration::from_secs(20), Wishes::default());
     let mut deaf = running.connect();
     // Far more replies than the sockets' buffers hold.
     let group = "NOOP\r\n".repeat(10_000);

@@ -16,7 +16,7 @@ const TABLE: &str = "../../docs/states.md";
 /// Set to write the table instead of comparing it.
 const UPDATE: &str = "UPDATE_STATES";
 
-const FLAGS: u32 = 7;
+const FLAGS: u32 = 13;
 
 fn facts(bits: u32) -> Facts {
     let bit = |n: u32| bits & (1 << n) != 0;
@@ -28,6 +28,12 @@ fn facts(bits: u32) -> Facts {
         declared_too_big: bit(4),
         recipients_full: bit(5),
         recipient_refused: bit(6),
+        tls_required: bit(7),
+        pipelining: bit(8),
+        waiting_enforced: bit(9),
+        foreign: bit(10).then_some(PeerMisbehaved::HttpRequest),
+        junk_full: bit(11),
+        messages_full: bit(12),
     }
 }
 
@@ -47,9 +53,25 @@ fn everything() -> impl Iterator<Item = (State, Option<Verb>, Facts, Admit)> {
     })
 }
 
+const ORDINARY: Facts = Facts {
+    under_tls: false,
+    starttls_available: true,
+    tls_required: false,
+    input_behind: false,
+    pipelining: true,
+    waiting_enforced: false,
+    malformed: None,
+    foreign: None,
+    declared_too_big: false,
+    recipients_full: false,
+    recipient_refused: false,
+    junk_full: false,
+    messages_full: false,
+};
+
 /// Deviations from the ordinary case that the table names, one at a time.
-fn deviations() -> [(&'static str, Facts); 7] {
-    let ordinary = Facts { starttls_available: true, ..Facts::default() };
+fn deviations() -> [(&'static str, Facts); 12] {
+    let ordinary = ORDINARY;
     [
         ("under TLS", Facts { under_tls: true, ..ordinary }),
         ("no STARTTLS here", Facts { starttls_available: false, ..ordinary }),
@@ -58,6 +80,17 @@ fn deviations() -> [(&'static str, Facts); 7] {
         ("SIZE over the limit", Facts { declared_too_big: true, ..ordinary }),
         ("recipients full", Facts { recipients_full: true, ..ordinary }),
         ("a recipient was refused", Facts { recipient_refused: true, ..ordinary }),
+        ("TLS required", Facts { tls_required: true, ..ordinary }),
+        (
+            "input behind, waiting enforced",
+            Facts { input_behind: true, waiting_enforced: true, ..ordinary },
+        ),
+        (
+            "another protocol's line",
+            Facts { foreign: Some(PeerMisbehaved::HttpRequest), ..ordinary },
+        ),
+        ("junk full", Facts { junk_full: true, ..ordinary }),
+        ("messages full", Facts { messages_full: true, ..ordinary }),
     ]
 }
 
@@ -94,27 +127,27 @@ fn table() -> String {
          `ask` puts a question to the handler; the arrow is where a yes leads, and after a no the \
          state stays. `abort` ends the open transaction without a message. After the message, and \
          whatever became of it, the state is `Greeted`. A cell's first line is the ordinary case \
-         (well formed, in clear, STARTTLS available); the others say what changes with one fact.\n\n",
+         (well formed, in clear, STARTTLS \
+         and PIPELINING available); the others say what changes with one fact.\n\n",
     );
     out.push_str("| |");
     for state in State::ALL {
         let _ = write!(out, " {state:?} |");
     }
     out.push_str("\n|---|---|---|---|---|\n");
-    let ordinary = Facts { starttls_available: true, ..Facts::default() };
     let mut unimplemented = Vec::new();
     for verb in all_verbs() {
         if let Some(verb) = verb
-            && everything()
-                .filter(|(_, other, ..)| *other == Some(verb))
-                .all(|(_, _, _, admit)| admit == Admit::Refuse(PeerMisbehaved::NotImplemented))
+            && State::ALL.into_iter().all(|state| {
+                admit(state, Some(verb), ORDINARY) == Admit::Refuse(PeerMisbehaved::NotImplemented)
+            })
         {
             unimplemented.push(verb);
             continue;
         }
         let _ = write!(out, "| {} |", verb.map_or("unknown", Verb::as_str));
         for state in State::ALL {
-            let base = admit(state, verb, ordinary);
+            let base = admit(state, verb, ORDINARY);
             let _ = write!(out, " {}", print(base, state));
             for (name, facts) in deviations() {
                 let other = admit(state, verb, facts);
@@ -126,11 +159,8 @@ fn table() -> String {
         }
         out.push('\n');
     }
-    out.push_str("\nKnown, and answered with 502 5.5.1 everywhere:");
+    out.push_str("\nKnown, and answered with 502 5.5.1 in the ordinary case:");
     for verb in unimplemented {
-        for (_, _, _, admit) in everything().filter(|(_, other, ..)| *other == Some(verb)) {
-            assert_eq!(admit, Admit::Refuse(PeerMisbehaved::NotImplemented));
-        }
         let _ = write!(out, " {verb}");
     }
     out.push_str(".\n");
@@ -184,7 +214,8 @@ fn mail_rcpt_and_data_are_asked_in_their_order_alone() {
 fn a_malformed_command_never_does_what_it_says() {
     for (state, verb, facts, admit) in everything() {
         if facts.malformed.is_some() {
-            assert!(matches!(admit, Admit::Refuse(_)), "{state:?} {verb:?} {admit:?}");
+            let refused = matches!(admit, Admit::Refuse(_) | Admit::Expel(_));
+            assert!(refused, "{state:?} {verb:?} {admit:?}");
         }
     }
 }
@@ -204,6 +235,54 @@ fn a_refusal_leaves_the_state() {
     for state in State::ALL {
         for asked in [Asked::Mail, Asked::Rcpt, Asked::Data] {
             assert_eq!(settle(state, asked, false), Settled::Commands(state));
+        }
+    }
+}
+
+#[test]
+fn where_tls_is_required_nothing_moves_in_clear() {
+    for (state, verb, facts, admit) in everything() {
+        if !facts.tls_required || facts.under_tls {
+            continue;
+        }
+        match admit {
+            Admit::Ask(_) | Admit::Reset(_) => panic!("{state:?} {verb:?}"),
+            Admit::Courtesy(courtesy) => assert_eq!(courtesy, Courtesy::Noop),
+            Admit::Refuse(_)
+            | Admit::Expel(_)
+            | Admit::Hello(_)
+            | Admit::StartTls
+            | Admit::Quit => {}
+        }
+    }
+}
+
+#[test]
+fn who_does_not_wait_is_expelled_where_waiting_is_enforced() {
+    for (state, verb, facts, admit) in everything() {
+        let Some(verb) = verb else { continue };
+        if facts.waiting_enforced && does_not_wait(verb, facts) && verb != Verb::StartTls {
+            let expelled = Admit::Expel(PeerMisbehaved::ImproperPipelining);
+            assert_eq!(admit, expelled, "{state:?} {verb}");
+        }
+    }
+    let behind = Facts { input_behind: true, ..ORDINARY };
+    let grouped: Vec<_> =
+        Verb::ALL.iter().filter(|verb| !does_not_wait(**verb, behind)).copied().collect();
+    assert_eq!(grouped, [Verb::Mail, Verb::Rcpt, Verb::Rset]);
+    let not_offered = Facts { pipelining: false, ..behind };
+    assert!(Verb::ALL.iter().all(|verb| does_not_wait(*verb, not_offered)));
+}
+
+#[test]
+fn a_limit_that_is_met_ends_the_session() {
+    for (state, verb, facts, admit) in everything() {
+        if facts.junk_full {
+            let junk = matches!(admit, Admit::Courtesy(_) | Admit::Hello(_) | Admit::Reset(_));
+            assert!(!junk, "{state:?} {verb:?}");
+        }
+        if facts.messages_full {
+            assert_ne!(admit, Admit::Ask(Asked::Mail), "{state:?}");
         }
     }
 }

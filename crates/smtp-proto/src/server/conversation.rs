@@ -1,0 +1,270 @@
+//! What a session knows and has to say, beside its unread input.
+//!
+//! Does: hold the state of the session apart from its input, so that an output may borrow from a
+//! line while the session moves on; reply, note, count, and end the session. Does not: read
+//! octets. Fails: nothing here fails.
+
+use alloc::string::String;
+use alloc::sync::Arc;
+
+use super::body::Body;
+use super::config::{Config, Tls};
+use super::counts::Counts;
+use super::event::{Event, Hello, Output, Phase, question};
+use super::queue::{Notice, Queue};
+use super::replies;
+use super::state::{Asked, State};
+use super::transaction::Transaction;
+use crate::ask::{Desk, Question};
+use crate::error::PeerMisbehaved;
+use crate::wire::{Code, Refusal, Verb};
+
+#[derive(Debug)]
+pub struct Conversation {
+    pub(super) config: Arc<Config>,
+    pub(super) stage: Stage,
+    pub(super) under_tls: bool,
+    /// The client's name; whether it is one is `extended`'s to say.
+    pub(super) hello: String,
+    /// `None` before EHLO or HELO, then whether it was EHLO.
+    pub(super) extended: Option<bool>,
+    /// A line began with a known verb since the session began or TLS was established.
+    pub(super) spoke_smtp: bool,
+    /// [`Event::ImproperPipelining`] was said.
+    pub(super) noted_pipelining: bool,
+    pub(super) transaction: Transaction,
+    pub(super) body: Body,
+    pub(super) counts: Counts,
+    pub(super) queue: Queue,
+    pub(super) desk: Desk,
+    pub(super) end: Option<End>,
+    pub(super) stopping: bool,
+}
+
+/// What a session is busy with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Stage {
+    /// Holds the greeting back.
+    Greeting,
+    /// Reads commands.
+    Commands(State),
+    /// Put a question at a command, and waits for its answer.
+    Asking(State, Asked),
+    /// Reads a message, for somebody or for nobody.
+    Message(Reading),
+    /// Has a whole message, and asks for its fate.
+    MessageEnded,
+    /// Put that question, and waits for its answer.
+    Committing,
+    /// Has to hand out [`Output::StartTls`]; nothing is read.
+    BeforeHandshake(Handshake),
+    /// Handed it out, and waits for the result; nothing is read.
+    Handshake(Handshake),
+    /// Has last replies to hand out; nothing is read or done any more.
+    Closing,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Reading {
+    Taken,
+    /// Consumed to its end, and then refused.
+    Refused(PeerMisbehaved),
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Handshake {
+    /// Implicit TLS: the greeting comes behind it.
+    First,
+    /// STARTTLS.
+    Upgrade,
+}
+
+/// Why no more input comes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum End {
+    PeerClosed,
+    TimedOut,
+}
+
+impl Conversation {
+    pub(super) fn new(config: Arc<Config>) -> Self {
+        let mut conversation = Self {
+            stage: Stage::Commands(State::Connected),
+            under_tls: false,
+            hello: String::new(),
+            extended: None,
+            spoke_smtp: false,
+            noted_pipelining: false,
+            transaction: Transaction::default(),
+            body: Body::new(config.bare_lf),
+            counts: Counts::default(),
+            queue: Queue::default(),
+            desk: Desk::new(),
+            end: None,
+            stopping: false,
+            config,
+        };
+        match conversation.config.tls {
+            Tls::Implicit => conversation.stage = Stage::BeforeHandshake(Handshake::First),
+            Tls::Unavailable | Tls::StartTls => conversation.begin(),
+        }
+        conversation
+    }
+
+    /// TLS is established: nothing that the client said before stands, and what it did in vain
+    /// still counts.
+    pub(super) fn begin_under_tls(&mut self, handshake: Handshake) {
+        self.under_tls = true;
+        self.extended = None;
+        self.hello.clear();
+        self.spoke_smtp = false;
+        self.transaction = Transaction::default();
+        self.stage = Stage::Commands(State::Connected);
+        match handshake {
+            Handshake::First => self.begin(),
+            Handshake::Upgrade => {}
+        }
+    }
+
+    fn begin(&mut self) {
+        match self.config.greeting_delay {
+            Some(_) => self.stage = Stage::Greeting,
+            None => self.greet(),
+        }
+    }
+
+    pub(super) fn greet(&mut self) {
+        self.stage = Stage::Commands(State::Connected);
+        replies::greeting(self.queue.reply(), &self.config);
+    }
+
+    pub(super) fn hello(&self) -> Option<Hello<'_>> {
+        self.extended.map(|extended| Hello { name: &self.hello, extended })
+    }
+
+    pub(super) fn output(&self, notice: Notice) -> Output<'_> {
+        match notice {
+            Notice::Note(event) => Output::Note(event),
+            Notice::Abort => Output::Abort,
+            Notice::Hello => {
+                Output::Hello(self.hello().expect("it is set where the notice is queued"))
+            }
+        }
+    }
+
+    pub(super) fn note(&mut self, event: Event) {
+        self.queue.notice(Notice::Note(event));
+    }
+
+    pub(super) fn say(&mut self, line: &'static str) {
+        replies::line(self.queue.reply(), line);
+    }
+
+    /// Whoever takes the next output without an answer to the last one has dropped it.
+    pub(super) fn give_up_what_was_dropped(&mut self) {
+        let question = match self.stage {
+            Stage::Asking(_, Asked::Mail) => question::Mail::NAME,
+            Stage::Asking(_, Asked::Rcpt) => question::Rcpt::NAME,
+            Stage::Asking(_, Asked::Data) => question::Data::NAME,
+            Stage::Committing => question::EndOfMessage::NAME,
+            Stage::Handshake(_) => {
+                self.note(Event::TlsFailed);
+                self.stage = Stage::Closing;
+                return;
+            }
+            Stage::Greeting
+            | Stage::Commands(_)
+            | Stage::Message(_)
+            | Stage::MessageEnded
+            | Stage::BeforeHandshake(_)
+            | Stage::Closing => return,
+        };
+        self.desk.abandon();
+        self.note(Event::QuestionDropped { question });
+        self.say(replies::NO_ANSWER);
+        self.close();
+    }
+
+    /// Ends the session behind what is queued. An open transaction is aborted.
+    pub(super) fn close(&mut self) {
+        let open = match self.stage {
+            Stage::Commands(state) | Stage::Asking(state, _) => state.in_transaction(),
+            Stage::Message(Reading::Taken) | Stage::MessageEnded | Stage::Committing => true,
+            Stage::Greeting
+            | Stage::Message(Reading::Refused(_))
+            | Stage::BeforeHandshake(_)
+            | Stage::Handshake(_)
+            | Stage::Closing => false,
+        };
+        if open {
+            self.queue.notice(Notice::Abort);
+        }
+        self.stage = Stage::Closing;
+    }
+
+    /// Ends the session because no more input comes.
+    pub(super) fn close_at_end(&mut self, end: End, phase: Phase, midway: bool) {
+        match end {
+            End::PeerClosed => self.note(Event::PeerClosed { midway }),
+            End::TimedOut => {
+                self.note(Event::TimedOut(phase));
+                self.say(replies::TIMED_OUT);
+            }
+        }
+        self.close();
+    }
+
+    /// Ends the session because the server stops.
+    pub(super) fn close_for_shutdown(&mut self) {
+        self.note(Event::ShutDown);
+        self.say(replies::SHUTTING_DOWN);
+        self.close();
+    }
+
+    /// Replies to a fault that lets the session go on, unless it was one too many.
+    pub(super) fn refuse(&mut self, verb: Option<Verb>, fault: PeerMisbehaved) {
+        self.note(Event::Refused { verb, fault });
+        let in_good_faith = !fault.counts()
+            || fault == PeerMisbehaved::MailFirst && self.transaction.mail_was_refused();
+        if in_good_faith {
+            self.say(replies::fault(fault));
+            self.count_refusal(verb);
+        } else if self.counts.error(&self.config) {
+            self.say(replies::fault(fault));
+        } else {
+            self.expel(verb, PeerMisbehaved::TooManyErrors);
+        }
+    }
+
+    /// Counts a refusal that was said, and ends the session behind the last that it may have.
+    pub(super) fn count_refusal(&mut self, verb: Option<Verb>) {
+        if !self.counts.refusal(&self.config) && self.stage != Stage::Closing {
+            self.expel(verb, PeerMisbehaved::TooManyRefusals);
+        }
+    }
+
+    /// Replies to a fault that leaves nothing to go on with.
+    pub(super) fn expel(&mut self, verb: Option<Verb>, fault: PeerMisbehaved) {
+        self.note(Event::Refused { verb, fault });
+        self.say(replies::fault(fault));
+        self.close();
+    }
+
+    /// 421 says that the session ends (RFC 5321 section 3.8), whoever says it.
+    pub(super) fn close_behind(&mut self, refusal: &Refusal) {
+        if refusal.reply().code() == Code::SERVICE_NOT_AVAILABLE {
+            self.close();
+        }
+    }
+
+    pub(super) fn say_refusal(&mut self, refusal: &Refusal) {
+        refusal.reply().write_to(self.queue.reply());
+    }
+
+    pub(super) fn end_transaction(&mut self, state: State) {
+        self.transaction = Transaction::default();
+        if state.in_transaction() {
+            self.queue.notice(Notice::Abort);
+        }
+    }
+}
