@@ -27,6 +27,9 @@ pub const SIZE_DIGITS: usize = 20;
 pub const ENVELOPE_ID: usize = 100;
 /// Longest ORCPT, in octets as written, its type included (RFC 3461, 4.2).
 pub const ORIGINAL_RECIPIENT: usize = 500;
+/// Longest line of an AUTH exchange, in octets with its line end. RFC 4954 calls 12288 octets a
+/// sufficient limit (4); it sets none.
+pub const AUTH_LINE: usize = 12_288;
 /// Longest name of a SASL mechanism, in octets (RFC 4422, 3.1).
 pub const MECHANISM: usize = 20;
 /// Highest value of a limit of LIMITS (RFC 9422, 4).
@@ -47,8 +50,9 @@ pub const TEXT_LINE: usize = 1000;
 pub const RECIPIENTS: usize = 100;
 
 /// Longest reply line that is read, in octets with its line end. RFC 5321 allows 512
-/// (4.5.3.1.5); servers that put a long policy URL there are read as well.
-pub const REPLY_LINE_READ: usize = 4096;
+/// (4.5.3.1.5); servers that put a long policy URL there are read as well, and a challenge of AUTH
+/// is one line of up to [`AUTH_LINE`].
+pub const REPLY_LINE_READ: usize = AUTH_LINE;
 /// Most lines of one reply that are read. No RFC bounds them; an EHLO reply has about twenty.
 pub const REPLY_LINES_READ: usize = 256;
 /// Most octets of one reply that are read, line ends included. No RFC bounds them.

@@ -13,6 +13,7 @@ mod grammar;
 pub mod line;
 pub mod param;
 pub mod reply;
+pub mod sasl;
 pub mod syntax;
 pub mod verb;
 pub mod xtext;
