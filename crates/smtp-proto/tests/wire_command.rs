@@ -108,7 +108,7 @@ fn what_is_refused_and_why() {
         ("MAIL FROM:<a b@c>", address(Mail, 12, "\"@\"")),
         ("MAIL FROM:<a..b@c>", address(Mail, 12, "\"@\"")),
         ("MAIL FROM:<.a@c>", address(Mail, 11, "a local-part")),
-        ("MAIL FROM:<@b>", address(Mail, 11, "a local-part")),
+        ("MAIL FROM:<@b>", address(Mail, 13, "\",\" or \":\"")),
         ("MAIL FROM:<\"a@c>", address(Mail, 11, "a local-part")),
         ("MAIL FROM:<a@>", address(Mail, 13, "a domain")),
         ("MAIL FROM:<a@b.>", address(Mail, 14, "\">\"")),

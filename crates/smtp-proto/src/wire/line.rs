@@ -19,6 +19,7 @@ pub enum LineEnd {
 impl LineEnd {
     /// The line end's own length, in octets.
     #[must_use]
+    #[inline]
     pub const fn octets(self) -> usize {
         match self {
             Self::CrLf => 2,
@@ -71,6 +72,7 @@ impl LineScanner {
     ///
     /// After `Incomplete` the next call takes the same octets with more behind them. After
     /// `Complete` and `TooLong` the search starts afresh.
+    #[inline]
     pub fn scan(&mut self, buffer: &[u8]) -> Line {
         let end = buffer.len().min(self.limit);
         let start = self.searched.min(end);

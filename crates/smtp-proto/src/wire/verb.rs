@@ -22,6 +22,17 @@ macro_rules! verbs {
                 match self { $(Self::$name => $text,)* }
             }
 
+            #[inline]
+            fn from_key(read: u64) -> Option<Self> {
+                $(
+                    const { assert!($text.len() <= 8) };
+                    if read == const { key($text.as_bytes()).expect("a verb is letters") } {
+                        return Some(Self::$name);
+                    }
+                )*
+                None
+            }
+
             /// Whether [`Command`](super::Command) has a value for it.
             #[must_use]
             pub const fn is_implemented(self) -> bool {
@@ -83,9 +94,29 @@ verbs! {
 impl Verb {
     /// The verb that a word is, in any case; `None` for an unknown word.
     #[must_use]
+    #[inline]
     pub fn from_word(word: &str) -> Option<Self> {
-        Self::ALL.iter().copied().find(|verb| verb.as_str().eq_ignore_ascii_case(word))
+        let key = match word.as_bytes() {
+            // The mask makes letters capitals, and nothing else becomes a letter.
+            [a, b, c, d] => u64::from(u32::from_le_bytes([*a, *b, *c, *d]) & 0xdfdf_dfdf),
+            octets if octets.len() <= 8 => key(octets)?,
+            _ => return None,
+        };
+        Self::from_key(key)
     }
+}
+
+/// The octets of a word of letters as one number, in capitals.
+const fn key(word: &[u8]) -> Option<u64> {
+    let (mut key, mut index) = (0, 0);
+    while index < word.len() {
+        if !word[index].is_ascii_alphabetic() {
+            return None;
+        }
+        key |= (word[index].to_ascii_uppercase() as u64) << (8 * index);
+        index += 1;
+    }
+    Some(key)
 }
 
 impl fmt::Display for Verb {

@@ -8,6 +8,7 @@ use alloc::string::String;
 use alloc::vec::Vec;
 use core::fmt::{self, Write as _};
 
+use super::grammar::Class;
 /// Octets as printable ASCII without spaces, `+` and `=`: each of the others is `+` and two
 /// hexadecimal digits.
 ///
@@ -28,7 +29,8 @@ impl<'a> Xtext<'a> {
     /// `hexchar = "+" 2(DIGIT / %d65-70)` (RFC 3461, 4: the digits are upper case).
     #[must_use]
     pub fn parse(text: &'a str) -> Option<Self> {
-        let mut octets = text.as_bytes();
+        let plain = Class::XCHAR.run(text.as_bytes(), 0);
+        let mut octets = &text.as_bytes()[plain..];
         loop {
             octets = match octets {
                 [] => return Some(Self(text)),
@@ -41,6 +43,15 @@ impl<'a> Xtext<'a> {
                 _ => return None,
             };
         }
+    }
+
+    /// As [`Xtext::parse`], where every encoded octet is one of these. The others are printable
+    /// ASCII.
+    pub(super) fn parse_as(text: &'a str, is: impl Fn(u8) -> bool) -> Option<Self> {
+        if Class::XCHAR.run(text.as_bytes(), 0) == text.len() {
+            return Some(Self(text));
+        }
+        Self::parse(text).filter(|text| text.decode().all(is))
     }
 
     /// The text as it was written.
@@ -58,7 +69,7 @@ impl<'a> Xtext<'a> {
     /// The octets at once: borrowed where none of them is encoded.
     #[must_use]
     pub fn to_octets(self) -> Cow<'a, [u8]> {
-        if self.0.contains('+') {
+        if memchr::memchr(b'+', self.0.as_bytes()).is_some() {
             Cow::Owned(self.decode().collect::<Vec<u8>>())
         } else {
             Cow::Borrowed(self.0.as_bytes())

@@ -18,11 +18,6 @@ mod transaction;
 
 use core::fmt;
 
-use nom::Parser;
-use nom::bytes::complete::tag_no_case;
-use nom::character::complete::char;
-use nom::combinator::opt;
-
 pub use self::attributes::{AttributeValue, Attributes};
 pub use self::auth::{Auth, InitialResponse, Mechanism};
 pub use self::bdat::Bdat;
@@ -33,7 +28,7 @@ pub use self::transaction::{Mail, Rcpt};
 
 use self::attributes::AttributesError;
 use super::address::{self, AddressError, ClientName};
-use super::grammar::{self, Cause, Parsed, expect};
+use super::grammar::{self, Cause};
 use super::param::{ListError, MailParameters, RcptParameters};
 use super::syntax::{ClientNames, Syntax, UnknownParameters};
 use super::verb::Verb;
@@ -105,12 +100,12 @@ impl<'a> Command<'a> {
     /// The line is no command that this crate implements, or that `syntax` takes; see
     /// [`CommandError`].
     pub fn parse_with(line: &'a [u8], syntax: &Syntax) -> Result<Self, CommandError> {
-        let line = printable(line)?.trim_end_matches(' ');
+        if let Some(command) = bare(line) {
+            return Ok(command);
+        }
+        let line = text(line, syntax)?;
         let (verb, argument) = verb(line).ok_or(CommandError::Unrecognised)?;
         let cursor = Cursor { verb, line, syntax };
-        if !line.is_ascii() && !cursor.may_hold_utf8() {
-            return Err(CommandError::NotPrintableAscii { at: first_outside_ascii(line) });
-        }
         match verb {
             Verb::Ehlo => cursor.client_name(argument).map(Self::Ehlo),
             Verb::Helo => cursor.client_name(argument).map(Self::Helo),
@@ -188,24 +183,63 @@ impl fmt::Display for Command<'_> {
     }
 }
 
-/// The line as text, without control characters. Whether it may hold letters outside ASCII is
-/// known once its verb is.
-fn printable(line: &[u8]) -> Result<&str, CommandError> {
-    let broken = |at| CommandError::NotPrintableAscii { at };
-    match core::str::from_utf8(line) {
-        Ok(text) => grammar::control(line).map_or(Ok(text), |at| Err(broken(at))),
-        Err(_) => Err(broken(grammar::not_printable(line).unwrap_or_default())),
+/// The commonest of the commands that are one word, before anything else is looked at.
+#[inline]
+fn bare(line: &[u8]) -> Option<Command<'static>> {
+    let word: &[u8; 4] = line.try_into().ok()?;
+    match &word.map(|octet| octet & 0xdf) {
+        b"DATA" => Some(Command::Data),
+        b"RSET" => Some(Command::Rset),
+        b"QUIT" => Some(Command::Quit),
+        _ => None,
     }
 }
 
-fn first_outside_ascii(line: &str) -> usize {
-    line.bytes().position(|octet| !octet.is_ascii()).unwrap_or_default()
+/// The line as text, without the spaces at its end: printable ASCII, and letters outside it where
+/// the verb and the syntax take them.
+#[inline]
+fn text<'a>(line: &'a [u8], syntax: &Syntax) -> Result<&'a str, CommandError> {
+    if !grammar::is_printable(line) {
+        return text_outside_ascii(line, syntax);
+    }
+    let text = core::str::from_utf8(line).expect("printable ASCII is UTF-8");
+    Ok(trim(text))
+}
+
+#[cold]
+fn text_outside_ascii<'a>(line: &'a [u8], syntax: &Syntax) -> Result<&'a str, CommandError> {
+    let at = grammar::not_printable(line).unwrap_or_default();
+    let refused = Err(CommandError::NotPrintableAscii { at });
+    let Ok(text) = core::str::from_utf8(line) else {
+        return refused;
+    };
+    if let Some(at) = grammar::control(line) {
+        return Err(CommandError::NotPrintableAscii { at });
+    }
+    let taken = match verb(text).map(|(verb, _)| verb) {
+        Some(Verb::Ehlo | Verb::Helo | Verb::Lhlo) => syntax.client_names == ClientNames::Lenient,
+        Some(Verb::Mail | Verb::Rcpt | Verb::Vrfy | Verb::Expn) => syntax.takes_utf8(),
+        _ => false,
+    };
+    if taken { Ok(trim(text)) } else { refused }
+}
+
+#[inline]
+fn trim(mut text: &str) -> &str {
+    while let Some(shorter) = text.strip_suffix(' ') {
+        text = shorter;
+    }
+    text
 }
 
 /// `verb [SP argument]`; `None` when the first word is no verb.
+#[inline]
 fn verb(line: &str) -> Option<(Verb, Option<&str>)> {
-    let letters = line.bytes().take_while(u8::is_ascii_alphabetic).count();
-    let (word, rest) = line.split_at(letters);
+    let letters = match line.as_bytes() {
+        [_, _, _, _] | [_, _, _, _, b' ', ..] => 4,
+        octets => octets.iter().take_while(|octet| octet.is_ascii_alphabetic()).count(),
+    };
+    let (word, rest) = line.split_at_checked(letters)?;
     let verb = Verb::from_word(word)?;
     match rest.strip_prefix(' ') {
         Some(argument) => Some((verb, Some(argument))),
@@ -243,16 +277,6 @@ impl<'a> Cursor<'a, '_> {
     fn address(self, error: &nom::Err<grammar::Miss>) -> CommandError {
         let error = AddressError::from_miss(grammar::miss(error), self.line.len());
         CommandError::Address { verb: self.verb, error }
-    }
-
-    fn may_hold_utf8(self) -> bool {
-        match self.verb {
-            Verb::Ehlo | Verb::Helo | Verb::Lhlo => {
-                self.syntax.client_names == ClientNames::Lenient
-            }
-            Verb::Mail | Verb::Rcpt | Verb::Vrfy | Verb::Expn => self.syntax.takes_utf8(),
-            _ => false,
-        }
     }
 
     fn alone(
@@ -313,19 +337,34 @@ impl<'a> Cursor<'a, '_> {
 
     /// `mail = "MAIL FROM:" Reverse-path [SP Mail-parameters] CRLF`
     fn mail(self, argument: Option<&'a str>) -> Result<Mail<'a>, CommandError> {
-        let (rest, reverse_path) = self.path(argument, "FROM:", address::reverse_path)?;
-        let Syntax { extensions, .. } = *self.syntax;
-        let parameters = MailParameters::parse(rest, extensions, self.keeps_unknown());
-        Ok(Mail { reverse_path, parameters: parameters.map_err(|error| self.list(error))? })
+        let rest = self.word(argument, "FROM:")?;
+        let (rest, reverse_path) = address::reverse_path(rest, self.syntax.takes_utf8())
+            .map_err(|error| self.address(&error))?;
+        let mut mail = Mail::new(reverse_path);
+        if !rest.is_empty() {
+            let Syntax { extensions, .. } = *self.syntax;
+            mail.parameters = MailParameters::parse(rest, extensions, self.keeps_unknown())
+                .map_err(|error| self.list(error))?;
+        }
+        if self.syntax.takes_utf8() && !mail.parameters.smtputf8 && !mail.reverse_path.is_ascii() {
+            return Err(CommandError::Utf8NotDeclared { verb: self.verb });
+        }
+        Ok(mail)
     }
 
     /// `rcpt = "RCPT TO:" ( "<Postmaster@" Domain ">" / "<Postmaster>" / Forward-path )
     /// [SP Rcpt-parameters] CRLF`
     fn rcpt(self, argument: Option<&'a str>) -> Result<Rcpt<'a>, CommandError> {
-        let (rest, forward_path) = self.path(argument, "TO:", address::forward_path)?;
-        let Syntax { extensions, .. } = *self.syntax;
-        let parameters = RcptParameters::parse(rest, extensions, self.keeps_unknown());
-        Ok(Rcpt { forward_path, parameters: parameters.map_err(|error| self.list(error))? })
+        let rest = self.word(argument, "TO:")?;
+        let (rest, forward_path) = address::forward_path(rest, self.syntax.takes_utf8())
+            .map_err(|error| self.address(&error))?;
+        let mut rcpt = Rcpt::new(forward_path);
+        if !rest.is_empty() {
+            let Syntax { extensions, .. } = *self.syntax;
+            rcpt.parameters = RcptParameters::parse(rest, extensions, self.keeps_unknown())
+                .map_err(|error| self.list(error))?;
+        }
+        Ok(rcpt)
     }
 
     fn keeps_unknown(self) -> bool {
@@ -350,20 +389,19 @@ impl<'a> Cursor<'a, '_> {
         }
     }
 
-    /// The word with its colon, the space that is tolerated behind it, and the path.
-    fn path<T>(
-        self,
-        argument: Option<&'a str>,
-        word: &'static str,
-        path: impl FnOnce(&'a str) -> Parsed<'a, T>,
-    ) -> Result<(&'a str, T), CommandError> {
+    /// The word with its colon, and the space that is tolerated behind it: what is left starts
+    /// with a bracket.
+    #[inline(always)]
+    fn word(self, argument: Option<&'a str>, word: &'static str) -> Result<&'a str, CommandError> {
         let argument = argument.unwrap_or_default();
-        let (rest, _) = (expect(word, tag_no_case(word)), opt(char(' ')))
-            .parse(argument)
-            .map_err(|_| self.syntax(argument, word))?;
+        let rest = match argument.split_at_checked(word.len()) {
+            Some((start, rest)) if grammar::is_word(start, word) => rest,
+            _ => return Err(self.syntax(argument, word)),
+        };
+        let rest = rest.strip_prefix(' ').unwrap_or(rest);
         if !rest.starts_with('<') {
             return Err(self.syntax(rest, "\"<\""));
         }
-        path(rest).map_err(|error| self.address(&error))
+        Ok(rest)
     }
 }

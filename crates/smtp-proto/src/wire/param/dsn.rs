@@ -3,7 +3,7 @@
 use core::fmt;
 
 use crate::limits;
-use crate::wire::grammar::is_atext;
+use crate::wire::grammar::{Class, is_word};
 use crate::wire::xtext::{Utf8Address, Xtext};
 
 /// How much of the message a notification of failure holds (RFC 3461, 4.3).
@@ -47,9 +47,9 @@ impl<'a> EnvelopeId<'a> {
     /// `envid-parameter = "ENVID=" xtext`: the part behind the equals sign.
     #[must_use]
     pub fn parse(value: &'a str) -> Option<Self> {
-        let text = Xtext::parse(value)?;
+        let text = Xtext::parse_as(value, is_printable)?;
         let fits = (1..=limits::ENVELOPE_ID).contains(&text.decode().count());
-        (fits && text.decode().all(is_printable)).then_some(Self(text))
+        fits.then_some(Self(text))
     }
 
     /// The identifier, as xtext.
@@ -103,22 +103,23 @@ impl Notify {
     /// the list rule of RFC 822 has, are refused.
     #[must_use]
     pub fn parse(value: &str) -> Option<Self> {
-        if value.eq_ignore_ascii_case("NEVER") {
+        if is_word(value, "NEVER") {
             return Some(Self::NEVER);
         }
-        let mut notify = Self::NEVER;
-        for element in value.split(',') {
-            if element.eq_ignore_ascii_case("SUCCESS") {
-                notify.success = true;
-            } else if element.eq_ignore_ascii_case("FAILURE") {
-                notify.failure = true;
-            } else if element.eq_ignore_ascii_case("DELAY") {
-                notify.delay = true;
-            } else {
-                return None;
+        let (mut notify, mut rest) = (Self::NEVER, value);
+        loop {
+            let (element, behind) = rest.split_at(Class::LET_DIG.run(rest.as_bytes(), 0));
+            match element.len() {
+                7 if is_word(element, "SUCCESS") => notify.success = true,
+                7 if is_word(element, "FAILURE") => notify.failure = true,
+                5 if is_word(element, "DELAY") => notify.delay = true,
+                _ => return None,
             }
+            if behind.is_empty() {
+                return Some(notify);
+            }
+            rest = behind.strip_prefix(',')?;
         }
-        Some(notify)
     }
 
     /// Whether it is of nothing.
@@ -177,16 +178,15 @@ impl<'a> OriginalRecipient<'a> {
     /// `"utf-8;" utf-8-enc-addr` (RFC 6533, 3). At most [`limits::ORIGINAL_RECIPIENT`] octets.
     #[must_use]
     pub fn parse(value: &'a str) -> Option<Self> {
-        let (kind, address) = value.split_once(';')?;
-        let atom = !kind.is_empty() && kind.chars().all(is_atext);
-        if !atom || address.is_empty() || value.len() > limits::ORIGINAL_RECIPIENT {
+        let (kind, rest) = value.split_at(Class::ATEXT.run(value.as_bytes(), 0));
+        let address = rest.strip_prefix(';')?;
+        if kind.is_empty() || address.is_empty() || value.len() > limits::ORIGINAL_RECIPIENT {
             return None;
         }
-        let address = if kind.eq_ignore_ascii_case("utf-8") {
+        let address = if is_word(kind, "UTF-8") {
             OriginalAddress::Utf8(Utf8Address::parse(address)?)
         } else {
-            let text = Xtext::parse(address)?;
-            text.decode().all(is_printable).then_some(OriginalAddress::Xtext(text))?
+            OriginalAddress::Xtext(Xtext::parse_as(address, is_printable)?)
         };
         Some(Self { kind, address })
     }

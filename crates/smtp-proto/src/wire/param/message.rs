@@ -3,6 +3,7 @@
 use core::fmt;
 
 use crate::limits;
+use crate::wire::grammar::is_word;
 
 /// What the message text holds (RFC 6152, RFC 3030).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -29,9 +30,12 @@ impl BodyType {
     /// `body-value = "7BIT" / "8BITMIME" / "BINARYMIME"`, in any case.
     #[must_use]
     pub fn parse(value: &str) -> Option<Self> {
-        [Self::SevenBit, Self::EightBitMime, Self::BinaryMime]
-            .into_iter()
-            .find(|body| body.as_str().eq_ignore_ascii_case(value))
+        match value.len() {
+            4 if is_word(value, "7BIT") => Some(Self::SevenBit),
+            8 if is_word(value, "8BITMIME") => Some(Self::EightBitMime),
+            10 if is_word(value, "BINARYMIME") => Some(Self::BinaryMime),
+            _ => None,
+        }
     }
 }
 

@@ -11,6 +11,7 @@
 use core::fmt;
 
 use super::extension::{Extension, Extensions};
+use super::grammar::is_word;
 
 mod dsn;
 mod message;
@@ -89,13 +90,14 @@ struct Met<'a> {
 
 impl<'a> Met<'a> {
     /// Whether the keyword is `known`, and an extension allows it.
+    #[inline(always)]
     fn is(
         &self,
         known: &str,
         extension: Extension,
         allowed: Extensions,
     ) -> Result<bool, ListError> {
-        match self.keyword.eq_ignore_ascii_case(known) {
+        match is_word(self.keyword, known) {
             false => Ok(false),
             true if allowed.contains(extension) => Ok(true),
             true => Err(ListError::Unknown { left: self.left }),
@@ -158,7 +160,7 @@ impl<'a> MailParameters<'a> {
             4 if met.is("SIZE", E::Size, allowed)? => {
                 met.fill(&mut self.size, "a number of at most 20 digits", size_value)?;
             }
-            4 if met.keyword.eq_ignore_ascii_case("BODY") => self.take_body(met, allowed)?,
+            4 if is_word(met.keyword, "BODY") => self.take_body(met, allowed)?,
             4 if met.is("AUTH", E::Auth, allowed)? => {
                 met.fill(&mut self.auth, "a mailbox in xtext, or <>", Submitter::parse)?;
             }

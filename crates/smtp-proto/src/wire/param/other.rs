@@ -3,7 +3,7 @@
 use core::fmt;
 
 use super::ListError;
-use crate::wire::grammar::{is_esmtp_value, is_let_dig};
+use crate::wire::grammar::Class;
 
 /// One parameter, as written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -19,21 +19,19 @@ impl<'a> Parameter<'a> {
     /// `esmtp-keyword = (ALPHA / DIGIT) *(ALPHA / DIGIT / "-")`,
     /// `esmtp-value = 1*(%d33-60 / %d62-126)` (RFC 5321, 4.1.2), with `UTF8-non-ascii` where the
     /// session has SMTPUTF8 (RFC 6531, 3.3).
+    #[inline]
     pub(super) fn split(list: &'a str, utf8: bool) -> Result<(Self, &'a str), ListError> {
         let syntax = |rest: &str, expected| ListError::Syntax { left: rest.len(), expected };
         let text = list.strip_prefix(' ').ok_or_else(|| syntax(list, "a space"))?;
-        if !text.starts_with(is_let_dig) {
+        let end = Class::LET_DIG.or(Class::HYPHEN).run(text.as_bytes(), 0);
+        let (keyword, rest) = text.split_at(end);
+        if keyword.is_empty() || keyword.starts_with('-') {
             return Err(syntax(text, "a parameter"));
         }
-        let end = text.bytes().position(|octet| !octet.is_ascii_alphanumeric() && octet != b'-');
-        let (keyword, rest) = text.split_at(end.unwrap_or(text.len()));
         let Some(text) = rest.strip_prefix('=') else {
             return Ok((Self { keyword, value: None }, rest));
         };
-        let is_value =
-            |octet: u8| if octet.is_ascii() { is_esmtp_value(char::from(octet)) } else { utf8 };
-        let end = text.bytes().position(|octet| !is_value(octet));
-        let (value, rest) = text.split_at(end.unwrap_or(text.len()));
+        let (value, rest) = text.split_at(Class::VALUE.or_utf8(utf8).run(text.as_bytes(), 0));
         if value.is_empty() {
             return Err(syntax(text, "a value"));
         }

@@ -3,26 +3,24 @@
 //! Does: read what stands on the wire and what a caller passes, and keep it as it was written,
 //! so it prints back unchanged. All of these values can only be made by parsing, so none can put
 //! a line end, a control character or a parameter on the wire. Does not: resolve, compare or
-//! rewrite addresses; letters outside ASCII are refused. Fails: [`AddressError`], with the offset.
+//! rewrite addresses. Fails: [`AddressError`], with the offset.
+//!
+//! Letters outside ASCII (RFC 6531) are read only by `parse_utf8`, and in a command where its
+//! [`Syntax`](super::Syntax) takes them. Limits count octets.
 //!
 //! Stricter than the grammar: an IPv4 literal has no leading zeros. Source routes are taken and
 //! dropped, as RFC 5321 asks (appendix C).
 
-use core::fmt;
-use core::net::{Ipv4Addr, Ipv6Addr};
+mod domain;
 
-use nom::Parser;
-use nom::branch::alt;
-use nom::bytes::complete::{tag_no_case, take_while, take_while1};
-use nom::character::complete::{char, satisfy};
-use nom::combinator::{opt, recognize, value};
-use nom::multi::many0_count;
-use nom::sequence::{delimited, preceded, terminated};
+use core::fmt;
+
 use thiserror::Error;
 
-use super::grammar::{
-    self, Cause, Miss, Parsed, expect, fail, is_atext, is_dcontent, is_let_dig, is_qtext,
-};
+pub use self::domain::{AddressLiteral, Domain};
+
+use self::domain::{address_literal, domain, domain_name, label};
+use super::grammar::{self, Cause, Class, Miss, Parsed, expected, stop};
 use super::syntax::ClientNames;
 use crate::limits;
 
@@ -89,61 +87,6 @@ impl AddressError {
     }
 }
 
-/// An IP address, or an address of another kind, in brackets (RFC 5321, 4.1.3).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum AddressLiteral<'a> {
-    /// `[192.0.2.1]`
-    V4(Ipv4Addr),
-    /// `[IPv6:2001:db8::1]`
-    V6(Ipv6Addr),
-    /// `[tag:content]`
-    General {
-        /// The kind of address.
-        tag: &'a str,
-        /// The address.
-        content: &'a str,
-    },
-}
-
-impl fmt::Display for AddressLiteral<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::V4(address) => write!(f, "[{address}]"),
-            Self::V6(address) => write!(f, "[IPv6:{address}]"),
-            Self::General { tag, content } => write!(f, "[{tag}:{content}]"),
-        }
-    }
-}
-
-/// What stands behind the @ of a mailbox.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Domain<'a> {
-    /// A name, as written.
-    Name(&'a str),
-    /// An address in brackets.
-    Literal(AddressLiteral<'a>),
-}
-
-impl<'a> Domain<'a> {
-    /// The name; `None` for a literal.
-    #[must_use]
-    pub const fn name(self) -> Option<&'a str> {
-        match self {
-            Self::Name(name) => Some(name),
-            Self::Literal(_) => None,
-        }
-    }
-}
-
-impl fmt::Display for Domain<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Name(name) => f.write_str(name),
-            Self::Literal(literal) => literal.fmt(f),
-        }
-    }
-}
-
 /// `local-part@domain`, as it was written, without a source route.
 ///
 /// ```
@@ -158,8 +101,8 @@ impl fmt::Display for Domain<'_> {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Mailbox<'a> {
     text: &'a str,
-    local_part: usize,
-    domain: Domain<'a>,
+    /// The octets of the local-part: at most [`limits::LOCAL_PART`].
+    local_part: u8,
 }
 
 impl<'a> Mailbox<'a> {
@@ -168,10 +111,19 @@ impl<'a> Mailbox<'a> {
     /// # Errors
     /// The text is no mailbox, or is over a limit (254 octets: a path less its brackets).
     pub fn parse(text: &'a str) -> Result<Self, AddressError> {
+        ascii(text)?;
+        Self::parse_utf8(text)
+    }
+
+    /// As [`Mailbox::parse`], with letters outside ASCII taken (RFC 6531, 3.3).
+    ///
+    /// # Errors
+    /// As [`Mailbox::parse`].
+    pub fn parse_utf8(text: &'a str) -> Result<Self, AddressError> {
         if text.len() + 2 > limits::PATH {
             return Err(AddressError::PathTooLong { at: 0 });
         }
-        whole(text, mailbox)
+        whole(text, |input| mailbox(input, true))
     }
 
     /// The mailbox as it was written.
@@ -182,14 +134,22 @@ impl<'a> Mailbox<'a> {
 
     /// The local-part as it was written, with its quotes.
     #[must_use]
+    #[inline]
     pub fn local_part(&self) -> &'a str {
-        &self.text[..self.local_part]
+        &self.text[..usize::from(self.local_part)]
     }
 
     /// The domain.
     #[must_use]
-    pub const fn domain(&self) -> Domain<'a> {
-        self.domain
+    #[inline]
+    pub fn domain(&self) -> Domain<'a> {
+        Domain::of(&self.text[usize::from(self.local_part) + 1..])
+    }
+
+    /// Whether it may stand in a command without SMTPUTF8.
+    #[must_use]
+    pub const fn is_ascii(&self) -> bool {
+        self.text.is_ascii()
     }
 }
 
@@ -215,11 +175,26 @@ impl<'a> ReversePath<'a> {
     /// # Errors
     /// The text is no reverse-path, or is over a limit.
     pub fn parse(text: &'a str) -> Result<Self, AddressError> {
+        ascii(text)?;
+        Self::parse_utf8(text)
+    }
+
+    /// As [`ReversePath::parse`], with letters outside ASCII taken (RFC 6531, 3.3).
+    ///
+    /// # Errors
+    /// As [`ReversePath::parse`].
+    pub fn parse_utf8(text: &'a str) -> Result<Self, AddressError> {
         if text.starts_with('<') {
-            whole(text, reverse_path)
+            whole(text, |input| reverse_path(input, true))
         } else {
-            Mailbox::parse(text).map(Self::Mailbox)
+            Mailbox::parse_utf8(text).map(Self::Mailbox)
         }
+    }
+
+    /// Whether it may stand in a command without SMTPUTF8.
+    #[must_use]
+    pub const fn is_ascii(&self) -> bool {
+        self.as_str().is_ascii()
     }
 
     /// The mailbox; `None` for the null path.
@@ -262,13 +237,28 @@ impl<'a> ForwardPath<'a> {
     /// # Errors
     /// The text is no forward-path, or is over a limit.
     pub fn parse(text: &'a str) -> Result<Self, AddressError> {
+        ascii(text)?;
+        Self::parse_utf8(text)
+    }
+
+    /// As [`ForwardPath::parse`], with letters outside ASCII taken (RFC 6531, 3.3).
+    ///
+    /// # Errors
+    /// As [`ForwardPath::parse`].
+    pub fn parse_utf8(text: &'a str) -> Result<Self, AddressError> {
         if text.starts_with('<') {
-            whole(text, forward_path)
+            whole(text, |input| forward_path(input, true))
         } else if text.eq_ignore_ascii_case("postmaster") {
             Ok(Self::Postmaster)
         } else {
-            Mailbox::parse(text).map(Self::Mailbox)
+            Mailbox::parse_utf8(text).map(Self::Mailbox)
         }
+    }
+
+    /// Whether it may stand in a command without SMTPUTF8.
+    #[must_use]
+    pub const fn is_ascii(&self) -> bool {
+        self.as_str().is_ascii()
     }
 
     /// The mailbox; `None` for the postmaster without a domain.
@@ -296,7 +286,8 @@ impl fmt::Display for ForwardPath<'_> {
     }
 }
 
-/// What a client calls itself in EHLO and HELO: a domain or an address literal.
+/// What a client calls itself in EHLO, HELO and LHLO: a domain or an address literal, or what
+/// [`ClientNames::Lenient`] takes.
 ///
 /// A named tolerance: labels may hold underscores, which host names in the wild do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -308,7 +299,19 @@ impl<'a> ClientName<'a> {
     /// # Errors
     /// The text is neither a domain nor an address literal, or is over [`limits::DOMAIN`].
     pub fn parse(text: &'a str) -> Result<Self, AddressError> {
+        ascii(text)?;
         whole(text, client_name)
+    }
+
+    /// Reads what [`ClientNames`] lets a client call itself.
+    ///
+    /// # Errors
+    /// The text is no such name, or is over [`limits::DOMAIN`].
+    pub fn parse_with(text: &'a str, names: ClientNames) -> Result<Self, AddressError> {
+        match names {
+            ClientNames::Strict => Self::parse(text),
+            ClientNames::Lenient => whole(text, lenient_client_name),
+        }
     }
 
     /// The name as it was written.
@@ -324,180 +327,175 @@ impl fmt::Display for ClientName<'_> {
     }
 }
 
+fn ascii(text: &str) -> Result<(), AddressError> {
+    match grammar::not_printable(text.as_bytes()) {
+        Some(at) => Err(AddressError::NotPrintableAscii { at }),
+        None => Ok(()),
+    }
+}
+
 fn whole<'a, T>(
     text: &'a str,
-    parser: impl FnMut(&'a str) -> Parsed<'a, T>,
+    parser: impl FnOnce(&'a str) -> Parsed<'a, T>,
 ) -> Result<T, AddressError> {
-    if let Some(at) = grammar::not_printable(text.as_bytes()) {
+    if let Some(at) = grammar::control(text.as_bytes()) {
         return Err(AddressError::NotPrintableAscii { at });
     }
     grammar::whole(text, parser).map_err(|miss| AddressError::from_miss(miss, text.len()))
 }
 
 /// `Reverse-path = Path / "<>"`
-pub(super) fn reverse_path(input: &str) -> Parsed<'_, ReversePath<'_>> {
+#[inline]
+pub(super) fn reverse_path(input: &str, utf8: bool) -> Parsed<'_, ReversePath<'_>> {
     if let Some(rest) = input.strip_prefix("<>") {
         return Ok((rest, ReversePath::Null));
     }
-    path.map(ReversePath::Mailbox).parse(input)
+    let (rest, mailbox) = path(input, utf8)?;
+    Ok((rest, ReversePath::Mailbox(mailbox)))
 }
 
 /// `"<Postmaster>" / Forward-path`, `Forward-path = Path`
-pub(super) fn forward_path(input: &str) -> Parsed<'_, ForwardPath<'_>> {
-    alt((
-        value(ForwardPath::Postmaster, tag_no_case("<postmaster>")),
-        path.map(ForwardPath::Mailbox),
-    ))
-    .parse(input)
+#[inline]
+pub(super) fn forward_path(input: &str, utf8: bool) -> Parsed<'_, ForwardPath<'_>> {
+    match path(input, utf8) {
+        Ok((rest, mailbox)) => Ok((rest, ForwardPath::Mailbox(mailbox))),
+        Err(error) => match input.split_at_checked("<postmaster>".len()) {
+            Some((path, rest)) if path.eq_ignore_ascii_case("<postmaster>") => {
+                Ok((rest, ForwardPath::Postmaster))
+            }
+            _ => Err(error),
+        },
+    }
 }
 
 /// `Path = "<" [ A-d-l ":" ] Mailbox ">"`
-fn path(input: &str) -> Parsed<'_, Mailbox<'_>> {
-    let (rest, mailbox) = delimited(
-        expect("\"<\"", char('<')),
-        preceded(opt(source_route), mailbox),
-        expect("\">\"", char('>')),
-    )
-    .parse(input)?;
-    if input.len() - rest.len() > limits::PATH {
-        return fail(input, Cause::PathTooLong);
+#[inline]
+fn path(input: &str, utf8: bool) -> Parsed<'_, Mailbox<'_>> {
+    let Some(mut rest) = input.strip_prefix('<') else {
+        return expected(input, "\"<\"");
+    };
+    if rest.starts_with('@') {
+        (rest, _) = source_route(rest, utf8)?;
     }
-    Ok((rest, mailbox))
+    let (rest, mailbox) = mailbox(rest, utf8)?;
+    let Some(behind) = rest.strip_prefix('>') else {
+        return expected(rest, "\">\"");
+    };
+    if input.len() - behind.len() > limits::PATH {
+        return stop(input.len(), Cause::PathTooLong);
+    }
+    Ok((behind, mailbox))
 }
 
 /// `A-d-l ":"`, `A-d-l = At-domain *( "," At-domain )`, `At-domain = "@" Domain`
-fn source_route(input: &str) -> Parsed<'_, &str> {
-    let at_domain = || preceded(char('@'), domain_name(is_let_dig));
-    recognize((
-        at_domain(),
-        many0_count(preceded(char(','), at_domain())),
-        expect("\":\"", char(':')),
-    ))
-    .parse(input)
+#[cold]
+fn source_route(input: &str, utf8: bool) -> Parsed<'_, ()> {
+    let mut rest = input;
+    loop {
+        let Some(name) = rest.strip_prefix('@') else {
+            return expected(rest, "\"@\"");
+        };
+        (rest, _) = domain_name(name, label(utf8))?;
+        if let Some(behind) = rest.strip_prefix(':') {
+            return Ok((behind, ()));
+        }
+        let Some(next) = rest.strip_prefix(',') else {
+            return expected(rest, "\",\" or \":\"");
+        };
+        rest = next;
+    }
 }
 
 /// `Mailbox = Local-part "@" ( Domain / address-literal )`
-fn mailbox(input: &str) -> Parsed<'_, Mailbox<'_>> {
-    let (rest, local_part) = local_part(input)?;
-    let (rest, _) = expect("\"@\"", char('@')).parse(rest)?;
-    let (rest, domain) = domain(rest)?;
-    let text = &input[..input.len() - rest.len()];
-    Ok((rest, Mailbox { text, local_part: local_part.len(), domain }))
-}
-
-/// `Local-part = Dot-string / Quoted-string`
-fn local_part(input: &str) -> Parsed<'_, &str> {
-    let (rest, text) = expect("a local-part", alt((dot_string, quoted_string))).parse(input)?;
-    if text.len() > limits::LOCAL_PART {
-        return fail(input, Cause::LocalPartTooLong);
+#[inline]
+fn mailbox(input: &str, utf8: bool) -> Parsed<'_, Mailbox<'_>> {
+    let local_part = local_part(input.as_bytes(), utf8);
+    if local_part == 0 {
+        return expected(input, "a local-part");
     }
-    Ok((rest, text))
+    if local_part > limits::LOCAL_PART {
+        return stop(input.len(), Cause::LocalPartTooLong);
+    }
+    let (_, rest) = input.split_at(local_part);
+    let Some(rest) = rest.strip_prefix('@') else {
+        return expected(rest, "\"@\"");
+    };
+    let (rest, _) = domain(rest, label(utf8))?;
+    let text = &input[..input.len() - rest.len()];
+    Ok((rest, Mailbox { text, local_part: local_part as u8 }))
 }
 
-/// `Dot-string = Atom *("." Atom)`, `Atom = 1*atext`
-fn dot_string(input: &str) -> Parsed<'_, &str> {
-    let atom = || take_while1(is_atext);
-    recognize((atom(), many0_count(preceded(char('.'), atom())))).parse(input)
+/// `Local-part = Dot-string / Quoted-string`: how many octets it has, 0 where there is none.
+#[inline]
+fn local_part(octets: &[u8], utf8: bool) -> usize {
+    if octets.first() == Some(&b'"') {
+        quoted_string(octets, utf8)
+    } else {
+        dot_string(octets, utf8)
+    }
+}
+
+/// `Dot-string = Atom *("." Atom)`, `Atom = 1*atext` (RFC 5321, 4.1.2), `atext =/ UTF8-non-ascii`
+/// (RFC 6531, 3.3)
+#[inline]
+fn dot_string(octets: &[u8], utf8: bool) -> usize {
+    let atext = Class::ATEXT.or_utf8(utf8);
+    let mut atom = 0;
+    loop {
+        let end = atext.run(octets, atom);
+        if end == atom {
+            // A dot with no atom behind it is not of the local-part.
+            return atom.saturating_sub(1);
+        }
+        match octets.get(end) {
+            Some(b'.') => atom = end + 1,
+            _ => return end,
+        }
+    }
 }
 
 /// `Quoted-string = DQUOTE *QcontentSMTP DQUOTE`, `QcontentSMTP = qtextSMTP / quoted-pairSMTP`,
-/// `quoted-pairSMTP = %d92 %d32-126`
-fn quoted_string(input: &str) -> Parsed<'_, &str> {
-    let quoted_pair = recognize((char('\\'), satisfy(|c| matches!(c, ' '..='~'))));
-    recognize((char('"'), many0_count(alt((take_while1(is_qtext), quoted_pair))), char('"')))
-        .parse(input)
-}
-
-/// `Domain / address-literal`
-fn domain(input: &str) -> Parsed<'_, Domain<'_>> {
-    if input.starts_with('[') {
-        return address_literal.map(Domain::Literal).parse(input);
+/// `quoted-pairSMTP = %d92 %d32-126` (RFC 5321, 4.1.2), `qtextSMTP =/ UTF8-non-ascii` (RFC 6531,
+/// 3.3)
+#[cold]
+fn quoted_string(octets: &[u8], utf8: bool) -> usize {
+    let qtext = Class::QTEXT.or_utf8(utf8);
+    let mut at = 1;
+    loop {
+        at = qtext.run(octets, at);
+        at = match octets.get(at..) {
+            Some([b'"', ..]) => return at + 1,
+            Some([b'\\', b' '..=b'~', ..]) => at + 2,
+            _ => return 0,
+        };
     }
-    domain_name(is_let_dig).map(Domain::Name).parse(input)
 }
 
 /// `Domain / address-literal`, with underscores.
 pub(super) fn client_name(input: &str) -> Parsed<'_, ClientName<'_>> {
-    if input.starts_with('[') {
-        return recognize(address_literal).map(ClientName).parse(input);
+    let (rest, name) = if input.starts_with('[') {
+        address_literal(input)?
+    } else {
+        domain_name(input, label(false).or(Class::UNDERSCORE))?
+    };
+    Ok((rest, ClientName(name)))
+}
+
+/// `1*255( VCHAR / UTF8-non-ascii )`, without control characters and spaces of any kind.
+fn lenient_client_name(input: &str) -> Parsed<'_, ClientName<'_>> {
+    let end = input.find(|c: char| c.is_whitespace() || c.is_control()).unwrap_or(input.len());
+    let (name, rest) = input.split_at(end);
+    match name.len() {
+        0 => expected(input, "a name"),
+        1..=limits::DOMAIN => Ok((rest, ClientName(name))),
+        _ => stop(input.len(), Cause::DomainTooLong),
     }
-    domain_name(|c| is_let_dig(c) || c == '_').map(ClientName).parse(input)
 }
 
 /// The whole text as a client's name.
-///
-/// Strict: [`client_name`]. Lenient: `1*255( VCHAR / UTF8-non-ascii )`, without control characters.
 pub(super) fn client_name_with(text: &str, names: ClientNames) -> Result<ClientName<'_>, Miss> {
     match names {
         ClientNames::Strict => grammar::whole(text, client_name),
-        ClientNames::Lenient => grammar::whole(text, |input| {
-            let word = |c: char| !c.is_whitespace() && !c.is_control();
-            let (rest, name) = expect("a name", take_while1(word)).parse(input)?;
-            if name.len() > limits::DOMAIN {
-                return fail(input, Cause::DomainTooLong);
-            }
-            Ok((rest, ClientName(name)))
-        }),
+        ClientNames::Lenient => grammar::whole(text, lenient_client_name),
     }
-}
-
-/// `Domain = sub-domain *("." sub-domain)`, `sub-domain = Let-dig [Ldh-str]`,
-/// `Ldh-str = *( ALPHA / DIGIT / "-" ) Let-dig`
-fn domain_name<'a>(
-    is_inner: impl Fn(char) -> bool + Copy,
-) -> impl Parser<&'a str, Output = &'a str, Error = Miss> {
-    let sub_domain = move |input: &'a str| {
-        let (rest, label) =
-            expect("a domain", take_while1(move |c| is_inner(c) || c == '-')).parse(input)?;
-        if label.starts_with('-') || label.ends_with('-') {
-            return fail(input, Cause::Expected("a label without a hyphen at its edge"));
-        }
-        if label.len() > limits::DOMAIN_LABEL {
-            return fail(input, Cause::DomainTooLong);
-        }
-        Ok((rest, label))
-    };
-    move |input: &'a str| {
-        let (rest, name) =
-            recognize((sub_domain, many0_count(preceded(char('.'), sub_domain)))).parse(input)?;
-        if name.len() > limits::DOMAIN {
-            return fail(input, Cause::DomainTooLong);
-        }
-        Ok((rest, name))
-    }
-}
-
-/// `address-literal = "[" ( IPv4-address-literal / IPv6-address-literal /
-/// General-address-literal ) "]"`
-fn address_literal(input: &str) -> Parsed<'_, AddressLiteral<'_>> {
-    let (rest, content) =
-        delimited(char('['), take_while(is_dcontent), expect("\"]\"", char(']'))).parse(input)?;
-    if input.len() - rest.len() > limits::DOMAIN {
-        return fail(input, Cause::DomainTooLong);
-    }
-    if let Ok(address) = content.parse() {
-        return Ok((rest, AddressLiteral::V4(address)));
-    }
-    match terminated(tag_no_case("IPv6"), char::<_, Miss>(':')).parse(content) {
-        Ok((address, _)) => match address.parse() {
-            Ok(address) => Ok((rest, AddressLiteral::V6(address))),
-            Err(_) => fail(address_at(input, content, address), Cause::Expected("an IPv6 address")),
-        },
-        Err(_) => match content.split_once(':') {
-            Some((tag, content)) if is_standardized_tag(tag) && !content.is_empty() => {
-                Ok((rest, AddressLiteral::General { tag, content }))
-            }
-            _ => fail(&input[1..], Cause::Expected("an address literal")),
-        },
-    }
-}
-
-/// The input from where a part of the literal's content starts.
-fn address_at<'a>(input: &'a str, content: &str, part: &str) -> &'a str {
-    &input[1 + content.len() - part.len()..]
-}
-
-/// `Standardized-tag = Ldh-str`
-fn is_standardized_tag(tag: &str) -> bool {
-    tag.ends_with(is_let_dig) && tag.chars().all(|c| is_let_dig(c) || c == '-')
 }
