@@ -102,6 +102,8 @@ pub const SERVER_HELD_REPLIES: usize = 4096;
 pub const SERVER_IDLE_BUFFER: usize = 1024;
 /// Octets of reply buffer that a server session keeps between replies.
 pub const SERVER_IDLE_REPLIES: usize = 512;
+/// Octets of input buffer that a client session keeps while no reply fills it.
+pub const CLIENT_IDLE_BUFFER: usize = 1024;
 /// Octets of input buffer with which a server session begins to read a message: one read has most
 /// of the short ones whole.
 pub const SERVER_FIRST_BODY_BUFFER: usize = 8 * 1024;

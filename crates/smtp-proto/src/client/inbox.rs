@@ -1,13 +1,13 @@
 //! Octets that came and are not read yet.
 //!
-//! Does: give room to read into, and take whole replies from the front. Does not: judge them.
+//! Does: give room to read into, little until a read has filled it, and take whole replies from
+//! the front. Does not: judge them.
 //! Fails: what is no reply is a [`ReplyError`], which stays.
 
-use alloc::vec;
 use alloc::vec::Vec;
 
 use crate::error::ApiMisuse;
-use crate::limits::REPLY_LINE_READ;
+use crate::limits::{CLIENT_IDLE_BUFFER, REPLY_LINE_READ};
 use crate::wire::{BareLf, Reply, ReplyError, ReplyParser, ReplyStatus};
 
 /// Room for the rest of a line, which the parser leaves, and always more behind it.
@@ -18,6 +18,8 @@ pub(super) struct Inbox {
     buffer: Vec<u8>,
     start: usize,
     end: usize,
+    /// The last read left no room: more is likely to come at once.
+    filled: bool,
     bare_lf: BareLf,
     parser: ReplyParser,
 }
@@ -25,7 +27,7 @@ pub(super) struct Inbox {
 impl Inbox {
     pub(super) fn new(bare_lf: BareLf) -> Self {
         let parser = ReplyParser::with_bare_lf(bare_lf);
-        Self { buffer: vec![0; ROOM], start: 0, end: 0, bare_lf, parser }
+        Self { buffer: Vec::new(), start: 0, end: 0, filled: false, bare_lf, parser }
     }
 
     /// Room to read into.
@@ -33,6 +35,17 @@ impl Inbox {
         self.buffer.copy_within(self.start..self.end, 0);
         self.end -= self.start;
         self.start = 0;
+        let size = match (self.filled, self.end) {
+            (true, _) => ROOM,
+            (false, 0) => CLIENT_IDLE_BUFFER,
+            (false, _) => self.buffer.len(),
+        };
+        if size != self.buffer.len() {
+            self.buffer.truncate(size);
+            self.buffer.shrink_to_fit();
+            self.buffer.reserve_exact(size - self.buffer.len());
+            self.buffer.resize(size, 0);
+        }
         &mut self.buffer[self.end..]
     }
 
@@ -41,6 +54,7 @@ impl Inbox {
             return Err(ApiMisuse::InputOverrun);
         }
         self.end += octets;
+        self.filled = self.end == self.buffer.len();
         Ok(())
     }
 
@@ -67,6 +81,44 @@ impl Inbox {
     pub(super) fn clear(&mut self) {
         self.start = 0;
         self.end = 0;
+        self.filled = false;
         self.parser = ReplyParser::with_bare_lf(self.bare_lf);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Reads as much of `octets` as there is room for, as a socket does.
+    fn read(inbox: &mut Inbox, octets: &[u8]) -> usize {
+        let space = inbox.space();
+        let n = octets.len().min(space.len());
+        space[..n].copy_from_slice(&octets[..n]);
+        inbox.received(n).unwrap();
+        n
+    }
+
+    #[test]
+    fn it_is_small_until_a_read_fills_it_and_small_again_when_all_is_read() {
+        let mut inbox = Inbox::new(BareLf::Reject);
+        assert_eq!(inbox.space().len(), CLIENT_IDLE_BUFFER);
+        assert_eq!(read(&mut inbox, b"250 ok\r\n25"), 10);
+        assert!(matches!(inbox.reply(), Some(Ok(_))));
+        assert_eq!(inbox.space().len(), CLIENT_IDLE_BUFFER - 2, "octets lie in it");
+
+        let line = [b"0 ", &[b'x'; REPLY_LINE_READ - 6][..], b"\r\n"].concat();
+        let mut left = &line[..];
+        while !left.is_empty() {
+            assert!(inbox.reply().is_none());
+            let n = read(&mut inbox, left);
+            left = &left[n..];
+            assert!(n > 0, "the longest line fits");
+            assert_eq!(inbox.space().len(), inbox.space().len(), "asking twice changes nothing");
+        }
+        assert_eq!(inbox.buffer.len(), ROOM);
+        assert!(matches!(inbox.reply(), Some(Ok(_))));
+        assert_eq!(inbox.space().len(), CLIENT_IDLE_BUFFER);
+        assert_eq!(inbox.buffer.capacity(), CLIENT_IDLE_BUFFER);
     }
 }
