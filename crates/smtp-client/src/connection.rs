@@ -124,7 +124,7 @@ impl Connection {
 
     /// Whether another message can be sent.
     pub fn is_open(&self) -> bool {
-        !self.busy && self.session.failure().is_none()
+        !self.busy && self.session.is_ready()
     }
 
     /// Sends one message; gives one outcome per recipient of the envelope, in its order.

@@ -90,7 +90,11 @@ impl Message {
     }
 
     pub(crate) const fn facts(&self) -> MessageFacts {
-        MessageFacts { size: Some(self.wire_size()), eight_bit: self.survey.eight_bit }
+        MessageFacts {
+            size: Some(self.wire_size()),
+            eight_bit: self.survey.eight_bit,
+            utf8_header: None,
+        }
     }
 
     pub(crate) async fn reader(&self) -> io::Result<Reader> {

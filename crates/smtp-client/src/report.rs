@@ -93,7 +93,9 @@ impl Outcome {
                 Some(reply)
             }
             Self::Deferred { reason, .. } => reason.reply(),
-            Self::Rejected(Rejection::Incompatible(_) | Rejection::Message(_)) => None,
+            Self::Rejected(
+                Rejection::Incompatible(_) | Rejection::Message(_) | Rejection::EightBitNotDeclared,
+            ) => None,
         }
     }
 

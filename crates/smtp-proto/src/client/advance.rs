@@ -85,7 +85,11 @@ impl Session {
             let none = Failure { phase: Phase::FinalDot, cause: Cause::Stopped, reply: None };
             self.outcomes = Some(transaction.conclude(&none));
             self.state = State::Ready;
-            self.unsolicited(Phase::FinalDot);
+            let most = self.capabilities.limits().mail_max;
+            if !self.unsolicited(Phase::FinalDot) && most.is_some_and(|most| self.mails >= most) {
+                // Another MAIL is more than the server takes (RFC 9422, 4.1).
+                self.say(Phase::Quit, b"QUIT\r\n");
+            }
         }
         Step::Again
     }

@@ -25,6 +25,8 @@ pub struct Config {
     pub bare_lf: BareLf,
     /// What happens to a message with octets above 127 where 8BITMIME is not offered.
     pub eight_bit: EightBit,
+    /// What happens to a message with UTF-8 in its header where SMTPUTF8 is not offered.
+    pub utf8_header: Utf8Header,
     /// What a message must be to be sent: line ends, NUL, long lines.
     pub message: MessagePolicy,
 }
@@ -41,6 +43,7 @@ impl Config {
             auth_in_clear: false,
             bare_lf: BareLf::default(),
             eight_bit: EightBit::default(),
+            utf8_header: Utf8Header::default(),
             message: MessagePolicy::default(),
         }
     }
@@ -69,5 +72,16 @@ pub enum EightBit {
     #[default]
     Refuse,
     /// The message is sent as it is, without `BODY=8BITMIME`: what most servers bear.
+    SendAsIs,
+}
+
+/// What happens to a message with UTF-8 in its header, to addresses in ASCII, when the server does
+/// not offer SMTPUTF8 (RFC 6531, 3.1 does not allow to send it). Where it is offered it is declared.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Utf8Header {
+    /// Every recipient is rejected locally, and nothing is sent.
+    #[default]
+    Refuse,
+    /// The message is sent as it is.
     SendAsIs,
 }

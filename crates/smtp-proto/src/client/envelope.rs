@@ -1,33 +1,123 @@
 //! Who sends to whom, and what is known of the message before its first octet is sent.
 //!
-//! Does: hold paths and parameters as they go on the wire. Does not: decide which parameters a
-//! server is sent. Fails: never; all that goes in is typed, so nothing in it can add a line or a
-//! parameter to a command.
+//! Does: hold paths and parameters as they go on the wire, each with the extension that it needs.
+//! Does not: decide which parameters a server is sent; [`super::terms`] does. Fails: never; all that
+//! goes in is typed, so nothing in it can add a line or a parameter to a command.
 
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
-use crate::wire::{ForwardPath, ReversePath};
+use crate::wire::{
+    BodyType, Extension, ForwardPath, Mail, MailParameters, Rcpt, RcptParameters, ReversePath,
+};
 
-/// Who sends to whom: one transaction's addresses.
+/// Who sends to whom: one transaction's addresses and parameters.
 ///
-/// It is made of parsed paths, so no address can carry a line end or a parameter of its own.
+/// It is made of parsed values, so none of them can carry a line end or a parameter of its own.
+///
+/// ```
+/// use smtp_proto::client::Envelope;
+/// use smtp_proto::wire::{ForwardPath, Mail, Notify, Rcpt, Ret, ReversePath};
+///
+/// let mut mail = Mail::new(ReversePath::parse("a@example.org")?);
+/// mail.parameters.ret = Some(Ret::Headers);
+/// let mut rcpt = Rcpt::new(ForwardPath::parse("b@example.org")?);
+/// rcpt.parameters.notify = Some(Notify::NEVER);
+///
+/// let mut envelope = Envelope::from_mail(&mail);
+/// envelope.add_rcpt(&rcpt);
+/// envelope.add(&ForwardPath::parse("c@example.org")?);
+/// assert_eq!(envelope.recipients(), 2);
+/// # Ok::<(), smtp_proto::wire::AddressError>(())
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Envelope {
-    pub(super) reverse_path: String,
-    pub(super) forward_paths: Vec<String>,
+    pub(super) sender: Party,
+    /// BODY, where the caller declares it. What the message holds is told by [`MessageFacts`].
+    pub(super) body: Option<BodyType>,
+    pub(super) smtputf8: bool,
+    pub(super) recipients: Vec<Party>,
+}
+
+/// A path in its brackets, with its parameters.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(super) struct Party {
+    pub(super) path: String,
+    pub(super) parameters: Vec<Parameter>,
+}
+
+/// Parameters of one extension as they go on the wire, each behind a space.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(super) struct Parameter {
+    /// `None`: nobody can say which extension offers them.
+    pub(super) extension: Option<Extension>,
+    pub(super) text: String,
+}
+
+impl Party {
+    fn new(path: String) -> Self {
+        Self { path, parameters: Vec::new() }
+    }
+
+    fn keep(&mut self, extension: impl Into<Option<Extension>>, parameters: &impl ToString) {
+        let text = parameters.to_string();
+        if !text.is_empty() {
+            self.parameters.push(Parameter { extension: extension.into(), text });
+        }
+    }
 }
 
 impl Envelope {
     /// An envelope without recipients yet.
     pub fn new(reverse_path: &ReversePath<'_>) -> Self {
-        Self { reverse_path: reverse_path.to_string(), forward_paths: Vec::new() }
+        Self::from_mail(&Mail::new(*reverse_path))
+    }
+
+    /// An envelope without recipients yet, with the parameters of MAIL.
+    ///
+    /// SIZE is passed over: [`MessageFacts::size`] says how large the message is that is sent. So
+    /// is `BODY=7BIT`, which promises nothing.
+    pub fn from_mail(mail: &Mail<'_>) -> Self {
+        let MailParameters {
+            size: _,
+            body,
+            smtputf8,
+            ret,
+            envid,
+            auth,
+            requiretls,
+            mt_priority,
+            hold,
+            by,
+            other,
+        } = mail.parameters;
+        let none = MailParameters::default();
+        let mut sender = Party::new(mail.reverse_path.to_string());
+        sender.keep(Extension::Dsn, &MailParameters { ret, envid, ..none });
+        sender.keep(Extension::Auth, &MailParameters { auth, ..none });
+        sender.keep(Extension::RequireTls, &MailParameters { requiretls, ..none });
+        sender.keep(Extension::MtPriority, &MailParameters { mt_priority, ..none });
+        sender.keep(Extension::FutureRelease, &MailParameters { hold, ..none });
+        sender.keep(Extension::DeliverBy, &MailParameters { by, ..none });
+        sender.keep(None, &MailParameters { other, ..none });
+        Self { sender, body, smtputf8, recipients: Vec::new() }
     }
 
     /// Adds a recipient; outcomes come in the order of the additions. A path that is added twice
     /// has two outcomes.
     pub fn add(&mut self, forward_path: &ForwardPath<'_>) {
-        self.forward_paths.push(forward_path.to_string());
+        self.add_rcpt(&Rcpt::new(*forward_path));
+    }
+
+    /// Adds a recipient with the parameters of its RCPT.
+    pub fn add_rcpt(&mut self, rcpt: &Rcpt<'_>) {
+        let RcptParameters { notify, orcpt, rrvs, other } = rcpt.parameters;
+        let none = RcptParameters::default();
+        let mut recipient = Party::new(rcpt.forward_path.to_string());
+        recipient.keep(Extension::Dsn, &RcptParameters { notify, orcpt, ..none });
+        recipient.keep(Extension::Rrvs, &RcptParameters { rrvs, ..none });
+        recipient.keep(None, &RcptParameters { other, ..none });
+        self.recipients.push(recipient);
     }
 
     /// As [`add`](Self::add), by value.
@@ -39,7 +129,7 @@ impl Envelope {
 
     /// How many recipients there are.
     pub fn recipients(&self) -> usize {
-        self.forward_paths.len()
+        self.recipients.len()
     }
 }
 
@@ -49,6 +139,10 @@ pub struct MessageFacts {
     /// Its size in octets with CRLF line ends, without dot-stuffing and without the final dot
     /// (RFC 1870, 5); `None` where it is not known.
     pub size: Option<u64>,
-    /// Whether it holds an octet above 127.
+    /// Whether it holds an octet above 127. Where this says no and the message has one, it is sent
+    /// under [`EightBit::SendAsIs`](super::EightBit::SendAsIs) alone.
     pub eight_bit: bool,
+    /// Whether its header holds UTF-8, which SMTPUTF8 has to declare (RFC 6531, 3.1); `None` where
+    /// it is not known: then the SMTPUTF8 of the envelope's MAIL says so.
+    pub utf8_header: Option<bool>,
 }

@@ -5,7 +5,7 @@
 use thiserror::Error;
 
 use crate::error::ApiMisuse;
-use crate::wire::ReplyError;
+use crate::wire::{Extension, ReplyError};
 
 /// The server broke the protocol. The connection cannot be used any more, and none of these is a
 /// reason to try again in clear.
@@ -42,6 +42,13 @@ pub enum ServerIncompatible {
     /// The message has octets above 127, and 8BITMIME is not offered (RFC 6152, 3).
     #[error("the message has octets above 127, and the server does not offer 8BITMIME")]
     EightBitNotOffered,
+    /// What was asked for needs this extension: BINARYMIME with CHUNKING, SMTPUTF8, REQUIRETLS
+    /// under TLS, FUTURERELEASE, DELIVERBY or RRVS.
+    #[error("the server does not offer {0}")]
+    NotOffered(Extension),
+    /// A parameter that this crate does not know: it cannot tell whether the server offers it.
+    #[error("a parameter is not known, so it cannot be told whether the server offers it")]
+    UnknownParameter,
 }
 
 /// AUTH was not begun; nothing was sent, and the session goes on.

@@ -8,7 +8,7 @@ use core::time::Duration;
 
 use super::outcome::Failure;
 use crate::limits;
-use crate::wire::Reply;
+use crate::wire::{Extension, Reply};
 
 /// What the session waits for: the reply to one command, or the time to write one block.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -168,6 +168,8 @@ pub enum Event {
     Greeted(Reply),
     /// EHLO was refused; HELO is tried.
     EhloRefused(Reply),
+    /// Parameters of this extension, which the server does not offer, are left out.
+    LeftOut(Extension),
     /// AUTH succeeded.
     Authenticated(Reply),
     /// AUTH was refused; the session goes on without it.

@@ -17,11 +17,13 @@ pub(super) enum Transfer {
     Data,
     /// In chunks, as lines (RFC 3030, 2).
     Chunks,
+    /// In chunks, every octet as it is (RFC 3030, 3).
+    BinaryChunks,
 }
 
 impl Transfer {
     pub(super) const fn is_chunked(self) -> bool {
-        matches!(self, Self::Chunks)
+        matches!(self, Self::Chunks | Self::BinaryChunks)
     }
 }
 
@@ -45,6 +47,7 @@ impl Message {
         let encoder = match transfer {
             Transfer::Data => Encoder::Data(DataEncoder::new(policy)),
             Transfer::Chunks => Encoder::Lines(ChunkEncoder::new(policy)),
+            Transfer::BinaryChunks => Encoder::Octets,
         };
         Self { encoder, chunk: Vec::new(), ended: false }
     }

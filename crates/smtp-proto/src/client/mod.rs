@@ -47,15 +47,17 @@ mod outcome;
 mod pipeline;
 mod sending;
 mod state;
+mod terms;
 mod transaction;
 
 use alloc::collections::VecDeque;
+use alloc::string::String;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::fmt;
 use core::mem;
 
-pub use config::{Chunking, Config, EightBit};
+pub use config::{Chunking, Config, EightBit, Utf8Header};
 pub use envelope::{Envelope, MessageFacts};
 pub use error::{AuthError, ServerIncompatible, ServerMisbehaved};
 pub use event::{AfterHello, AfterRefusal, AuthResponse, Event, Phase, question};
@@ -111,6 +113,11 @@ pub struct Session {
     /// The last output asked for the message.
     body_asked: bool,
     reset_first: bool,
+    authenticated: bool,
+    /// How many times MAIL was sent.
+    mails: u32,
+    /// The domains of all recipients that were sent, where the server counts them.
+    domains: Vec<String>,
     replies: u64,
     failure: Option<Failure>,
 }
@@ -184,6 +191,9 @@ impl Session {
             transaction: None,
             body_asked: false,
             reset_first: false,
+            authenticated: false,
+            mails: 0,
+            domains: Vec::new(),
             replies: 0,
             failure: None,
         }
@@ -198,6 +208,12 @@ impl Session {
     /// it offered in clear once STARTTLS is sent.
     pub fn capabilities(&self) -> &Capabilities {
         &self.capabilities
+    }
+
+    /// Whether a transaction may begin: the session is [`Ready`](Output::Ready), or will be once
+    /// its notes are taken.
+    pub fn is_ready(&self) -> bool {
+        self.state == State::Ready && self.outcomes.is_none()
     }
 
     /// How many whole replies have come. A phase's time begins anew with each one.

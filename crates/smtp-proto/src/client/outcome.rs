@@ -48,6 +48,11 @@ pub enum Rejection {
     /// The message does not fit what the server offers; nothing of it was sent.
     #[error(transparent)]
     Incompatible(#[from] ServerIncompatible),
+    /// The message has octets above 127, and
+    /// [`MessageFacts::eight_bit`](super::MessageFacts::eight_bit) had said that it has none. Its
+    /// end was not sent.
+    #[error("the message has octets above 127, which was not declared")]
+    EightBitNotDeclared,
     /// The message breaks a rule of [`Config::message`](super::Config::message). Its end was not
     /// sent, so nobody has it.
     #[error(transparent)]

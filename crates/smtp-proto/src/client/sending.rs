@@ -1,26 +1,20 @@
 //! A message from the caller to the server.
 //!
-//! Does: settle, before anything is sent, how a message goes and what goes with it, and take its
-//! octets. Does not: write commands or read replies. Fails: a message that does not fit the server
+//! Does: begin a transaction on its terms, and take the message's octets. Does not: settle the
+//! terms, write commands or read replies. Fails: a message that does not fit the server
 //! is rejected by outcomes, and nothing of it is sent; one that breaks the policy on its way is
 //! withdrawn before its end.
 
-use alloc::string::String;
 use alloc::vec::Vec;
-use core::fmt::Write as _;
 use core::mem;
 
-use super::config::{Chunking, EightBit};
 use super::envelope::{Envelope, MessageFacts};
-use super::error::ServerIncompatible;
-use super::event::Phase;
-use super::message::Transfer;
+use super::event::{Event, Phase};
 use super::outcome::{Cause, Outcome, Rejection};
-use super::transaction::{Terms, Transaction};
+use super::transaction::Transaction;
 use super::{Session, State};
 use crate::error::ApiMisuse;
 use crate::limits::BODY_CHUNK;
-use crate::wire::Extension;
 
 impl Session {
     /// Begins a transaction.
@@ -32,19 +26,25 @@ impl Session {
     /// The session is not [`Ready`](super::Output::Ready).
     pub fn begin(&mut self, envelope: Envelope, message: MessageFacts) -> Result<(), ApiMisuse> {
         self.expect(State::Ready, ApiMisuse::NotReady)?;
-        let recipients = envelope.recipients();
-        match self.terms(message) {
+        let terms = match self.terms(&envelope, message) {
+            Ok(terms) => terms,
             Err(misfit) => {
                 let outcome = Outcome::Rejected(Rejection::Incompatible(misfit));
-                self.outcomes = Some(alloc::vec![outcome; recipients]);
+                self.outcomes = Some(alloc::vec![outcome; envelope.recipients()]);
+                return Ok(());
             }
-            Ok(_) if recipients == 0 => self.outcomes = Some(Vec::new()),
-            Ok(terms) => {
-                self.reset_first = false;
-                self.transaction = Some(Transaction::new(envelope, terms));
-                self.state = State::Transaction;
-            }
+        };
+        if terms.not_sent.len() == envelope.recipients() {
+            let outcomes = terms.not_sent.into_iter().map(|(_, outcome)| outcome);
+            self.outcomes = Some(outcomes.collect());
+            return Ok(());
         }
+        self.notes.extend(terms.left_out.iter().map(Event::LeftOut));
+        self.count_domains(&envelope, &terms);
+        self.mails += 1;
+        self.reset_first = false;
+        self.transaction = Some(Transaction::new(envelope, terms));
+        self.state = State::Transaction;
         Ok(())
     }
 
@@ -94,41 +94,6 @@ impl Session {
         if !goes_on {
             self.fail(Phase::Body, Cause::Stopped, None);
         }
-    }
-
-    /// How a message goes, if it can.
-    fn terms(&self, message: MessageFacts) -> Result<Terms, ServerIncompatible> {
-        let capabilities = &self.capabilities;
-        let mut parameters = String::new();
-        if let (true, Some(size)) = (capabilities.has(Extension::Size), message.size) {
-            if let Some(limit) = capabilities.size_limit().filter(|limit| size > *limit) {
-                return Err(ServerIncompatible::MessageTooLarge { size, limit });
-            }
-            // Writing to a String never fails.
-            let _ = write!(parameters, " SIZE={size}");
-        }
-        if message.eight_bit {
-            match (capabilities.has(Extension::EightBitMime), self.config.eight_bit) {
-                (true, _) => parameters.push_str(" BODY=8BITMIME"),
-                (false, EightBit::SendAsIs) => {}
-                (false, EightBit::Refuse) => return Err(ServerIncompatible::EightBitNotOffered),
-            }
-        }
-        let chunks =
-            self.config.chunking == Chunking::WhenOffered && capabilities.has(Extension::Chunking);
-        let pipelining = capabilities.has(Extension::Pipelining);
-        let lmtp = self.config.lmtp;
-        let fits_a_chunk = message.size.is_some_and(|size| size < BODY_CHUNK as u64);
-        Ok(Terms {
-            mail_parameters: parameters,
-            transfer: if chunks { Transfer::Chunks } else { Transfer::Data },
-            policy: self.config.message,
-            pipelining,
-            lmtp,
-            in_one_group: pipelining && !lmtp && fits_a_chunk,
-            reset_first: self.reset_first,
-            left_out: Vec::new(),
-        })
     }
 }
 

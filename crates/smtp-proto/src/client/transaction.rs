@@ -10,7 +10,6 @@
 //! recipients (RFC 3030, 4.2). Behind a refused chunk no other is sent, and RSET goes before the
 //! next transaction (RFC 3030, 2).
 
-use alloc::string::String;
 use alloc::vec::Vec;
 
 use super::envelope::Envelope;
@@ -20,7 +19,8 @@ use super::message::{Message, Transfer};
 use super::outcome::{Cause, Failure, Outcome, Rejection};
 use super::pipeline::Pipeline;
 use super::state::{Meaning, meaning};
-use crate::wire::{MessagePolicy, Reply};
+use super::terms::{Terms, parameters_of};
+use crate::wire::Reply;
 
 /// What is settled for a recipient so far.
 #[derive(Debug)]
@@ -28,8 +28,8 @@ enum Fate {
     Undecided,
     Accepted,
     Decided(Outcome),
-    /// More than the server's limits allow: it is not sent.
-    LeftOut,
+    /// It is not sent.
+    NotSent(Outcome),
 }
 
 /// The command that is next in the order of the transaction.
@@ -61,23 +61,6 @@ pub(super) enum Stage {
     Done,
 }
 
-/// What was settled before the transaction began.
-#[derive(Debug)]
-pub(super) struct Terms {
-    /// What follows the reverse-path: empty, or each parameter behind a space.
-    pub(super) mail_parameters: String,
-    pub(super) transfer: Transfer,
-    pub(super) policy: MessagePolicy,
-    pub(super) pipelining: bool,
-    /// Each accepted recipient has a reply of its own to the end of the message (RFC 2033, 4.2).
-    pub(super) lmtp: bool,
-    /// The message fits one chunk, which may go before the recipients are answered.
-    pub(super) in_one_group: bool,
-    pub(super) reset_first: bool,
-    /// Which recipients the server's limits leave out.
-    pub(super) left_out: Vec<usize>,
-}
-
 #[derive(Debug)]
 pub(super) struct Transaction {
     envelope: Envelope,
@@ -97,10 +80,10 @@ pub(super) struct Transaction {
 }
 
 impl Transaction {
-    pub(super) fn new(envelope: Envelope, terms: Terms) -> Self {
-        let mut fates: Vec<Fate> = envelope.forward_paths.iter().map(|_| Fate::Undecided).collect();
-        for at in &terms.left_out {
-            fates[*at] = Fate::LeftOut;
+    pub(super) fn new(envelope: Envelope, mut terms: Terms) -> Self {
+        let mut fates: Vec<Fate> = envelope.recipients.iter().map(|_| Fate::Undecided).collect();
+        for (at, outcome) in terms.not_sent.drain(..) {
+            fates[at] = Fate::NotSent(outcome);
         }
         let message = Message::new(terms.transfer, terms.policy);
         let mut transaction = Self {
@@ -170,7 +153,7 @@ impl Transaction {
     /// The first recipient, from there on, that is sent.
     fn recipient_from(&self, at: usize) -> usize {
         let rest = self.fates[at..].iter();
-        at + rest.take_while(|fate| matches!(fate, Fate::LeftOut)).count()
+        at + rest.take_while(|fate| matches!(fate, Fate::NotSent(_))).count()
     }
 
     /// Writes every command that may go now behind `out`, and finds out whether all is said.
@@ -248,15 +231,19 @@ impl Transaction {
             }
             Next::Mail => {
                 let Terms { mail_parameters, .. } = &self.terms;
-                for part in ["MAIL FROM:", &self.envelope.reverse_path, mail_parameters, "\r\n"] {
+                for part in ["MAIL FROM:", &self.envelope.sender.path, mail_parameters, "\r\n"] {
                     out.extend_from_slice(part.as_bytes());
                 }
                 (Some(Phase::Mail), rcpt_or_message(0))
             }
             Next::Rcpt(at) => {
-                for part in ["RCPT TO:", &self.envelope.forward_paths[at], "\r\n"] {
-                    out.extend_from_slice(part.as_bytes());
+                let recipient = &self.envelope.recipients[at];
+                out.extend_from_slice(b"RCPT TO:");
+                out.extend_from_slice(recipient.path.as_bytes());
+                for parameter in parameters_of(recipient, self.terms.offered) {
+                    out.extend_from_slice(parameter.text.as_bytes());
                 }
+                out.extend_from_slice(b"\r\n");
                 (Some(Phase::Rcpt), rcpt_or_message(at + 1))
             }
             Next::Data => {
@@ -408,6 +395,9 @@ impl Transaction {
 
     /// Takes a part of the message.
     pub(super) fn body(&mut self, octets: &[u8], out: &mut Vec<u8>) -> Result<(), Rejection> {
+        if self.terms.seven_bit && !octets.is_ascii() {
+            return Err(Rejection::EightBitNotDeclared);
+        }
         Ok(self.message.take(octets, out)?)
     }
 
@@ -430,17 +420,14 @@ impl Transaction {
     /// One outcome per recipient; what is undecided is deferred for `failure`.
     pub(super) fn conclude(self, failure: &Failure) -> Vec<Outcome> {
         let end_given = self.end_given;
-        let deferred = |failure: &Failure, may_have_been_accepted| Outcome::Deferred {
-            failure: failure.clone(),
-            may_have_been_accepted,
-        };
-        let limit = Failure { phase: Phase::Rcpt, cause: Cause::LimitReached, reply: None };
         self.fates
             .into_iter()
             .map(|fate| match fate {
-                Fate::Decided(outcome) => outcome,
-                Fate::Undecided | Fate::Accepted => deferred(failure, end_given),
-                Fate::LeftOut => deferred(&limit, false),
+                Fate::Decided(outcome) | Fate::NotSent(outcome) => outcome,
+                Fate::Undecided | Fate::Accepted => Outcome::Deferred {
+                    failure: failure.clone(),
+                    may_have_been_accepted: end_given,
+                },
             })
             .collect()
     }

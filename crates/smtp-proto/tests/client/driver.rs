@@ -3,13 +3,16 @@
 //! | setting | means |
 //! |---|---|
 //! | `tls: none\|opportunistic\|required\|implicit` | the answers to the session's questions; default `none` |
-//! | `from: ADDRESS` | default `a@example.org` |
-//! | `to: ADDRESS` | one recipient each; default `b@example.org` |
+//! | `from: ADDRESS [PARAMETERS]` | default `a@example.org` |
+//! | `to: ADDRESS [PARAMETERS]` | one recipient each; default `b@example.org` |
 //! | `body: TEXT` | the message; `\n` and `\r` are line ends, each character is one octet |
 //! | `messages: N` | how many times it is sent; default 1 |
 //! | `size: unknown` | its size is not told to the session |
 //! | `eight-bit: send` | it is sent as it is where 8BITMIME is not offered |
+//! | `eight-bit: undeclared` | nothing is said of octets above 127 |
+//! | `utf8-header: yes\|no\|send` | what is known of the header; sent as it is |
 //! | `line-ends: refuse` | bare line ends are refused |
+//! | `long-lines: refuse` | lines over 998 octets are refused |
 //! | `lmtp: yes` | LMTP is spoken |
 //! | `chunking: never` | CHUNKING is not used where it is offered |
 //! | `replies: lf` | replies may end in a bare LF |
@@ -18,9 +21,12 @@ use std::sync::Arc;
 
 use smtp_proto::client::{
     AfterHello, AfterRefusal, Chunking, Config, EightBit, Envelope, Event, MessageFacts, Outcome,
-    Output, Session,
+    Output, Session, Utf8Header,
 };
-use smtp_proto::wire::{BareLf, ClientName, Extension, ForwardPath, LineEnds, ReversePath};
+use smtp_proto::wire::{
+    BareLf, ClientName, Command, Extension, LineEnds, LongLines, MessagePolicy, Syntax,
+    UnknownParameters,
+};
 use smtp_testkit::transcript::{Side, Transcript};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -40,7 +46,10 @@ pub(crate) struct Plan {
     pub(crate) messages: usize,
     pub(crate) size_known: bool,
     pub(crate) eight_bit: EightBit,
-    pub(crate) line_ends: LineEnds,
+    pub(crate) eight_bit_known: bool,
+    pub(crate) utf8_header: Option<bool>,
+    pub(crate) utf8_sent_as_is: Utf8Header,
+    pub(crate) message: MessagePolicy,
     pub(crate) lmtp: bool,
     pub(crate) chunking: Chunking,
     pub(crate) bare_lf: BareLf,
@@ -56,7 +65,10 @@ impl Default for Plan {
             messages: 1,
             size_known: true,
             eight_bit: EightBit::Refuse,
-            line_ends: LineEnds::Normalize,
+            eight_bit_known: true,
+            utf8_header: None,
+            utf8_sent_as_is: Utf8Header::Refuse,
+            message: MessagePolicy::default(),
             lmtp: false,
             chunking: Chunking::WhenOffered,
             bare_lf: BareLf::Reject,
@@ -82,7 +94,8 @@ impl Driver {
         let mut config = Config::new(ClientName::parse("client.example.org").unwrap());
         config.implicit_tls = plan.tls == Tls::Implicit;
         config.eight_bit = plan.eight_bit;
-        config.message.line_ends = plan.line_ends;
+        config.message = plan.message;
+        config.utf8_header = plan.utf8_sent_as_is;
         config.lmtp = plan.lmtp;
         config.chunking = plan.chunking;
         config.bare_lf = plan.bare_lf;
@@ -116,6 +129,7 @@ impl Driver {
                 ("body", body) => {
                     plan.body = body
                         .replace("\\n", "\n")
+                        .replace("\\0", "\0")
                         .replace("\\r", "\r")
                         .chars()
                         .map(|c| u8::try_from(u32::from(c)).unwrap())
@@ -124,7 +138,15 @@ impl Driver {
                 ("messages", count) => plan.messages = count.parse().unwrap(),
                 ("size", "unknown") => plan.size_known = false,
                 ("eight-bit", "send") => plan.eight_bit = EightBit::SendAsIs,
-                ("line-ends", "refuse") => plan.line_ends = LineEnds::Refuse,
+                ("eight-bit", "undeclared") => plan.eight_bit_known = false,
+                ("utf8-header", "yes") => plan.utf8_header = Some(true),
+                ("utf8-header", "no") => plan.utf8_header = Some(false),
+                ("utf8-header", "send") => {
+                    plan.utf8_header = Some(true);
+                    plan.utf8_sent_as_is = Utf8Header::SendAsIs;
+                }
+                ("line-ends", "refuse") => plan.message.line_ends = LineEnds::Refuse,
+                ("long-lines", "refuse") => plan.message.long_lines = LongLines::Refuse,
                 ("lmtp", "yes") => plan.lmtp = true,
                 ("chunking", "never") => plan.chunking = Chunking::Never,
                 ("replies", "lf") => plan.bare_lf = BareLf::Normalize,
@@ -144,13 +166,30 @@ impl Driver {
         }
         self.begun += 1;
         self.body_given = false;
-        let mut envelope = Envelope::new(&ReversePath::parse(&self.plan.from).unwrap());
+        let line = |verb: &str, (address, parameters): (&str, &str)| {
+            format!("{verb}:<{address}>{parameters}")
+        };
+        let syntax = Syntax {
+            extensions: Extension::ALL.iter().copied().collect(),
+            unknown_parameters: UnknownParameters::Keep,
+            ..Syntax::default()
+        };
+        let from = line("MAIL FROM", split(&self.plan.from));
+        let Command::Mail(mail) = Command::parse_with(from.as_bytes(), &syntax).unwrap() else {
+            panic!("{from}");
+        };
+        let mut envelope = Envelope::from_mail(&mail);
         for to in &self.plan.to {
-            envelope.add(&ForwardPath::parse(to).unwrap());
+            let to = line("RCPT TO", split(to));
+            let Command::Rcpt(rcpt) = Command::parse_with(to.as_bytes(), &syntax).unwrap() else {
+                panic!("{to}");
+            };
+            envelope.add_rcpt(&rcpt);
         }
         let facts = MessageFacts {
             size: self.plan.size_known.then_some(self.plan.body.len() as u64),
-            eight_bit: self.plan.body.iter().any(|octet| *octet > 127),
+            eight_bit: self.plan.eight_bit_known && !self.plan.body.is_ascii(),
+            utf8_header: self.plan.utf8_header,
         };
         self.session.begin(envelope, facts).unwrap();
     }
@@ -191,12 +230,15 @@ impl Driver {
                 }
                 Output::Outcomes(outcomes) => {
                     for (to, outcome) in self.plan.to.iter().zip(&outcomes) {
-                        self.events.push(format!("{to} {}", describe(outcome)));
+                        self.events.push(format!("{} {}", split(to).0, describe(outcome)));
                     }
                     self.outcomes.push(outcomes);
                 }
                 Output::Note(Event::Failed(failure)) => {
                     self.events.push(format!("failed {failure}"));
+                }
+                Output::Note(Event::LeftOut(extension)) => {
+                    self.events.push(format!("left out {extension}"));
                 }
                 Output::Note(_) => {}
                 Output::Wait(_) => return,
@@ -207,6 +249,13 @@ impl Driver {
             }
         }
     }
+}
+
+/// The address, and the parameters behind it with their space.
+fn split(setting: &str) -> (&str, &str) {
+    let address = setting.find(' ').unwrap_or(setting.len());
+    let (address, parameters) = setting.split_at(address);
+    (address.trim_matches(['<', '>']), parameters)
 }
 
 fn describe(outcome: &Outcome) -> String {
