@@ -17,10 +17,45 @@ pub const PATH: usize = 256;
 pub const COMMAND_LINE: usize = 512;
 /// Octets that SIZE adds to the longest MAIL line (RFC 1870, 3).
 pub const MAIL_LINE_SIZE: usize = 26;
-/// Octets that 8BITMIME adds to the longest MAIL line (RFC 6152, 2).
-pub const MAIL_LINE_BODY: usize = 17;
-/// Longest command line with all extensions that are offered: the least that must be accepted.
-pub const COMMAND_LINE_EXTENDED: usize = COMMAND_LINE + MAIL_LINE_SIZE + MAIL_LINE_BODY;
+/// Octets that BODY adds to the longest MAIL line (RFC 3030, 3, for BINARYMIME; RFC 6152 names no
+/// number, and its values are shorter).
+pub const MAIL_LINE_BODY: usize = 16;
+/// Octets that SMTPUTF8 adds to the longest MAIL line (RFC 6531, 3.1).
+pub const MAIL_LINE_SMTPUTF8: usize = 10;
+/// Octets that RET and ENVID add to the longest MAIL line. RFC 3461 names no number: an ENVID of
+/// [`ENVELOPE_ID`] octets, each of them encoded (4.4).
+pub const MAIL_LINE_DSN: usize = " RET=FULL ENVID=".len() + 3 * ENVELOPE_ID;
+/// Octets that AUTH adds to the longest MAIL line (RFC 4954, 3).
+pub const MAIL_LINE_AUTH: usize = 500;
+/// Octets that REQUIRETLS adds to the longest MAIL line (RFC 8689, 2).
+pub const MAIL_LINE_REQUIRETLS: usize = 11;
+/// Octets that MT-PRIORITY adds to the longest MAIL line (RFC 6710, 3).
+pub const MAIL_LINE_MT_PRIORITY: usize = 15;
+/// Octets that HOLDFOR or HOLDUNTIL adds to the longest MAIL line (RFC 4865, 3).
+pub const MAIL_LINE_HOLD: usize = 34;
+/// Octets that BY adds to the longest MAIL line (RFC 2852, 2).
+pub const MAIL_LINE_BY: usize = 17;
+/// Octets that NOTIFY and ORCPT add to the longest RCPT line. RFC 3461 names no number: every
+/// event (4.1), and an ORCPT of [`ORIGINAL_RECIPIENT`] octets (4.2).
+pub const RCPT_LINE_DSN: usize = " NOTIFY=SUCCESS,FAILURE,DELAY ORCPT=".len() + ORIGINAL_RECIPIENT;
+/// Octets that RRVS adds to the longest RCPT line (RFC 7293, 3.1).
+pub const RCPT_LINE_RRVS: usize = 33;
+/// Longest MAIL line with everything offered, in octets with its CRLF.
+pub const MAIL_LINE: usize = COMMAND_LINE
+    + MAIL_LINE_SIZE
+    + MAIL_LINE_BODY
+    + MAIL_LINE_SMTPUTF8
+    + MAIL_LINE_DSN
+    + MAIL_LINE_AUTH
+    + MAIL_LINE_REQUIRETLS
+    + MAIL_LINE_MT_PRIORITY
+    + MAIL_LINE_HOLD
+    + MAIL_LINE_BY;
+/// Longest RCPT line with everything offered, in octets with its CRLF.
+pub const RCPT_LINE: usize = COMMAND_LINE + RCPT_LINE_DSN + RCPT_LINE_RRVS;
+/// Longest command line with everything offered: the least that must be accepted. The lines of an
+/// AUTH exchange are longer ([`AUTH_LINE`]).
+pub const COMMAND_LINE_EXTENDED: usize = if MAIL_LINE > RCPT_LINE { MAIL_LINE } else { RCPT_LINE };
 /// Most digits of a SIZE value (RFC 1870, 3).
 pub const SIZE_DIGITS: usize = 20;
 /// Longest ENVID, in octets once decoded (RFC 3461, 4.4).
@@ -30,8 +65,6 @@ pub const ORIGINAL_RECIPIENT: usize = 500;
 /// Longest line of an AUTH exchange, in octets with its line end. RFC 4954 calls 12288 octets a
 /// sufficient limit (4); it sets none.
 pub const AUTH_LINE: usize = 12_288;
-/// Longest name of a SASL mechanism, in octets (RFC 4422, 3.1).
-pub const MECHANISM: usize = 20;
 /// Highest value of a limit of LIMITS (RFC 9422, 4).
 pub const LIMIT: u32 = 999_999;
 /// Most capabilities that are not known of one server that are kept. No RFC bounds them; each is
@@ -83,6 +116,7 @@ pub const SERVER_RECIPIENTS: usize = 1000;
 /// Longest command line that a server session takes unless told otherwise, in octets with its
 /// line end: more than [`COMMAND_LINE_EXTENDED`], so that what is refused is refused by grammar.
 pub const SERVER_COMMAND_LINE: usize = 2048;
+const _: () = assert!(SERVER_COMMAND_LINE > COMMAND_LINE_EXTENDED);
 /// Errors with which a server session ends unless told otherwise. No RFC sets it.
 pub const SERVER_ERRORS: u32 = 20;
 /// Commands that move no message, with which a server session puts up between two messages unless

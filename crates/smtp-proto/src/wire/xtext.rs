@@ -19,14 +19,16 @@ use super::grammar::Class;
 /// assert_eq!(encoded, "e+3Dmc2@example.com");
 /// let text = Xtext::parse(&encoded).unwrap();
 /// assert_eq!(&*text.to_octets(), b"e=mc2@example.com");
-/// assert!(Xtext::parse("a+3d").is_none());
+/// assert!(Xtext::parse("a+3").is_none());
 /// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Xtext<'a>(&'a str);
 
 impl<'a> Xtext<'a> {
     /// `xtext = *( xchar / hexchar )`, `xchar = %d33-42 / %d44-60 / %d62-126`,
-    /// `hexchar = "+" 2(DIGIT / %d65-70)` (RFC 3461, 4: the digits are upper case).
+    /// `hexchar = "+" 2HEXDIG` (RFC 3461, 4).
+    ///
+    /// Digits are written in upper case (RFC 3461, 4) and read in any (RFC 4954, 8).
     #[must_use]
     pub fn parse(text: &'a str) -> Option<Self> {
         let plain = Class::XCHAR.run(text.as_bytes(), 0);
@@ -119,11 +121,12 @@ impl Iterator for Decode<'_> {
     }
 }
 
-/// An upper-case hexadecimal digit's value.
+/// A hexadecimal digit's value.
 const fn hexadecimal(octet: u8) -> Option<u8> {
     match octet {
         b'0'..=b'9' => Some(octet - b'0'),
         b'A'..=b'F' => Some(octet - b'A' + 10),
+        b'a'..=b'f' => Some(octet - b'a' + 10),
         _ => None,
     }
 }
@@ -249,7 +252,7 @@ fn next_character(text: &str) -> Option<(char, &str)> {
     plain.then_some((character, characters.as_str()))
 }
 
-/// `HEXPOINT`: two upper-case hexadecimal digits to six, as few as the character needs, of a
+/// `HEXPOINT`: two hexadecimal digits to six, in any case, as few as the character needs, of a
 /// space, `+`, `=`, `\`, or a character outside ASCII.
 fn hexpoint(digits: &str) -> Option<char> {
     if !(2..=6).contains(&digits.len()) || (digits.len() > 2 && digits.starts_with('0')) {

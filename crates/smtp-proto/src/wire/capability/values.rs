@@ -48,7 +48,7 @@ impl fmt::Debug for Mechanisms<'_> {
 /// `sasl-mech = 1*20mech-char`, in any case.
 fn is_mechanism(word: &str) -> bool {
     let of_name = |octet: u8| octet.is_ascii_alphanumeric() || matches!(octet, b'-' | b'_');
-    (1..=limits::MECHANISM).contains(&word.len()) && word.bytes().all(of_name)
+    (1..=limits::SASL_MECHANISM).contains(&word.len()) && word.bytes().all(of_name)
 }
 
 /// How much a server takes (RFC 9422, 4). [`Default`] is as much as one likes.

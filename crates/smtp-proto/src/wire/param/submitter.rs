@@ -16,12 +16,13 @@ pub enum Submitter<'a> {
 }
 
 impl<'a> Submitter<'a> {
-    /// `auth-value = "<>" / xtext`, where the xtext is a mailbox (RFC 4954, 5).
+    /// `auth-param = "AUTH=" xtext`: the part behind the equals sign, which stands for a mailbox or
+    /// for `<>` (RFC 4954, 8).
     #[must_use]
     pub fn parse(value: &'a str) -> Option<Self> {
-        match value {
-            "<>" => Some(Self::Unknown),
-            _ => SubmitterMailbox::parse(value).map(Self::Mailbox),
+        match value.starts_with(['<', '+']) && Xtext::parse(value)?.decode().eq(*b"<>") {
+            true => Some(Self::Unknown),
+            false => SubmitterMailbox::parse(value).map(Self::Mailbox),
         }
     }
 }
