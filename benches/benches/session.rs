@@ -38,9 +38,10 @@ fn session(c: &mut Criterion) {
     }
     group.finish();
 
+    let chunked = [("1 KiB, in a chunk", Style::Chunked, 1, 1, &short[..])];
     let config = client::config();
     let mut group = c.benchmark_group("client session");
-    for (name, style, messages, recipients, text) in cases {
+    for (name, style, messages, recipients, text) in cases.into_iter().chain(chunked) {
         let conversation = client::Conversation::new(style, messages, recipients, text);
         group.throughput(Throughput::Elements(messages as u64));
         group.bench_function(name, |b| b.iter(|| black_box(&conversation).run(&config)));

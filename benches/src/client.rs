@@ -25,24 +25,28 @@ pub struct Conversation {
     facts: MessageFacts,
     message: Vec<u8>,
     messages: usize,
+    style: Style,
 }
 
 impl Conversation {
     /// A connection that takes `messages` messages, each to `recipients` recipients.
     #[must_use]
     pub fn new(style: Style, messages: usize, recipients: usize, message: &[u8]) -> Self {
-        let pipelining = match style {
+        let extensions = match style {
             Style::Pipelined => "250-PIPELINING\r\n",
+            Style::Chunked => "250-PIPELINING\r\n250-CHUNKING\r\n",
             Style::LockStep => "",
         };
         let mut replies = vec![
             GREETING.to_vec(),
-            format!("250-mx.example.net\r\n{pipelining}{OFFERS}").into_bytes(),
+            format!("250-mx.example.net\r\n{extensions}{OFFERS}").into_bytes(),
         ];
         for _ in 0..messages {
             replies.push(b"250 2.1.0 ok\r\n".to_vec());
             replies.extend((0..recipients).map(|_| b"250 2.1.5 ok\r\n".to_vec()));
-            replies.push(b"354 go ahead\r\n".to_vec());
+            if style != Style::Chunked {
+                replies.push(b"354 go ahead\r\n".to_vec());
+            }
             replies.push(b"250 2.0.0 ok\r\n".to_vec());
         }
         replies.push(b"221 2.0.0 mx.example.net\r\n".to_vec());
@@ -54,7 +58,7 @@ impl Conversation {
             envelope.add(&ForwardPath::parse(&path).expect("a path"));
         }
         let facts = MessageFacts { size: Some(message.len() as u64), ..MessageFacts::default() };
-        Self { replies, envelope, facts, message: message.to_vec(), messages }
+        Self { replies, envelope, facts, message: message.to_vec(), messages, style }
     }
 
     /// The whole connection, from the greeting to its end. Gives back how many octets the server
@@ -79,13 +83,18 @@ impl Conversation {
                 }
                 Output::Ready if begun < self.messages => {
                     begun += 1;
+                    // A chunk goes out with the commands, whose lines are not told from its own.
+                    in_message = self.style == Style::Chunked;
                     message = &self.message;
                     session.begin(self.envelope.clone(), self.facts).expect("it is ready");
                 }
                 Output::Ready => session.quit().expect("it is ready"),
                 Output::Body if message.is_empty() => {
                     session.end_of_body().expect("it asked for the message");
-                    unanswered += 1;
+                    unanswered += match self.style {
+                        Style::Chunked => 1 + self.envelope.recipients() + 1,
+                        Style::Pipelined | Style::LockStep => 1,
+                    };
                 }
                 Output::Body => {
                     in_message = true;

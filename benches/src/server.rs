@@ -70,6 +70,8 @@ pub enum Style {
     /// EHLO alone, then MAIL, RCPT and DATA at once, then the message; QUIT right behind the last
     /// one (RFC 2920).
     Pipelined,
+    /// As pipelined, but the message comes in one chunk with the commands (RFC 3030).
+    Chunked,
     /// One command, one reply.
     LockStep,
 }
@@ -97,15 +99,24 @@ impl Conversation {
             commands.extend((0..recipients).map(|recipient| {
                 format!("RCPT TO:<first.last+{recipient}@example.net>\r\n").into_bytes()
             }));
-            commands.push(b"DATA\r\n".to_vec());
             match style {
-                Style::Pipelined => segments.push(commands.concat()),
-                Style::LockStep => segments.append(&mut commands),
+                Style::Pipelined => {
+                    commands.push(b"DATA\r\n".to_vec());
+                    segments.extend([commands.concat(), [message, b".\r\n"].concat()]);
+                }
+                Style::Chunked => {
+                    commands.push(format!("BDAT {} LAST\r\n", message.len()).into_bytes());
+                    segments.push([&commands.concat(), message].concat());
+                }
+                Style::LockStep => {
+                    commands.push(b"DATA\r\n".to_vec());
+                    commands.push([message, b".\r\n"].concat());
+                    segments.append(&mut commands);
+                }
             }
-            segments.push([message, b".\r\n"].concat());
         }
         match (style, segments.last_mut()) {
-            (Style::Pipelined, Some(last)) => last.extend_from_slice(b"QUIT\r\n"),
+            (Style::Pipelined | Style::Chunked, Some(last)) => last.extend_from_slice(b"QUIT\r\n"),
             _ => segments.push(b"QUIT\r\n".to_vec()),
         }
         Self { segments, messages }

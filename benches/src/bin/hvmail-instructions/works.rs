@@ -73,6 +73,12 @@ pub(crate) const WORKS: &[Work] = &[
         prepare: || deliver(Style::Pipelined, 1, 1),
     },
     Work {
+        name: "client-chunked",
+        per: "session",
+        units: 1,
+        prepare: || deliver(Style::Chunked, 1, 1),
+    },
+    Work {
         name: "client-lock-step",
         per: "session",
         units: 1,
