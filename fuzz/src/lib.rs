@@ -4,6 +4,7 @@
 //! it judges. It may be slow.
 
 pub mod choices;
+pub mod client;
 pub mod memory;
 pub mod oracle;
 pub mod script;

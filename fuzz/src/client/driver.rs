@@ -1,0 +1,461 @@
+//! One session under a script.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use smtp_proto::client::{
+    AfterHello, AfterRefusal, Envelope, Event, MessageFacts, Outcome, Output, Rejection, Session,
+};
+use smtp_proto::error::ApiMisuse;
+use smtp_proto::wire::{Capabilities, ForwardPath, LineEnds, Reply, ReversePath, Verb};
+
+use super::view::{Sent, View};
+use super::{Plan, Tls};
+use crate::choices::Choices;
+use crate::memory;
+use crate::oracle;
+use crate::script::{self, Step};
+
+/// Octets that a session may hold beside what it was told: input space, and one block of the
+/// message on its way out.
+const MEMORY: usize = 128 * 1024;
+
+#[derive(Debug, Default)]
+pub(super) struct Trace {
+    pub(super) facts: Vec<String>,
+    pub(super) transmitted: Vec<u8>,
+}
+
+/// Something sent that awaits its reply.
+#[derive(Debug)]
+struct Awaited {
+    what: Sent,
+    /// Octets that had come when it was sent: its reply begins behind them.
+    came: usize,
+}
+
+/// One transaction, as the oracle has it.
+#[derive(Debug, Default)]
+struct Transaction {
+    /// The codes of the replies to RCPT, in order.
+    recipients: Vec<u16>,
+    /// The code of the reply to the end of the message.
+    end: Option<u16>,
+    /// The session asked for the message, and it was given to its end.
+    given: usize,
+    ended: bool,
+}
+
+pub(super) struct Driver<'c> {
+    plan: &'c Plan,
+    session: Session,
+    pieces: Choices<'c>,
+    trace: Trace,
+    view: View,
+    /// What came since the connection or the handshake began, and how much of it was paired.
+    came: Vec<u8>,
+    paired: usize,
+    awaited: VecDeque<Awaited>,
+    /// A reply came that no command asked for, or something that is no reply: from here on, no
+    /// reply means anything.
+    broken: bool,
+    transaction: Option<Transaction>,
+    begun: usize,
+    concluded: usize,
+    delivered: usize,
+    under_tls: bool,
+    drop_next: bool,
+    handshake_fails: bool,
+    wants_tls: bool,
+    closed: bool,
+    outputs: usize,
+    calls: usize,
+}
+
+impl<'c> Driver<'c> {
+    pub(super) fn new(plan: &'c Plan, pieces: Choices<'c>) -> Self {
+        let implicit = plan.config.implicit_tls;
+        let connection = Awaited { what: Sent::Connection, came: 0 };
+        Self {
+            plan,
+            session: Session::new(Arc::new(plan.config.clone())),
+            pieces,
+            trace: Trace::default(),
+            view: View::new(),
+            came: Vec::new(),
+            paired: 0,
+            awaited: if implicit { VecDeque::new() } else { VecDeque::from([connection]) },
+            broken: false,
+            transaction: None,
+            begun: 0,
+            concluded: 0,
+            delivered: 0,
+            under_tls: false,
+            drop_next: false,
+            handshake_fails: false,
+            wants_tls: false,
+            closed: false,
+            outputs: 0,
+            calls: 0,
+        }
+    }
+
+    /// Drives the whole script. Cuts are made within a reply alone: what comes behind one in the
+    /// same read was sent before its command, and must be seen so.
+    pub(super) fn run(mut self, steps: &[Step<'_>], mut cuts: Option<Choices<'_>>) -> Trace {
+        let mut steps = steps.iter();
+        loop {
+            let waits = self.drain(&mut steps);
+            if self.closed {
+                break;
+            }
+            if self.wants_tls {
+                // The next step is a part of the handshake only where it says how that ends.
+                if steps.as_slice().first() == Some(&Step::Event(script::TLS_FAILED)) {
+                    steps.next();
+                    self.handshake_fails = true;
+                }
+                self.handshake();
+                continue;
+            }
+            assert!(waits);
+            match steps.next() {
+                Some(Step::Read(octets)) => self.feed(octets, cuts.as_mut()),
+                Some(Step::Event(event)) => self.event(*event),
+                None => self.session.end_of_input(),
+            }
+        }
+        self.finish()
+    }
+
+    fn finish(mut self) -> Trace {
+        assert_eq!(self.concluded, self.begun, "each transaction has its outcomes once");
+        let allowed = 256 + 16 * (self.calls + self.plan.recipients * self.plan.messages);
+        assert!(self.outputs <= allowed, "{} outputs in {} calls", self.outputs, self.calls);
+        for _ in 0..3 {
+            assert!(matches!(self.session.poll_output(), Output::Close));
+            assert!(self.session.input().is_empty());
+            assert!(self.session.received(1).is_err());
+            assert!(self.session.quit().is_err());
+        }
+        let held = memory::held_by(self.session);
+        let most = MEMORY + 4 * self.came.len();
+        assert!(held <= most, "{held} octets held");
+        self.trace
+    }
+
+    fn event(&mut self, event: u8) {
+        self.calls += 1;
+        match event {
+            script::END_OF_INPUT => self.session.end_of_input(),
+            script::TIMED_OUT => self.session.timed_out(),
+            script::SHUT_DOWN => self.session.shut_down(),
+            script::TLS_FAILED => self.handshake_fails = true,
+            script::DROP => self.drop_next = true,
+            script::MISUSE => {
+                assert_eq!(self.session.tls_established(), Err(ApiMisuse::TlsNotAsked));
+                assert_eq!(self.session.tls_failed(), Err(ApiMisuse::TlsNotAsked));
+                assert!(self.session.quit().is_err() && self.session.end_of_body().is_err());
+                let space = self.session.input().len();
+                assert!(self.session.received(space + 1).is_err());
+            }
+            _ => {}
+        }
+    }
+
+    /// Gives a read to the session; with cuts, in pieces up to the end of its first reply.
+    fn feed(&mut self, octets: &[u8], cuts: Option<&mut Choices<'_>>) {
+        let mut octets = octets;
+        if let Some(cuts) = cuts {
+            let so_far = self.came.len();
+            let all = [&self.came[self.paired..], octets].concat();
+            let first = match oracle::reply::first(&all) {
+                Ok(Some(reply)) => reply.octets.saturating_sub(so_far - self.paired),
+                Ok(None) => octets.len(),
+                // Where it stops being a reply is not known here.
+                Err(_) => 0,
+            };
+            let mut within = first.saturating_sub(1);
+            while within > 0 && !octets.is_empty() {
+                let len = cuts.cut(within);
+                let (piece, rest) = octets.split_at(len);
+                self.give(piece);
+                let waits = self.drain(&mut [].iter());
+                assert!(waits, "a part of a reply is no reply");
+                octets = rest;
+                within -= len;
+            }
+        }
+        while !octets.is_empty() {
+            let taken = self.give(octets);
+            octets = &octets[taken..];
+            if !octets.is_empty() && !self.drain(&mut [].iter()) {
+                return;
+            }
+        }
+    }
+
+    /// Gives as much as there is space for.
+    fn give(&mut self, octets: &[u8]) -> usize {
+        let under_tls = self.under_tls;
+        let space = self.session.input();
+        let n = space.len().min(octets.len());
+        assert!(n > 0, "a session that waits has space");
+        for (to, octet) in space.iter_mut().zip(&octets[..n]) {
+            *to = script::voice(*octet, under_tls);
+        }
+        self.came.extend(octets[..n].iter().map(|octet| script::voice(*octet, under_tls)));
+        self.session.received(n).expect("it waits");
+        self.calls += n;
+        self.pair();
+        n
+    }
+
+    /// Pairs each whole reply with the oldest command that was sent before it came.
+    fn pair(&mut self) {
+        while !self.broken {
+            let reply = match oracle::reply::first(&self.came[self.paired..]) {
+                Ok(Some(reply)) => reply,
+                Ok(None) => return,
+                Err(_) => {
+                    self.broken = true;
+                    return;
+                }
+            };
+            let due = self.awaited.front().is_some_and(|awaited| awaited.came <= self.paired);
+            if !due {
+                self.broken = true;
+                return;
+            }
+            let Some(awaited) = self.awaited.pop_front() else { return };
+            self.paired += reply.octets;
+            let Some(transaction) = &mut self.transaction else { continue };
+            match awaited.what {
+                Sent::Line(Verb::Rcpt) => transaction.recipients.push(reply.code),
+                Sent::Line(Verb::Data) if reply.code == 354 => self.view.text_begins(),
+                Sent::EndOfMessage => transaction.end = Some(reply.code),
+                _ => {}
+            }
+            if reply.code == 421 {
+                self.broken = true;
+            }
+        }
+    }
+
+    fn handshake(&mut self) {
+        self.wants_tls = false;
+        self.calls += 1;
+        assert!(self.session.input().is_empty(), "input before the handshake");
+        assert!(self.session.received(1).is_err());
+        assert!(self.view.is_between_commands());
+        if std::mem::take(&mut self.handshake_fails) {
+            self.session.tls_failed().expect("it was asked for");
+            return;
+        }
+        self.session.tls_established().expect("it was asked for");
+        assert_eq!(self.session.tls_established(), Err(ApiMisuse::TlsNotAsked));
+        assert_eq!(self.session.capabilities(), &Capabilities::default());
+        assert!(self.session.under_tls());
+        self.under_tls = true;
+        self.came.clear();
+        self.paired = 0;
+        self.awaited.clear();
+        if self.plan.config.implicit_tls {
+            self.awaited.push_back(Awaited { what: Sent::Connection, came: 0 });
+        }
+    }
+
+    /// Takes outputs until the session waits; `false` where it does not, but is closed or wants
+    /// TLS. Steps that are reads may come while the message is asked for.
+    fn drain(&mut self, steps: &mut std::slice::Iter<'_, Step<'_>>) -> bool {
+        loop {
+            if self.closed || self.wants_tls {
+                return false;
+            }
+            self.outputs += 1;
+            match self.session.poll_output() {
+                Output::Transmit(octets) => {
+                    assert!(!octets.is_empty());
+                    self.trace.transmitted.extend(octets);
+                    let came = self.came.len();
+                    for what in self.view.read(octets) {
+                        self.awaited.push_back(Awaited { what, came });
+                    }
+                    self.judge_sent();
+                }
+                Output::Ehlo(ask, capabilities) => {
+                    assert!(!self.under_tls);
+                    let offered = capabilities.to_reply("").text().contains("STARTTLS");
+                    let verdict = match self.plan.tls {
+                        Tls::Always => AfterHello::StartTls,
+                        Tls::WhenOffered | Tls::Required if offered => AfterHello::StartTls,
+                        Tls::Required => AfterHello::Quit,
+                        Tls::Never | Tls::WhenOffered => AfterHello::Proceed,
+                    };
+                    if !std::mem::take(&mut self.drop_next) {
+                        self.session.answer(ask, verdict).expect("it is open");
+                    }
+                }
+                Output::StartTlsRefused(ask, reply) => {
+                    assert!(!self.under_tls && reply.code().get() != 220);
+                    let verdict = match self.plan.tls {
+                        Tls::Required | Tls::Always => AfterRefusal::Quit,
+                        _ => AfterRefusal::Proceed,
+                    };
+                    if !std::mem::take(&mut self.drop_next) {
+                        self.session.answer(ask, verdict).expect("it is open");
+                    }
+                }
+                Output::StartTls => {
+                    assert!(!self.under_tls);
+                    self.trace.facts.push("StartTls".into());
+                    self.wants_tls = true;
+                }
+                Output::Ready => self.begin(),
+                Output::Body => {
+                    if self.plan.reads_in_body
+                        && let Some(Step::Read(octets)) = steps.as_slice().first()
+                    {
+                        steps.next();
+                        if self.session.input().len() >= octets.len() {
+                            self.give(octets);
+                            continue;
+                        }
+                    }
+                    self.body();
+                }
+                Output::Outcomes(outcomes) => self.judge(&outcomes),
+                Output::Wait(_) => return true,
+                Output::Note(event) => self.note(event),
+                Output::Close => self.closed = true,
+            }
+        }
+    }
+
+    fn begin(&mut self) {
+        assert!(self.transaction.is_none() && self.view.is_between_commands());
+        assert!(self.under_tls || !matches!(self.plan.tls, Tls::Required | Tls::Always));
+        for other in self.session.capabilities().other() {
+            assert!(!self.under_tls || !script::said_in_clear(other), "{other}");
+        }
+        if self.begun == self.plan.messages {
+            self.session.quit().expect("it is ready");
+            return;
+        }
+        self.begun += 1;
+        let from = ReversePath::parse("a@example.org").expect("a path");
+        let mut envelope = Envelope::new(&from);
+        for number in 0..self.plan.recipients {
+            let to = format!("b{number}@example.org");
+            envelope.add(&ForwardPath::parse(&to).expect("a path"));
+        }
+        let facts = MessageFacts {
+            size: self.plan.size_known.then_some(self.plan.body.len() as u64),
+            eight_bit: self.plan.body.iter().any(|octet| *octet > 127),
+        };
+        self.session.begin(envelope, facts).expect("it is ready");
+        assert_eq!(self.session.quit(), Err(ApiMisuse::NotReady));
+        self.transaction = Some(Transaction::default());
+    }
+
+    fn body(&mut self) {
+        let transaction = self.transaction.as_mut().expect("a message of no transaction");
+        assert!(transaction.recipients.iter().any(|code| code / 100 == 2), "nobody to send it to");
+        assert!(!transaction.ended, "the message is asked for again");
+        self.calls += 1;
+        let rest = &self.plan.body[transaction.given..];
+        if rest.is_empty() {
+            transaction.ended = true;
+            self.session.end_of_body().expect("it is asked for");
+        } else {
+            let piece = match usize::from(self.pieces.octet()) {
+                0 => rest,
+                side => &rest[..rest.len().min(side * side)],
+            };
+            let taken = self.session.body(piece).expect("it is asked for");
+            assert!(0 < taken && taken <= piece.len());
+            transaction.given += taken;
+        }
+    }
+
+    /// What was sent so far: a message only whole, and no parameter that was not offered.
+    fn judge_sent(&mut self) {
+        for message in self.view.messages.drain(..) {
+            let transaction = self.transaction.as_ref().expect("a message of no transaction");
+            if transaction.recipients.iter().all(|code| code / 100 != 2) {
+                // DATA was accepted for nobody, and is ended at once.
+                assert!(message.is_empty() && transaction.given == 0);
+                continue;
+            }
+            assert!(transaction.ended, "the end is sent before the message is over");
+            let body = &self.plan.body;
+            assert_eq!(message, oracle::data::normalised(body));
+            let refuses = self.plan.config.line_ends == LineEnds::Refuse;
+            assert!(!refuses || oracle::data::bare_line_end(body).is_none());
+        }
+        let came = self.came.to_ascii_uppercase();
+        let offered =
+            |keyword: &str| came.windows(keyword.len()).any(|at| at == keyword.as_bytes());
+        for parameters in self.view.parameters.drain(..) {
+            for parameter in parameters.split_ascii_whitespace() {
+                let keyword = match parameter.split('=').next().unwrap_or_default() {
+                    "BODY" => "8BITMIME",
+                    keyword => keyword,
+                };
+                assert!(offered(keyword), "{parameter} was not offered");
+            }
+        }
+    }
+
+    /// One outcome each; and delivered is who was accepted, when the end of the message was.
+    fn judge(&mut self, outcomes: &[Outcome]) {
+        self.concluded += 1;
+        let transaction = self.transaction.take().expect("outcomes of no transaction");
+        assert_eq!(outcomes.len(), self.plan.recipients);
+        for (number, outcome) in outcomes.iter().enumerate() {
+            self.trace.facts.push(format!("{outcome:?}"));
+            let accepted = transaction.recipients.get(number).is_some_and(|code| code / 100 == 2);
+            let taken = transaction.end.is_some_and(|code| code / 100 == 2) && transaction.ended;
+            match outcome {
+                Outcome::Delivered { reply } => {
+                    assert!(accepted && taken, "delivered by none: {transaction:?}");
+                    assert_eq!(Some(reply.code().get()), transaction.end);
+                    self.delivered += 1;
+                    self.heard(reply);
+                }
+                Outcome::Deferred { failure, may_have_been_accepted } => {
+                    assert!(!(accepted && taken), "the server has it: {transaction:?}");
+                    assert!(!may_have_been_accepted || transaction.ended && accepted);
+                    if let Some(reply) = &failure.reply {
+                        self.heard(reply);
+                    }
+                }
+                Outcome::Rejected(rejection) => {
+                    assert!(!(accepted && taken), "the server has it: {transaction:?}");
+                    if let Rejection::ByServer { reply, .. } = rejection {
+                        assert_eq!(reply.code().get() / 100, 5);
+                        self.heard(reply);
+                    }
+                }
+            }
+        }
+    }
+
+    fn note(&mut self, event: Event) {
+        self.trace.facts.push(format!("{event:?}"));
+        match &event {
+            Event::Greeted(reply) | Event::EhloRefused(reply) => self.heard(reply),
+            Event::Failed(failure) => {
+                if let Some(reply) = &failure.reply {
+                    self.heard(reply);
+                }
+            }
+            _ => {}
+        }
+    }
+
+    /// Under TLS, nothing that was said in clear is told.
+    fn heard(&self, reply: &Reply) {
+        assert!(!self.under_tls || !script::said_in_clear(reply.text()), "{reply}");
+    }
+}

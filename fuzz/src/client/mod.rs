@@ -1,0 +1,102 @@
+//! A driver of client sessions that checks, at every output, what a session promises.
+//!
+//! The server is the input: its octets, when they come, and how the connection ends. What the
+//! session sends is read as a server reads it ([`view`]), and each reply is paired with the oldest
+//! command that was sent before it came; that alone decides what may have become of a recipient.
+
+mod driver;
+mod view;
+
+use smtp_proto::client::{Config, EightBit};
+use smtp_proto::wire::{ClientName, LineEnds};
+
+use crate::choices::Choices;
+use crate::script::{self, Step};
+use driver::Driver;
+
+/// Octets of choices that make the plan, and those that cut the input.
+const SETTINGS: usize = 6;
+const CUTS: usize = 6;
+
+/// What the caller answers when it is asked about TLS.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Tls {
+    WhenOffered,
+    Never,
+    Required,
+    /// STARTTLS is sent to whom does not offer it, and QUIT to whom refuses it.
+    Always,
+}
+
+/// What the caller wants to send.
+#[derive(Clone, Debug)]
+struct Plan {
+    config: Config,
+    tls: Tls,
+    recipients: usize,
+    messages: usize,
+    body: Vec<u8>,
+    size_known: bool,
+    /// The server is read before the message is given.
+    reads_in_body: bool,
+}
+
+/// Drives one input, and panics where a promise is broken.
+pub fn check(input: &[u8]) {
+    let (text, choices) = crate::choices::split(input);
+    let (settings, rest) = choices.split_at(SETTINGS);
+    let (cuts, pieces) = rest.split_at(CUTS);
+    let plan = plan(settings);
+    let steps = script::steps(text);
+    let whole = Driver::new(&plan, pieces.clone()).run(&steps, None);
+    let cut = Driver::new(&plan, pieces).run(&steps, Some(cuts));
+    let one_read = |step: &Step<'_>| !matches!(step, Step::Read(octets) if octets.len() > 4000);
+    if !plan.reads_in_body && steps.iter().all(one_read) {
+        assert_eq!(cut.facts, whole.facts);
+        let [cut, whole] = [cut, whole].map(|trace| trace.transmitted);
+        assert_eq!(String::from_utf8_lossy(&cut), String::from_utf8_lossy(&whole));
+    }
+}
+
+fn plan(mut settings: Choices<'_>) -> Plan {
+    let mut config = Config::new(ClientName::parse("client.example.org").expect("a name"));
+    let switches = settings.octet();
+    config.implicit_tls = switches & 1 != 0;
+    config.eight_bit = if switches & 2 == 0 { EightBit::Refuse } else { EightBit::SendAsIs };
+    config.line_ends = if switches & 4 == 0 { LineEnds::Normalize } else { LineEnds::Refuse };
+    let tls = match switches >> 3 & 3 {
+        0 => Tls::WhenOffered,
+        1 => Tls::Never,
+        2 => Tls::Required,
+        _ => Tls::Always,
+    };
+    let recipients = match settings.octet() {
+        255 => 70,
+        recipients => 1 + usize::from(recipients % 5),
+    };
+    let messages = 1 + usize::from(settings.below(3));
+    Plan {
+        config,
+        tls,
+        recipients,
+        messages,
+        body: body(settings.octet()),
+        size_known: switches & 32 == 0,
+        reads_in_body: switches & 64 != 0,
+    }
+}
+
+fn body(kind: u8) -> Vec<u8> {
+    match kind % 10 {
+        0 => b"hi\n".to_vec(),
+        1 => Vec::new(),
+        2 => b".\n..\n.a\n.".to_vec(),
+        3 => b"a\rb\r\n\r".to_vec(),
+        4 => b"caf\xc3\xa9\n".to_vec(),
+        5 => b"a\r\n.\r\nMAIL FROM:<x@example.org>\r\n".to_vec(),
+        6 => b"a\n.\nRSET\n.\r\n".to_vec(),
+        7 => b"nul \0 and\x7f\n".to_vec(),
+        8 => [&[b'x'; 1200][..], b"\n"].concat(),
+        _ => b"a line of the message\n.dot\n".repeat(1500),
+    }
+}
