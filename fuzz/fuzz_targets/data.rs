@@ -5,11 +5,11 @@
 #![no_main]
 
 use hvmail_fuzz::choices::{self, Choices};
-use hvmail_fuzz::oracle::data::{self, bare_line_end, normalised, stuffed};
+use hvmail_fuzz::oracle::data::{self, stuffed};
 use libfuzzer_sys::fuzz_target;
 use smtp_proto::wire::{
     BareLf, ChunkDecoder, ChunkEncoder, ChunkStatus, DataDecoder, DataEncoder, DataStatus,
-    LineEnds, LongLines, MessageFault, MessagePolicy, MessageRule, Nul,
+    LineEnds, LongLines, MessageFault, MessagePolicy, Nul,
 };
 
 fuzz_target!(|input: &[u8]| {
@@ -125,40 +125,44 @@ fn chunks(wire: &[u8], mut decoder: ChunkDecoder, choices: &mut Choices<'_>) -> 
 }
 
 fn encode(message: &[u8], choices: &mut Choices<'_>) {
-    let text = normalised(message);
-    let wire = stuffed(&text);
-    assert_eq!(encoded(message, LineEnds::Normalize, choices), Ok(wire.clone()));
-    match bare_line_end(message) {
-        None => assert_eq!(encoded(message, LineEnds::Refuse, choices), Ok(wire.clone())),
-        Some(at) => {
-            let error = encoded(message, LineEnds::Refuse, choices);
-            let rule = if message[at] == b'\n' { MessageRule::BareLf } else { MessageRule::BareCr };
-            assert_eq!(error, Err(MessageFault { rule, at: at as u64 }));
-        }
-    }
-    let mut encoder = ChunkEncoder::new(policy(LineEnds::Normalize));
-    let mut chunked = Vec::new();
+    let policy = policy(choices.octet());
+    let expected = data::sent(message, policy);
+    let wire = encoded(message, policy, choices);
+    assert_eq!(wire, expected.clone().map(|text| stuffed(&text)));
+
+    let mut encoder = ChunkEncoder::new(policy);
+    let mut chunked = Ok(Vec::new());
     for piece in choices.pieces(message) {
-        encoder.encode(piece, &mut chunked).expect("nothing is refused");
+        chunked = chunked.and_then(|mut out| encoder.encode(piece, &mut out).map(|()| out));
     }
-    encoder.finish(&mut chunked).expect("nothing is refused");
-    assert_eq!(chunked, text);
-    let back = decode(&wire, BareLf::Reject, choices);
-    let end = Some(wire.len());
-    assert_eq!(back, data::Message { body: text, end, refused: None });
+    let chunked = chunked.and_then(|mut out| encoder.finish(&mut out).map(|()| out));
+    assert_eq!(chunked, expected);
+
+    if let (Ok(wire), Ok(text)) = (wire, expected) {
+        let back = decode(&wire, BareLf::Reject, choices);
+        let end = Some(wire.len());
+        assert_eq!(back, data::Message { body: text, end, refused: None });
+    }
 }
 
-/// Line ends alone are judged.
-fn policy(line_ends: LineEnds) -> MessagePolicy {
-    MessagePolicy { line_ends, nul: Nul::SendAsIs, long_lines: LongLines::SendAsIs }
+fn policy(switches: u8) -> MessagePolicy {
+    MessagePolicy {
+        line_ends: if switches & 1 == 0 { LineEnds::Normalize } else { LineEnds::Refuse },
+        nul: if switches & 2 == 0 { Nul::SendAsIs } else { Nul::Refuse },
+        long_lines: match switches >> 2 & 3 {
+            0 | 1 => LongLines::SendAsIs,
+            2 => LongLines::Fold,
+            _ => LongLines::Refuse,
+        },
+    }
 }
 
 fn encoded(
     message: &[u8],
-    line_ends: LineEnds,
+    policy: MessagePolicy,
     choices: &mut Choices<'_>,
 ) -> Result<Vec<u8>, MessageFault> {
-    let mut encoder = DataEncoder::new(policy(line_ends));
+    let mut encoder = DataEncoder::new(policy);
     let mut wire = Vec::new();
     for piece in choices.pieces(message) {
         encoder.encode(piece, &mut wire)?;

@@ -7,7 +7,7 @@ use smtp_proto::client::{
     AfterHello, AfterRefusal, Envelope, Event, MessageFacts, Outcome, Output, Rejection, Session,
 };
 use smtp_proto::error::ApiMisuse;
-use smtp_proto::wire::{Capabilities, ForwardPath, LineEnds, Reply, ReversePath, Verb};
+use smtp_proto::wire::{Capabilities, ForwardPath, Reply, ReversePath, Verb};
 
 use super::view::{Sent, View};
 use super::{Plan, Tls};
@@ -37,13 +37,39 @@ struct Awaited {
 /// One transaction, as the oracle has it.
 #[derive(Debug, Default)]
 struct Transaction {
-    /// The codes of the replies to RCPT, in order.
-    recipients: Vec<u16>,
-    /// The code of the reply to the end of the message.
-    end: Option<u16>,
-    /// The session asked for the message, and it was given to its end.
+    /// The code of the reply to MAIL.
+    mail: Option<u16>,
+    /// The forward-paths and codes of the replies to RCPT, in order.
+    recipients: Vec<(String, u16)>,
+    /// A chunk was refused.
+    chunk_refused: bool,
+    /// The codes of the replies to the end of the message: one, or under LMTP one for each
+    /// accepted recipient.
+    ends: Vec<u16>,
+    /// Octets of the message that were given, and whether that was all.
     given: usize,
     ended: bool,
+    /// The end of the message was handed out to be sent.
+    end_sent: bool,
+    /// The server said 421.
+    closing: bool,
+}
+
+impl Transaction {
+    fn accepted(&self) -> impl Iterator<Item = &str> {
+        let mail = self.mail.is_some_and(positive);
+        self.recipients.iter().filter(move |(_, code)| mail && positive(*code)).map(|(to, _)| &**to)
+    }
+
+    /// The code that says what became of the message for a recipient.
+    fn end(&self, to: &str, lmtp: bool) -> Option<u16> {
+        let number = self.accepted().position(|accepted| accepted == to)?;
+        self.ends.get(if lmtp { number } else { 0 }).copied()
+    }
+}
+
+fn positive(code: u16) -> bool {
+    code / 100 == 2
 }
 
 pub(super) struct Driver<'c> {
@@ -229,15 +255,22 @@ impl<'c> Driver<'c> {
             }
             let Some(awaited) = self.awaited.pop_front() else { return };
             self.paired += reply.octets;
+            self.broken |= reply.code == 421;
             let Some(transaction) = &mut self.transaction else { continue };
-            match awaited.what {
-                Sent::Line(Verb::Rcpt) => transaction.recipients.push(reply.code),
+            transaction.closing |= reply.code == 421;
+            match &awaited.what {
+                Sent::Line(Verb::Mail) => transaction.mail = Some(reply.code),
+                Sent::Rcpt(to) => transaction.recipients.push((to.clone(), reply.code)),
                 Sent::Line(Verb::Data) if reply.code == 354 => self.view.text_begins(),
-                Sent::EndOfMessage => transaction.end = Some(reply.code),
+                Sent::Line(Verb::Bdat) => transaction.chunk_refused |= !positive(reply.code),
+                Sent::EndOfMessage => {
+                    transaction.ends.push(reply.code);
+                    let more = transaction.ends.len() < transaction.accepted().count();
+                    if self.plan.config.lmtp && more {
+                        self.awaited.push_front(awaited);
+                    }
+                }
                 _ => {}
-            }
-            if reply.code == 421 {
-                self.broken = true;
             }
         }
     }
@@ -279,6 +312,11 @@ impl<'c> Driver<'c> {
                     self.trace.transmitted.extend(octets);
                     let came = self.came.len();
                     for what in self.view.read(octets) {
+                        if let (Sent::EndOfMessage, Some(transaction)) =
+                            (&what, &mut self.transaction)
+                        {
+                            transaction.end_sent = true;
+                        }
                         self.awaited.push_back(Awaited { what, came });
                     }
                     self.judge_sent();
@@ -346,7 +384,7 @@ impl<'c> Driver<'c> {
         let from = ReversePath::parse("a@example.org").expect("a path");
         let mut envelope = Envelope::new(&from);
         for number in 0..self.plan.recipients {
-            let to = format!("b{number}@example.org");
+            let to = self.plan.recipient(number);
             envelope.add(&ForwardPath::parse(&to).expect("a path"));
         }
         let facts = MessageFacts {
@@ -360,7 +398,8 @@ impl<'c> Driver<'c> {
 
     fn body(&mut self) {
         let transaction = self.transaction.as_mut().expect("a message of no transaction");
-        assert!(transaction.recipients.iter().any(|code| code / 100 == 2), "nobody to send it to");
+        let unanswered = transaction.recipients.len() < self.plan.recipients;
+        assert!(unanswered || transaction.accepted().next().is_some(), "nobody to send it to");
         assert!(!transaction.ended, "the message is asked for again");
         self.calls += 1;
         let rest = &self.plan.body[transaction.given..];
@@ -382,16 +421,14 @@ impl<'c> Driver<'c> {
     fn judge_sent(&mut self) {
         for message in self.view.messages.drain(..) {
             let transaction = self.transaction.as_ref().expect("a message of no transaction");
-            if transaction.recipients.iter().all(|code| code / 100 != 2) {
+            if !message.in_chunks && transaction.accepted().next().is_none() {
                 // DATA was accepted for nobody, and is ended at once.
-                assert!(message.is_empty() && transaction.given == 0);
+                assert!(message.text.is_empty() && transaction.given == 0);
                 continue;
             }
             assert!(transaction.ended, "the end is sent before the message is over");
-            let body = &self.plan.body;
-            assert_eq!(message, oracle::data::normalised(body));
-            let refuses = self.plan.config.line_ends == LineEnds::Refuse;
-            assert!(!refuses || oracle::data::bare_line_end(body).is_none());
+            let expected = oracle::data::sent(&self.plan.body, self.plan.config.message);
+            assert_eq!(Ok(message.text), expected);
         }
         let came = self.came.to_ascii_uppercase();
         let offered =
@@ -414,18 +451,26 @@ impl<'c> Driver<'c> {
         assert_eq!(outcomes.len(), self.plan.recipients);
         for (number, outcome) in outcomes.iter().enumerate() {
             self.trace.facts.push(format!("{outcome:?}"));
-            let accepted = transaction.recipients.get(number).is_some_and(|code| code / 100 == 2);
-            let taken = transaction.end.is_some_and(|code| code / 100 == 2) && transaction.ended;
+            let to = self.plan.recipient(number);
+            let accepted = transaction.accepted().any(|accepted| accepted == to);
+            let end = transaction.end(&to, self.plan.config.lmtp);
+            let taken = end.is_some_and(positive) && !transaction.chunk_refused;
             match outcome {
                 Outcome::Delivered { reply } => {
                     assert!(accepted && taken, "delivered by none: {transaction:?}");
-                    assert_eq!(Some(reply.code().get()), transaction.end);
+                    assert!(transaction.ended && transaction.end_sent);
+                    assert_eq!(Some(reply.code().get()), end);
                     self.delivered += 1;
                     self.heard(reply);
                 }
                 Outcome::Deferred { failure, may_have_been_accepted } => {
                     assert!(!(accepted && taken), "the server has it: {transaction:?}");
-                    assert!(!may_have_been_accepted || transaction.ended && accepted);
+                    assert!(!may_have_been_accepted || transaction.end_sent);
+                    let in_doubt = transaction.end_sent && accepted && end.is_none();
+                    assert!(
+                        *may_have_been_accepted || !in_doubt || transaction.closing,
+                        "the server may have it: {transaction:?}"
+                    );
                     if let Some(reply) = &failure.reply {
                         self.heard(reply);
                     }

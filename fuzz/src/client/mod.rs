@@ -7,8 +7,8 @@
 mod driver;
 mod view;
 
-use smtp_proto::client::{Config, EightBit};
-use smtp_proto::wire::{ClientName, LineEnds};
+use smtp_proto::client::{Chunking, Config, EightBit};
+use smtp_proto::wire::{ClientName, LineEnds, LongLines, MessagePolicy, Nul};
 
 use crate::choices::Choices;
 use crate::script::{self, Step};
@@ -41,6 +41,12 @@ struct Plan {
     reads_in_body: bool,
 }
 
+impl Plan {
+    fn recipient(&self, number: usize) -> String {
+        format!("b{number}@{}.example", if number % 2 == 0 { "even" } else { "odd" })
+    }
+}
+
 /// Drives one input, and panics where a promise is broken.
 pub fn check(input: &[u8]) {
     let (text, choices) = crate::choices::split(input);
@@ -63,7 +69,18 @@ fn plan(mut settings: Choices<'_>) -> Plan {
     let switches = settings.octet();
     config.implicit_tls = switches & 1 != 0;
     config.eight_bit = if switches & 2 == 0 { EightBit::Refuse } else { EightBit::SendAsIs };
-    config.line_ends = if switches & 4 == 0 { LineEnds::Normalize } else { LineEnds::Refuse };
+    let more = settings.octet();
+    config.message = MessagePolicy {
+        line_ends: if switches & 4 == 0 { LineEnds::Normalize } else { LineEnds::Refuse },
+        nul: if more & 1 == 0 { Nul::Refuse } else { Nul::SendAsIs },
+        long_lines: match more >> 1 & 3 {
+            0 | 1 => LongLines::SendAsIs,
+            2 => LongLines::Refuse,
+            _ => LongLines::Fold,
+        },
+    };
+    config.chunking = if more & 8 == 0 { Chunking::WhenOffered } else { Chunking::Never };
+    config.lmtp = more & 16 != 0;
     let tls = match switches >> 3 & 3 {
         0 => Tls::WhenOffered,
         1 => Tls::Never,

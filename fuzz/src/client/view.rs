@@ -11,6 +11,8 @@ pub(super) enum Sent {
     Connection,
     /// A command line.
     Line(Verb),
+    /// RCPT, with its forward-path.
+    Rcpt(String),
     /// The end of the message text, or the last chunk of it.
     EndOfMessage,
 }
@@ -24,6 +26,13 @@ enum Mode {
     Chunk(u64, bool),
 }
 
+/// A message that was sent to its end.
+#[derive(Debug)]
+pub(super) struct Sending {
+    pub(super) text: Vec<u8>,
+    pub(super) in_chunks: bool,
+}
+
 /// The server's end of what is transmitted.
 #[derive(Debug)]
 pub(super) struct View {
@@ -31,7 +40,7 @@ pub(super) struct View {
     line: Vec<u8>,
     text: Vec<u8>,
     /// The messages that were sent to their end, as their text.
-    pub(super) messages: Vec<Vec<u8>>,
+    pub(super) messages: Vec<Sending>,
     /// The parameters of MAIL and RCPT that were sent.
     pub(super) parameters: Vec<String>,
 }
@@ -82,7 +91,7 @@ impl View {
                     assert_eq!(message.refused, None, "a bare LF is sent");
                     let Some(end) = message.end else { return sent };
                     rest = &rest[rest.len() - (self.text.len() - end)..];
-                    self.messages.push(message.body);
+                    self.messages.push(Sending { text: message.body, in_chunks: false });
                     self.mode = Mode::Lines;
                     sent.push(Sent::EndOfMessage);
                 }
@@ -104,7 +113,8 @@ impl View {
         }
         self.mode = Mode::Lines;
         if last {
-            self.messages.push(std::mem::take(&mut self.text));
+            let text = std::mem::take(&mut self.text);
+            self.messages.push(Sending { text, in_chunks: true });
             return Some(Sent::EndOfMessage);
         }
         Some(Sent::Line(Verb::Bdat))
@@ -123,8 +133,14 @@ impl View {
             .unwrap_or_else(|error| panic!("{shown:?} is sent: {error}"));
         assert_eq!(command.to_string().as_bytes(), line);
         match command {
-            Command::Mail(mail) => self.parameters.push(mail.parameters.to_string()),
-            Command::Rcpt(rcpt) => self.parameters.push(rcpt.parameters.to_string()),
+            Command::Mail(mail) => {
+                self.parameters.push(mail.parameters.to_string());
+                self.text.clear();
+            }
+            Command::Rcpt(rcpt) => {
+                self.parameters.push(rcpt.parameters.to_string());
+                return Some(Sent::Rcpt(rcpt.forward_path.as_str().to_owned()));
+            }
             Command::Bdat(bdat) => {
                 return self.chunk(bdat.size, bdat.last);
             }

@@ -1,6 +1,8 @@
 //! Message text, line by line (RFC 5321, 4.5.2).
 
-use smtp_proto::wire::BareLf;
+use smtp_proto::wire::{
+    BareLf, LineEnds, LongLines, MessageFault, MessagePolicy, MessageRule, Nul,
+};
 
 /// What a wire text holds.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -79,34 +81,56 @@ fn unstuffed(line: &[u8]) -> &[u8] {
     line.strip_prefix(b".").unwrap_or(line)
 }
 
-/// A message as text with no line ends but CRLF: LF becomes CRLF, any other CR a space, and the
-/// last line is ended.
-#[must_use]
-pub fn normalised(message: &[u8]) -> Vec<u8> {
-    let mut out = Vec::new();
-    let mut octets = message.iter().peekable();
-    while let Some(octet) = octets.next() {
-        match octet {
-            b'\r' if octets.peek() == Some(&&b'\n') => {}
-            b'\r' => out.push(b' '),
-            b'\n' => out.extend(b"\r\n"),
-            octet => out.push(*octet),
+/// A message as text of CRLF lines, as a policy wants it: LF becomes CRLF, any other CR a space,
+/// and the last line is ended. Its end, and whether dots are stuffed, is not said here.
+///
+/// # Errors
+/// The first octet that the policy refuses.
+pub fn sent(message: &[u8], policy: MessagePolicy) -> Result<Vec<u8>, MessageFault> {
+    let fault = |rule, at: usize| Err(MessageFault { rule, at: at as u64 });
+    let (mut out, mut column) = (Vec::new(), 0);
+    for (at, octet) in message.iter().enumerate() {
+        let octet = match octet {
+            b'\r' if message.get(at + 1) == Some(&b'\n') => continue,
+            b'\r' if policy.line_ends == LineEnds::Refuse => return fault(MessageRule::BareCr, at),
+            b'\r' => b' ',
+            b'\n' => {
+                let bare = at == 0 || message[at - 1] != b'\r';
+                if bare && policy.line_ends == LineEnds::Refuse {
+                    return fault(MessageRule::BareLf, at);
+                }
+                out.extend(b"\r\n");
+                column = 0;
+                continue;
+            }
+            0 if policy.nul == Nul::Refuse => return fault(MessageRule::Nul, at),
+            octet => *octet,
+        };
+        match policy.long_lines {
+            LongLines::Refuse if column == 998 => return fault(MessageRule::LongLine, at),
+            LongLines::Fold if column + character(octet) > 998 => {
+                out.extend(b"\r\n ");
+                column = 1;
+            }
+            _ => {}
         }
+        out.push(octet);
+        column += 1;
     }
     if !out.is_empty() && !out.ends_with(b"\n") {
         out.extend(b"\r\n");
     }
-    out
+    Ok(out)
 }
 
-/// Octets before the first CR or LF that is no part of a CRLF.
-#[must_use]
-pub fn bare_line_end(message: &[u8]) -> Option<usize> {
-    (0..message.len()).find(|at| match message[*at] {
-        b'\r' => message.get(at + 1) != Some(&b'\n'),
-        b'\n' => *at == 0 || message[at - 1] != b'\r',
-        _ => false,
-    })
+/// Octets of the character that begins with this one.
+fn character(first: u8) -> usize {
+    match first {
+        0xc2..=0xdf => 2,
+        0xe0..=0xef => 3,
+        0xf0..=0xf4 => 4,
+        _ => 1,
+    }
 }
 
 /// How a text of CRLF lines stands on the wire behind DATA, the final dot included.

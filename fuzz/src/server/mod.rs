@@ -7,7 +7,9 @@
 mod driver;
 mod order;
 
-use smtp_proto::server::{Config, Tls};
+use std::time::Duration;
+
+use smtp_proto::server::{Config, ImproperPipelining, Tls};
 use smtp_proto::wire::BareLf;
 
 use crate::choices::Choices;
@@ -70,5 +72,17 @@ fn config(mut settings: Choices<'_>) -> Config {
         0 => config.max_command_line,
         octets => usize::from(octets),
     };
+    let more = settings.octet();
+    config.tls_required = more & 1 != 0;
+    config.greeting_delay = (more & 2 != 0).then_some(Duration::from_secs(1));
+    if more & 4 != 0 {
+        config.improper_pipelining = ImproperPipelining::Refuse;
+    }
+    config.max_messages = (more & 8 != 0).then_some(2);
+    if more & 16 != 0 {
+        config.max_junk = 3;
+        config.max_refusals = 3;
+    }
+    config.max_refused_octets = (more & 32 != 0).then_some(40);
     config
 }
