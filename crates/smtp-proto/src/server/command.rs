@@ -62,8 +62,10 @@ impl Session {
             }
             wire::Line::TooLong => {
                 self.line.skipping = true;
+                // What stands behind the limit, and whether it came yet, is the network's chance.
+                let line = &self.input.unused()[..self.talk.config.max_command_line];
                 if !self.talk.spoke_smtp
-                    && let Some(fault) = foreign(self.input.unused())
+                    && let Some(fault) = foreign(line)
                 {
                     self.talk.expel(None, fault);
                 }
