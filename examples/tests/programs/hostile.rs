@@ -4,4 +4,5 @@
 mod clients;
 mod floods;
 mod servers;
+mod vectors;
 mod wire;

@@ -21,7 +21,7 @@ use std::path::{Path, PathBuf};
 pub use crate::transcript::{FormatError, Role};
 pub use condition::{Codes, Condition, Glob, Scope};
 pub use memory::{Inside, Subject, check, check_all};
-pub use run::{Connection, Judged, Miss, Received, Why, cuts, run};
+pub use run::{Connection, FOREIGN, Judged, Miss, Received, Why, cuts, run};
 pub use socket::{Socket, Stream, Upgrade};
 
 /// One vector: its settings, its steps, and what must hold.

@@ -123,6 +123,15 @@ impl Secured {
     }
 }
 
+impl Secured {
+    /// Says `close_notify`, and can still read.
+    pub(super) fn half_close(&mut self) {
+        let stream = &mut self.stream;
+        // Where it fails the other end has closed already.
+        let _ = self.runtime.block_on(async { timeout(PATIENCE, stream.shutdown()).await });
+    }
+}
+
 impl Wire for Secured {
     fn try_send(&mut self, octets: &[u8]) -> io::Result<()> {
         let stream = &mut self.stream;
