@@ -125,6 +125,7 @@ fn what_is_read() {
         ("550 5.07.1 no\r\n", 550, None, "5.07.1 no"),
         ("550 5.7.1000 no\r\n", 550, None, "5.7.1000 no"),
         ("550 5.7.1no\r\n", 550, None, "5.7.1no"),
+        ("550 5.7.1\tno\r\n", 550, Some((7, 1)), "no"),
         ("354 3.0.0 go\r\n", 354, None, "3.0.0 go"),
         ("571 5.7.1 no\r\n", 571, Some((7, 1)), "no"),
         ("250 a\tb\0c\x1bd\u{e4}\r\n", 250, None, "a b?c?d??"),
@@ -143,6 +144,11 @@ fn what_is_read() {
             detail,
         });
         assert_eq!(reply.enhanced(), expected, "{input:?}");
+        let printed = print(&reply);
+        let printed_back = read(printed.as_bytes());
+        let consumed = printed.len();
+        let complete = ReplyStatus::Complete { reply: reply.clone(), consumed };
+        assert_eq!(printed_back, Ok(complete), "{input:?}");
         for cut in 0..=input.len() {
             let pieces = read_in_pieces(input.as_bytes(), &[cut]);
             assert_eq!(pieces, Ok(Some((reply.clone(), input.len()))), "{input:?} at {cut}");

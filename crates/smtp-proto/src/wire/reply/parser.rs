@@ -222,7 +222,8 @@ fn enhanced(code: Code, text: &[u8]) -> Option<(Detail, &[u8])> {
     let (detail, rest) = number(rest.strip_prefix(b".")?)?;
     let behind = match rest {
         [] => rest,
-        [b' ', behind @ ..] => behind,
+        // A tab is read as a space everywhere: else the reply would print as one with the code.
+        [b' ' | b'\t', behind @ ..] => behind,
         _ => return None,
     };
     Some((Detail { subject, detail }, behind))
