@@ -13,8 +13,8 @@ use std::sync::Arc;
 use std::task::Poll;
 
 use smtp_proto::client::{
-    self, AfterHello, AfterRefusal, Cause, Envelope, Failure, Output, Phase, ServerMisbehaved,
-    Session,
+    self, AfterHello, AfterRefusal, AuthResponse, Cause, Envelope, Failure, Output, Phase,
+    ServerMisbehaved, Session,
 };
 use smtp_proto::wire::{Extension, Reply};
 use smtp_tls::{AfterEhlo, AfterFailure, ClientPolicy, Connector, HandshakeError, TlsRefusal};
@@ -235,6 +235,10 @@ impl Connection {
                         }
                     };
                     let _ = self.session.answer(ask, verdict);
+                }
+                // No authentication is begun here.
+                Output::AuthChallenge(ask, _) => {
+                    let _ = self.session.answer(ask, AuthResponse::Cancel);
                 }
                 Output::StartTls => return Stop::StartTls,
                 Output::Ready => return Stop::Ready,

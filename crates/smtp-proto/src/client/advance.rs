@@ -4,6 +4,8 @@
 //! Does: move the state on. Does not: hold it, or face the caller. Fails: what the server does
 //! against the protocol, and what the caller interrupts, ends in [`Session::fail`], once.
 
+use zeroize::Zeroize as _;
+
 use super::error::ServerMisbehaved;
 use super::event::{Event, Phase};
 use super::outcome::{Cause, Failure};
@@ -20,6 +22,7 @@ impl Session {
             State::TlsFirst | State::Handshake { .. } => Step::StartTls,
             State::AskHello => Step::AskHello,
             State::AskRefusal => Step::AskRefusal,
+            State::AskChallenge => Step::AskChallenge,
             State::Ready => Step::Ready,
             State::Asked(_) | State::Closed => Step::Close,
             _ if !self.outbox.is_empty() && !self.given => Step::Transmit,
@@ -110,6 +113,7 @@ impl Session {
                 self.state = State::Handshake { asked: false };
             }
             _ if self.unsolicited(phase) => {}
+            (Phase::Auth, meaning) => self.hear_auth(meaning, reply),
             (Phase::StartTls, _) => {
                 self.refusal = Some(reply);
                 self.state = State::AskRefusal;
@@ -166,7 +170,8 @@ impl Session {
                 self.replies += 1;
                 // The answers to EHLO and LHLO are read for what is offered, first.
                 Some(match phase {
-                    Phase::Ehlo | Phase::Lhlo => reply,
+                    // A challenge is read to its end as well.
+                    Phase::Ehlo | Phase::Lhlo | Phase::Auth => reply,
                     _ => reply.abridged(REPLY_TEXT_KEPT),
                 })
             }
@@ -183,7 +188,7 @@ impl Session {
     }
 
     /// Whether octets lie here that no command asked for; if so, the session is over.
-    fn unsolicited(&mut self, phase: Phase) -> bool {
+    pub(super) fn unsolicited(&mut self, phase: Phase) -> bool {
         if self.inbox.is_empty() {
             return false;
         }
@@ -220,6 +225,7 @@ impl Session {
                         self.transaction.as_ref().map_or(Phase::Mail, Transaction::phase)
                     }
                     State::Asked(phase) => phase,
+                    State::AskChallenge => Phase::Auth,
                     _ => Phase::Ehlo,
                 };
                 self.fail(phase, cause, None);
@@ -244,7 +250,7 @@ impl Session {
         self.notes.push_back(Event::Failed(failure.clone()));
         self.failure.get_or_insert(failure);
         self.desk.abandon();
-        self.outbox.clear();
+        self.outbox.zeroize();
         self.given = false;
         self.inbox.clear();
         self.state = State::Closed;

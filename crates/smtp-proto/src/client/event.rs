@@ -2,12 +2,12 @@
 //!
 //! Does: name them. Does not: hold the session's state. Fails: never.
 
-use alloc::vec::Vec;
 use core::fmt;
 use core::time::Duration;
 
 use super::outcome::Failure;
 use crate::limits;
+use crate::wire::sasl::Secret;
 use crate::wire::{Extension, Reply};
 
 /// What the session waits for: the reply to one command, or the time to write one block.
@@ -142,22 +142,12 @@ pub enum AfterRefusal {
 }
 
 /// The answer to a challenge.
-#[derive(Clone, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum AuthResponse {
     /// What the mechanism says, before base64.
-    Response(Vec<u8>),
+    Response(Secret),
     /// The exchange is given up: `*` (RFC 4954, 4).
     Cancel,
-}
-
-/// Shows no secret.
-impl fmt::Debug for AuthResponse {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Response(_) => "Response(..)",
-            Self::Cancel => "Cancel",
-        })
-    }
 }
 
 /// What happened, for a log.

@@ -15,7 +15,9 @@
 //!         Ehlo(ask, capabilities) => session.answer(ask, AfterHello::…)
 //!         StartTlsRefused(ask, …) => session.answer(ask, AfterRefusal::…)
 //!         StartTls                => shake hands, then session.tls_established() or tls_failed()
-//!         Ready                   => session.begin(envelope, facts) or session.quit()
+//!         Ready                   => session.authenticate(mechanism, first message),
+//!                                    session.begin(envelope, facts) or session.quit()
+//!         AuthChallenge(ask, …)   => session.answer(ask, AuthResponse::…)
 //!         Body                    => session.body(octets) or session.end_of_body()
 //!         Outcomes(outcomes)      => one for each recipient of the envelope, in its order
 //!         Note(event)             => log it
@@ -37,6 +39,7 @@
 //! server is forgotten at the handshake, and EHLO is sent again (RFC 3207, 4.2).
 
 mod advance;
+mod auth;
 mod config;
 mod envelope;
 mod error;
@@ -63,6 +66,8 @@ pub use error::{AuthError, ServerIncompatible, ServerMisbehaved};
 pub use event::{AfterHello, AfterRefusal, AuthResponse, Event, Phase, question};
 pub use outcome::{Cause, Failure, Outcome, Rejection};
 
+use zeroize::Zeroize as _;
+
 use crate::ask::{Ask, Desk, Question};
 use crate::error::ApiMisuse;
 use crate::wire::{Capabilities, Reply};
@@ -81,8 +86,11 @@ pub enum Output<'s> {
     StartTlsRefused(Ask<question::StartTlsRefused>, &'s Reply),
     /// Shake hands, then report [`Session::tls_established`] or [`Session::tls_failed`].
     StartTls,
-    /// A transaction may begin: [`Session::begin`], or [`Session::quit`].
+    /// A transaction may begin: [`Session::begin`], or [`Session::quit`]; or an authentication
+    /// before it: [`Session::authenticate`].
     Ready,
+    /// The server asks this of the mechanism, decoded; empty where it only waits for its turn.
+    AuthChallenge(Ask<question::Challenge>, &'s [u8]),
     /// The message is wanted: [`Session::body`], or [`Session::end_of_body`].
     Body,
     /// What became of the recipients of the transaction: one each, in the envelope's order.
@@ -113,6 +121,7 @@ pub struct Session {
     /// The last output asked for the message.
     body_asked: bool,
     reset_first: bool,
+    exchange: auth::Exchange,
     authenticated: bool,
     /// How many times MAIL was sent.
     mails: u32,
@@ -144,6 +153,8 @@ enum State {
     AskHello,
     /// STARTTLS was refused: the caller is to be asked.
     AskRefusal,
+    /// A challenge was read: the caller is to be asked.
+    AskChallenge,
     /// A question is open, about the reply to this.
     Asked(Phase),
     /// The handshake is due, or (`asked`) under way.
@@ -161,6 +172,7 @@ enum Step {
     Transmit,
     AskHello,
     AskRefusal,
+    AskChallenge,
     StartTls,
     Ready,
     Body,
@@ -191,6 +203,7 @@ impl Session {
             transaction: None,
             body_asked: false,
             reset_first: false,
+            exchange: auth::Exchange::default(),
             authenticated: false,
             mails: 0,
             domains: Vec::new(),
@@ -232,7 +245,11 @@ impl Session {
     /// An unanswered question, and a handshake whose result was not reported, end the session.
     pub fn poll_output(&mut self) -> Output<'_> {
         if mem::take(&mut self.given) {
-            self.outbox.clear();
+            // Zeroes first: a line of AUTH holds a secret.
+            match self.state {
+                State::Await(Phase::Auth) => self.outbox.zeroize(),
+                _ => self.outbox.clear(),
+            }
         }
         self.body_asked = false;
         match self.state {
@@ -270,6 +287,14 @@ impl Session {
                     }
                     // It cannot be told whether the caller goes on without TLS: so it does not.
                     None => self.fail(Phase::StartTls, Cause::Stopped, None),
+                },
+                Step::AskChallenge => match self.exchange.challenge {
+                    Some(ref challenge) => {
+                        self.state = State::Asked(Phase::Auth);
+                        return Output::AuthChallenge(self.desk.ask(), challenge.as_octets());
+                    }
+                    // There is nothing to ask.
+                    None => self.fail(Phase::Auth, Cause::Stopped, None),
                 },
                 Step::StartTls => {
                     self.state = State::Handshake { asked: true };
@@ -370,7 +395,7 @@ pub trait Answerable: Question + sealed::Settle {}
 impl<Q: Question + sealed::Settle> Answerable for Q {}
 
 mod sealed {
-    use super::{AfterHello, AfterRefusal, Cause, Phase, Session, State, question};
+    use super::{AfterHello, AfterRefusal, AuthResponse, Cause, Phase, Session, State, question};
     use crate::ask::Question;
 
     pub trait Settle: Question {
@@ -384,6 +409,12 @@ mod sealed {
                 AfterHello::Proceed => session.state = State::Ready,
                 AfterHello::Quit => session.part(Phase::Ehlo, Cause::Stopped, None),
             }
+        }
+    }
+
+    impl Settle for question::Challenge {
+        fn settle(session: &mut Session, response: AuthResponse) {
+            session.answer_challenge(response);
         }
     }
 

@@ -13,18 +13,22 @@
 //! | `utf8-header: yes\|no\|send` | what is known of the header; sent as it is |
 //! | `line-ends: refuse` | bare line ends are refused |
 //! | `long-lines: refuse` | lines over 998 octets are refused |
+//! | `auth: MECHANISM [TEXT]` | before the first message, with the first message of the mechanism; `\x` there is an `x` 400 times |
+//! | `auth-in-clear: yes` | also without TLS |
+//! | `response: TEXT` | the answers to challenges, in their order; `*` cancels |
 //! | `lmtp: yes` | LMTP is spoken |
 //! | `chunking: never` | CHUNKING is not used where it is offered |
 //! | `replies: lf` | replies may end in a bare LF |
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 
 use smtp_proto::client::{
-    AfterHello, AfterRefusal, Chunking, Config, EightBit, Envelope, Event, MessageFacts, Outcome,
-    Output, Session, Utf8Header,
+    AfterHello, AfterRefusal, AuthResponse, Chunking, Config, EightBit, Envelope, Event,
+    MessageFacts, Outcome, Output, Session, Utf8Header,
 };
 use smtp_proto::wire::{
-    BareLf, ClientName, Command, Extension, LineEnds, LongLines, MessagePolicy, Syntax,
+    BareLf, ClientName, Command, Extension, LineEnds, LongLines, Mechanism, MessagePolicy, Syntax,
     UnknownParameters,
 };
 use smtp_testkit::transcript::{Side, Transcript};
@@ -50,6 +54,9 @@ pub(crate) struct Plan {
     pub(crate) utf8_header: Option<bool>,
     pub(crate) utf8_sent_as_is: Utf8Header,
     pub(crate) message: MessagePolicy,
+    pub(crate) auth: Option<String>,
+    pub(crate) auth_in_clear: bool,
+    pub(crate) responses: VecDeque<String>,
     pub(crate) lmtp: bool,
     pub(crate) chunking: Chunking,
     pub(crate) bare_lf: BareLf,
@@ -69,6 +76,9 @@ impl Default for Plan {
             utf8_header: None,
             utf8_sent_as_is: Utf8Header::Refuse,
             message: MessagePolicy::default(),
+            auth: None,
+            auth_in_clear: false,
+            responses: VecDeque::new(),
             lmtp: false,
             chunking: Chunking::WhenOffered,
             bare_lf: BareLf::Reject,
@@ -97,6 +107,7 @@ impl Driver {
         config.message = plan.message;
         config.utf8_header = plan.utf8_sent_as_is;
         config.lmtp = plan.lmtp;
+        config.auth_in_clear = plan.auth_in_clear;
         config.chunking = plan.chunking;
         config.bare_lf = plan.bare_lf;
         let mut driver = Self {
@@ -148,6 +159,11 @@ impl Driver {
                 ("line-ends", "refuse") => plan.message.line_ends = LineEnds::Refuse,
                 ("long-lines", "refuse") => plan.message.long_lines = LongLines::Refuse,
                 ("lmtp", "yes") => plan.lmtp = true,
+                ("auth", auth) => plan.auth = Some(auth.replace("\\x", &"x".repeat(400))),
+                ("auth-in-clear", "yes") => plan.auth_in_clear = true,
+                ("response", _) => {
+                    plan.responses = transcript.settings("response").map(String::from).collect();
+                }
                 ("chunking", "never") => plan.chunking = Chunking::Never,
                 ("replies", "lf") => plan.bare_lf = BareLf::Normalize,
                 (name, value) => panic!("{}: unknown setting {name}: {value}", transcript.name),
@@ -157,6 +173,19 @@ impl Driver {
             plan.to = to;
         }
         Self::new(plan)
+    }
+
+    fn ready(&mut self) {
+        let Some(auth) = self.plan.auth.take() else { return self.begin() };
+        let (name, first) = match auth.split_once(' ') {
+            Some((name, "=")) => (name, Some(&b""[..])),
+            Some((name, first)) => (name, Some(first.as_bytes())),
+            None => (auth.as_str(), None),
+        };
+        let begun = self.session.authenticate(Mechanism::parse(name).unwrap(), first);
+        if let Err(error) = begun {
+            self.events.push(format!("no authentication: {error}"));
+        }
     }
 
     fn begin(&mut self) {
@@ -219,7 +248,28 @@ impl Driver {
                     self.wants_tls = true;
                     return;
                 }
-                Output::Ready => self.begin(),
+                Output::Ready => self.ready(),
+                Output::AuthChallenge(ask, challenge) => {
+                    let challenge = String::from_utf8_lossy(challenge);
+                    self.events.push(format!("challenge {challenge:?}"));
+                    let response = match self.plan.responses.pop_front().unwrap() {
+                        text if text == "*" => AuthResponse::Cancel,
+                        text => AuthResponse::Response(text.into_bytes().into()),
+                    };
+                    self.session.answer(ask, response).unwrap();
+                }
+                Output::Note(Event::Authenticated(reply)) => {
+                    assert!(self.session.is_authenticated());
+                    self.events.push(format!("authenticated {reply}"));
+                }
+                Output::Note(Event::AuthRefused(reply)) => {
+                    assert!(!self.session.is_authenticated());
+                    self.events.push(format!("not authenticated {reply}"));
+                }
+                Output::Note(Event::AuthCancelled(reply)) => {
+                    assert!(!self.session.is_authenticated());
+                    self.events.push(format!("cancelled {reply}"));
+                }
                 Output::Body if self.body_given => self.session.end_of_body().unwrap(),
                 Output::Body => {
                     self.body_given = true;

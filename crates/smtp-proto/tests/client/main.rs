@@ -1,9 +1,11 @@
 //! The client session against transcripts, cuts and hostile servers.
 #![allow(clippy::unwrap_used)]
 
+mod auth;
 mod contract;
 mod cuts;
 mod driver;
+mod hostile;
 
 use std::path::Path;
 

@@ -212,6 +212,7 @@ impl<'m> Pair<'m> {
                     };
                     self.client.answer(ask, verdict).expect("it is open");
                 }
+                Output::AuthChallenge(..) => panic!("no authentication was begun"),
                 Output::StartTlsRefused(ask, _) => {
                     self.client.answer(ask, AfterRefusal::Quit).expect("it is open");
                 }

@@ -231,6 +231,7 @@ impl<'s> World<'s> {
                 };
                 self.client.answer(ask, verdict).unwrap();
             }
+            Output::AuthChallenge(..) => panic!("no authentication was begun"),
             Output::StartTlsRefused(ask, _) => {
                 self.client.answer(ask, AfterRefusal::Quit).unwrap();
             }

@@ -106,6 +106,7 @@ impl Driver {
                     };
                     self.session.answer(ask, verdict).unwrap();
                 }
+                Output::AuthChallenge(..) => panic!("no authentication was begun"),
                 Output::StartTlsRefused(ask, _) => {
                     let verdict = match self.tls {
                         Tls::Required => AfterRefusal::Quit,
