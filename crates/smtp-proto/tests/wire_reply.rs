@@ -63,6 +63,8 @@ fn how_replies_print() {
         (Reply::multiline(OK, None, ["a\n250 b", "c\r"]), "250-a 250 b\r\n250 c\r\n"),
         (Reply::multiline(OK, None, [""; 0]), "250\r\n"),
         (Reply::new(OK, Some(Detail::new(255, 10)), "x"), "250 2.255.10 x\r\n"),
+        (Reply::new(OK, detail, "2.0.0 x"), "250 2.7.1 2.0.0 x\r\n"),
+        (Reply::new(OK, None, "2.0.0 a\nb"), "250-2.0.0 a\r\n250 2.0.0 b\r\n"),
     ];
     for (reply, wire) in cases {
         assert_eq!(print(&reply), wire);
@@ -130,6 +132,11 @@ fn what_is_read() {
         ("571 5.7.1 no\r\n", 571, Some((7, 1)), "no"),
         ("250 a\tb\0c\x1bd\u{e4}\r\n", 250, None, "a b?c?d??"),
         ("250 a\rb\r\n", 250, None, "a?b"),
+        ("250 2.0.0\rok\r\n", 250, None, "2.0.0?ok"),
+        ("250 2.0.0\r\r\n", 250, None, "2.0.0?"),
+        ("250 2.0.0 \r\r\n", 250, Some((0, 0)), "?"),
+        ("250 2.0.0\t\r\r\n", 250, Some((0, 0)), "?"),
+        ("250 2.999.999  ok\r\n", 250, Some((999, 999)), " ok"),
     ];
     for (input, code, detail, text) in cases {
         let Ok(ReplyStatus::Complete { reply, consumed }) = read(input.as_bytes()) else {
@@ -236,6 +243,105 @@ fn memory_is_bounded() {
     assert!(octets <= limits::REPLY_OCTETS_READ);
 }
 
+#[test]
+fn a_code_at_the_start_of_a_text_is_the_codes() {
+    let ok = Some(Detail::new(0, 0));
+    // What is given without a code and with one in the text, and what it is the same as.
+    let cases = [
+        ("2.0.0 ok", ok, "ok"),
+        ("2.0.0\tok", ok, "ok"),
+        ("2.0.0", ok, ""),
+        ("2.0.0 ", ok, ""),
+        ("2.0.0\nb", ok, "\nb"),
+        ("2.0.0\r\nb", ok, "\r\nb"),
+        ("2.0.0 2.0.0 x", ok, "2.0.0 x"),
+        ("4.0.0 x", None, "4.0.0 x"),
+        ("2.0 x", None, "2.0 x"),
+        ("2.00.0 x", None, "2.00.0 x"),
+        ("2.0.0000 x", None, "2.0.0000 x"),
+        ("2.0.0x", None, "2.0.0x"),
+        ("2.0.", None, "2.0."),
+        ("2.0", None, "2.0"),
+        ("2", None, "2"),
+        ("2.0.0\rx", None, "2.0.0\rx"),
+        ("2.0.0\u{e9}", None, "2.0.0\u{e9}"),
+        ("a\n2.0.0 b", None, "a\n2.0.0 b"),
+    ];
+    for (text, detail, rest) in cases {
+        let same = Reply::new(OK, detail, rest);
+        let reply = Reply::new(OK, None, text);
+        assert_eq!(reply, same, "{text:?}");
+        assert_eq!(Reply::new_static(OK, None, text), same, "{text:?}");
+        assert_eq!(reply.enhanced().is_some(), detail.is_some(), "{text:?}");
+        assert_eq!(print(&reply), print(&same));
+    }
+    const FIXED: Reply = Reply::new_static(Code::MAILBOX_UNAVAILABLE, None, "5.1.1 no such user");
+    assert_eq!(
+        FIXED,
+        Reply::new(Code::MAILBOX_UNAVAILABLE, Some(Detail::new(1, 1)), "no such user")
+    );
+    let go = Reply::new(Code::START_MAIL_INPUT, None, "3.0.0 go");
+    assert_eq!((go.enhanced(), go.text()), (None, "3.0.0 go"));
+}
+
+fn print_utf8(reply: &Reply) -> String {
+    let mut out = Vec::new();
+    reply.write_utf8_to(&mut out);
+    String::from_utf8(out).unwrap()
+}
+
+fn read_utf8(input: &[u8]) -> Reply {
+    let mut parser = ReplyParser::new();
+    parser.keep_utf8(true);
+    match parser.feed(input) {
+        Ok(ReplyStatus::Complete { reply, consumed }) if consumed == input.len() => reply,
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn text_outside_ascii_is_for_those_who_take_it() {
+    let reply = Reply::new(
+        OK,
+        None,
+        "2.1.5 Jos\u{e9} <jos\u{e9}@\u{4f8b}.example>\t\u{85}\u{7f}\0\u{1f4e7}",
+    );
+    assert_eq!(print(&reply), "250 2.1.5 Jos? <jos?@?.example> ????\r\n");
+    let wire = "250 2.1.5 Jos\u{e9} <jos\u{e9}@\u{4f8b}.example> ???\u{1f4e7}\r\n";
+    assert_eq!(print_utf8(&reply), wire);
+    assert_eq!(print_utf8(&read_utf8(wire.as_bytes())), wire);
+    // One question mark for each octet that is no UTF-8, and for each control character.
+    let kept = read_utf8(b"250 a\xc3\xa9\xc3b\xff\xfe\xc2\x85\xed\xa0\x80\r\n");
+    assert_eq!(kept.text(), "a\u{e9}?b??????");
+    let Ok(ReplyStatus::Complete { reply, .. }) = read(b"250 a\xc3\xa9\xffb\r\n") else { panic!() };
+    assert_eq!(reply.text(), "a???b");
+}
+
+#[test]
+fn no_character_is_cut_in_two() {
+    for character in ["\u{e9}", "\u{4f8b}", "\u{1f4e7}"] {
+        for shift in 0..8 {
+            let text = "x".repeat(shift) + &character.repeat(700);
+            let reply = Reply::new(OK, Some(Detail::new(0, 0)), text.as_str());
+            let mut out = Vec::new();
+            reply.write_utf8_to(&mut out);
+            let mut back = String::new();
+            for line in out.split_inclusive(|octet| *octet == b'\n') {
+                assert!(line.len() <= limits::REPLY_LINE);
+                let line = std::str::from_utf8(line).expect("whole characters");
+                back += line[4..].trim_end().strip_prefix("2.0.0 ").unwrap();
+            }
+            assert_eq!(back, text);
+            // As many as fit: no line but the last has room for another.
+            let lines: Vec<_> = out.split_inclusive(|octet| *octet == b'\n').collect();
+            let least = limits::REPLY_LINE - "999.99".len() - character.len();
+            assert!(lines[..lines.len() - 1].iter().all(|line| line.len() > least - 4), "{shift}");
+            // In ASCII each of them is one octet.
+            assert_eq!(print(&reply).matches('?').count(), 700);
+        }
+    }
+}
+
 fn code() -> impl Strategy<Value = Code> {
     (200u16..600).prop_map(|code| Code::new(code).unwrap())
 }
@@ -287,10 +393,8 @@ proptest! {
             let Ok(ReplyStatus::Complete { reply: read, consumed }) = read(printed.as_bytes()) else { panic!() };
             prop_assert_eq!(consumed, printed.len());
             prop_assert_eq!(read.code(), code);
-            if detail.is_some() {
-                prop_assert_eq!(read.enhanced(), reply.enhanced());
-                prop_assert_eq!(print(&read), printed);
-            }
+            prop_assert_eq!(read.enhanced(), reply.enhanced());
+            prop_assert_eq!(print(&read), printed);
         }
     }
 
@@ -298,12 +402,21 @@ proptest! {
     fn a_plain_reply_reads_back_as_itself(
         code in code(),
         detail in detail(),
-        lines in proptest::collection::vec("([!-~][ -~]{0,60})?", 1..6),
+        lines in proptest::collection::vec(
+            "([245]\\.[0-9]{1,2}\\.[0-9]{1,2} ?){0,2}[ -~\u{e9}\u{4f8b}]{0,40}", 1..6,
+        ),
     ) {
         let reply = Reply::multiline(code, detail, &lines);
+        let printed = print_utf8(&reply);
+        prop_assert_eq!(&read_utf8(printed.as_bytes()), &reply);
+        prop_assert_eq!(printed.split_inclusive("\r\n").count(), lines.len());
+        // In ASCII too, where the text is.
         let printed = print(&reply);
         let Ok(ReplyStatus::Complete { reply: read, .. }) = read(printed.as_bytes()) else { panic!() };
-        prop_assert_eq!(read, reply);
+        prop_assert_eq!(print(&read), printed);
+        if lines.iter().all(|line| line.is_ascii()) {
+            prop_assert_eq!(read, reply);
+        }
     }
 
     #[test]

@@ -132,9 +132,10 @@ impl Capabilities {
     #[must_use]
     pub fn to_reply(&self, greeting: &str) -> Reply {
         // A greeting that went on in a second line would pass for a capability.
-        let greeting: String = greeting.chars().take(TEXT).collect();
+        let end = (0..=greeting.len().min(TEXT)).rev().find(|end| greeting.is_char_boundary(*end));
+        let greeting = &greeting[..end.unwrap_or_default()];
         let lines = self.iter().map(|capability| capability.to_string());
-        Reply::multiline(Code::OK, None, core::iter::once(greeting).chain(lines))
+        Reply::multiline(Code::OK, None, core::iter::once(greeting.to_string()).chain(lines))
     }
 
     fn parameters(&self, extension: Extension) -> Option<&str> {

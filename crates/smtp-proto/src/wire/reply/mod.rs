@@ -2,156 +2,22 @@
 //!
 //! Does: hold a reply so that it cannot be malformed, and print it ([`ReplyParser`] reads). The class
 //! of an enhanced code is never stored: it is the code's own. What is printed holds printable
-//! ASCII and its own CRLFs alone, whatever text was given. Does not: choose texts.
+//! ASCII (on request, UTF-8) and its own CRLFs alone, whatever text was given. A reply whose lines
+//! need no cutting and are printable without a CR reads back as itself. Does not: choose texts.
 
 use alloc::string::String;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
-use core::fmt;
+use core::fmt::{self, Write as _};
 use core::hash::{Hash, Hasher};
 
 use crate::limits;
 
+mod code;
 mod parser;
 
+pub use code::{Class, Code, Detail, EnhancedCode};
 pub use parser::{ReplyError, ReplyParser, ReplyStatus};
-
-/// What the first digit of a reply code says (RFC 5321, 4.2.1).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum Class {
-    /// 2yz: done.
-    Positive,
-    /// 3yz: go on.
-    Intermediate,
-    /// 4yz: not now.
-    Transient,
-    /// 5yz: not ever.
-    Permanent,
-}
-
-/// A reply code: 200 to 599.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct Code(u16);
-
-impl Code {
-    /// 211: system status.
-    pub const SYSTEM_STATUS: Self = Self(211);
-    /// 214: help.
-    pub const HELP: Self = Self(214);
-    /// 220: ready.
-    pub const READY: Self = Self(220);
-    /// 221: closing, as asked.
-    pub const CLOSING: Self = Self(221);
-    /// 250: done.
-    pub const OK: Self = Self(250);
-    /// 252: cannot verify, but will try.
-    pub const CANNOT_VERIFY: Self = Self(252);
-    /// 354: send the message text.
-    pub const START_MAIL_INPUT: Self = Self(354);
-    /// 421: closing.
-    pub const SERVICE_NOT_AVAILABLE: Self = Self(421);
-    /// 450: the mailbox is not available now.
-    pub const MAILBOX_BUSY: Self = Self(450);
-    /// 451: a local error.
-    pub const LOCAL_ERROR: Self = Self(451);
-    /// 452: no storage now, or too many recipients.
-    pub const INSUFFICIENT_STORAGE: Self = Self(452);
-    /// 454: no TLS now (RFC 3207).
-    pub const TLS_NOT_AVAILABLE: Self = Self(454);
-    /// 500: unknown command, or one too long.
-    pub const UNRECOGNISED: Self = Self(500);
-    /// 501: a wrong argument.
-    pub const ARGUMENT_SYNTAX: Self = Self(501);
-    /// 502: a known command, not implemented.
-    pub const NOT_IMPLEMENTED: Self = Self(502);
-    /// 503: not now, in this order.
-    pub const BAD_SEQUENCE: Self = Self(503);
-    /// 530: TLS or authentication first (RFC 3207, RFC 4954).
-    pub const REQUIRED_FIRST: Self = Self(530);
-    /// 550: no such mailbox, or refused.
-    pub const MAILBOX_UNAVAILABLE: Self = Self(550);
-    /// 552: too large.
-    pub const EXCEEDED_STORAGE: Self = Self(552);
-    /// 553: the mailbox's name is not allowed.
-    pub const MAILBOX_NAME: Self = Self(553);
-    /// 554: the transaction failed.
-    pub const TRANSACTION_FAILED: Self = Self(554);
-    /// 555: a parameter of MAIL or RCPT is not known.
-    pub const PARAMETER_NOT_RECOGNISED: Self = Self(555);
-
-    /// `None` outside 200 to 599.
-    #[must_use]
-    pub const fn new(code: u16) -> Option<Self> {
-        if code >= 200 && code <= 599 { Some(Self(code)) } else { None }
-    }
-
-    /// The number.
-    #[must_use]
-    pub const fn get(self) -> u16 {
-        self.0
-    }
-
-    /// The class: what the first digit says.
-    #[must_use]
-    pub const fn class(self) -> Class {
-        match self.0 / 100 {
-            2 => Class::Positive,
-            3 => Class::Intermediate,
-            4 => Class::Transient,
-            _ => Class::Permanent,
-        }
-    }
-
-    fn first_digit(self) -> u16 {
-        self.0 / 100
-    }
-}
-
-impl fmt::Display for Code {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:03}", self.0)
-    }
-}
-
-/// The subject and the detail of an enhanced status code (RFC 3463); its class is the reply
-/// code's, so the two cannot disagree.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct Detail {
-    subject: u16,
-    detail: u16,
-}
-
-impl Detail {
-    /// `x.subject.detail`
-    #[must_use]
-    pub const fn new(subject: u8, detail: u8) -> Self {
-        Self { subject: subject as u16, detail: detail as u16 }
-    }
-}
-
-/// An enhanced status code as a reply carries it: `5.7.1` (RFC 3463, RFC 2034).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct EnhancedCode {
-    /// The reply code's class; never [`Class::Intermediate`].
-    pub class: Class,
-    /// What it is about, 0 to 999: 1 addressing, 2 mailbox, 3 mail system, 4 network, 5 protocol,
-    /// 6 content, 7 policy.
-    pub subject: u16,
-    /// What exactly, 0 to 999.
-    pub detail: u16,
-}
-
-impl fmt::Display for EnhancedCode {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let class = match self.class {
-            Class::Positive => 2,
-            Class::Intermediate => 3,
-            Class::Transient => 4,
-            Class::Permanent => 5,
-        };
-        write!(f, "{class}.{}.{}", self.subject, self.detail)
-    }
-}
 
 /// A reply: one line or several. Its clones share the text.
 ///
@@ -212,21 +78,36 @@ impl fmt::Debug for Text {
 }
 
 impl Reply {
-    /// A reply with a fixed text, which allocates nothing. A line feed in the text, or CR LF,
-    /// starts a new line of the reply. Codes of class 3 carry no enhanced code: theirs is dropped.
+    /// A reply with a fixed text, which allocates nothing. Otherwise as [`new`](Self::new).
     #[must_use]
     pub const fn new_static(code: Code, detail: Option<Detail>, text: &'static str) -> Self {
-        let detail = if matches!(code.class(), Class::Intermediate) { None } else { detail };
+        let (detail, text) = match (code.class(), detail, code::leading(code, text.as_bytes())) {
+            (Class::Intermediate, ..) => (None, text),
+            (_, None, Some((detail, end))) => (Some(detail), text.split_at(end).1),
+            (_, detail, _) => (detail, text),
+        };
         Self { code, detail, text: Text::Fixed(text) }
     }
 
     /// A reply with a text of the caller's. A line feed in it, or CR LF, starts a new line of the
     /// reply; any other character outside printable ASCII is printed as a question mark, a tab as
     /// a space.
+    ///
+    /// Codes of class 3 carry no enhanced code: theirs is dropped. A text whose first line begins
+    /// with an enhanced code of the code's class has that one where none is given: on the wire
+    /// nothing could tell them apart.
     #[must_use]
     pub fn new(code: Code, detail: Option<Detail>, text: impl Into<String>) -> Self {
-        let detail = detail.filter(|_| code.class() != Class::Intermediate);
-        Self { code, detail, text: Text::Shared(text.into().into()) }
+        let mut text = text.into();
+        let detail = match (code.class(), detail) {
+            (Class::Intermediate, _) => None,
+            (_, Some(detail)) => Some(detail),
+            (_, None) => code::leading(code, text.as_bytes()).map(|(detail, end)| {
+                text.drain(..end);
+                detail
+            }),
+        };
+        Self { code, detail, text: Text::Shared(text.into()) }
     }
 
     /// A reply of the given lines, at least one: without any, it has an empty one. A line feed
@@ -290,18 +171,31 @@ impl Reply {
         Self { text, ..self }
     }
 
-    /// Appends the reply as it goes on the wire. Text that is too long for one line
+    /// Appends the reply as it goes on the wire, in ASCII. Text that is too long for one line
     /// ([`limits::REPLY_LINE`]) goes on in a further one.
     pub fn write_to(&self, out: &mut Vec<u8>) {
-        let mut pieces = self.lines().flat_map(Pieces::new).peekable();
+        self.write(Charset::Ascii, out);
+    }
+
+    /// As [`write_to`](Self::write_to), with the characters outside ASCII as they are, in UTF-8. A
+    /// server may do so in two places only (RFC 6531, 3.7.4): for the address of a 251 or 551 reply,
+    /// where MAIL had the SMTPUTF8 parameter, and in the reply to a VRFY or EXPN that had it.
+    ///
+    /// No character is cut in two where a line is full.
+    pub fn write_utf8_to(&self, out: &mut Vec<u8>) {
+        self.write(Charset::Utf8, out);
+    }
+
+    fn write(&self, charset: Charset, out: &mut Vec<u8>) {
+        let mut pieces = self.lines().flat_map(|line| Pieces::new(line, charset)).peekable();
         while let Some(piece) = pieces.next() {
             let last = pieces.peek().is_none();
-            self.write_line(piece, last, out);
+            self.write_line(piece, last, charset, out);
         }
     }
 
-    fn write_line(&self, text: &str, last: bool, out: &mut Vec<u8>) {
-        push_number(self.code.0, out);
+    fn write_line(&self, text: &str, last: bool, charset: Charset, out: &mut Vec<u8>) {
+        push_number(self.code.get(), out);
         let codes_only = text.is_empty() && self.detail.is_none();
         match (last, codes_only) {
             (false, _) => out.push(b'-'),
@@ -318,8 +212,30 @@ impl Reply {
                 out.push(b' ');
             }
         }
-        out.extend(text.chars().map(printable));
+        for character in text.chars() {
+            let mut octets = [0; 4];
+            out.extend_from_slice(charset.printed(character).encode_utf8(&mut octets).as_bytes());
+        }
         out.extend_from_slice(b"\r\n");
+    }
+}
+
+/// What a text may hold on the wire.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Charset {
+    Ascii,
+    Utf8,
+}
+
+impl Charset {
+    /// What stands on the wire for a character of a text.
+    fn printed(self, character: char) -> char {
+        match character {
+            ' '..='~' => character,
+            '\t' => ' ',
+            _ if self == Self::Ascii || character.is_ascii() || character.is_control() => '?',
+            _ => character,
+        }
     }
 }
 
@@ -339,19 +255,10 @@ impl fmt::Display for Reply {
                 " "
             })?;
             for c in line.chars() {
-                write!(f, "{}", char::from(printable(c)))?;
+                f.write_char(Charset::Ascii.printed(c))?;
             }
         }
         Ok(())
-    }
-}
-
-/// What stands on the wire for a character of a text.
-fn printable(c: char) -> u8 {
-    match c {
-        ' '..='~' => c as u8,
-        '\t' => b' ',
-        _ => b'?',
     }
 }
 
@@ -362,19 +269,34 @@ fn push_number(number: u16, out: &mut Vec<u8>) {
     out.extend_from_slice(&digits[leading..]);
 }
 
-/// Longest text of one line, in characters: the line less its code, separator, the longest
-/// enhanced code with its space, and CRLF.
+/// Longest text of one line, in octets: the line less its code, separator, the longest enhanced
+/// code with its space, and CRLF.
 pub(super) const TEXT: usize =
     limits::REPLY_LINE - "250-".len() - "2.999.999 ".len() - "\r\n".len();
 
-/// One line's text in pieces of at most [`TEXT`] characters, cut at a space where there is one.
+/// One line's text in pieces that print as at most [`TEXT`] octets, cut at a space where there is
+/// one, and never within a character.
 struct Pieces<'a> {
     rest: Option<&'a str>,
+    charset: Charset,
 }
 
 impl<'a> Pieces<'a> {
-    fn new(line: &'a str) -> Self {
-        Self { rest: Some(line) }
+    const fn new(line: &'a str, charset: Charset) -> Self {
+        Self { rest: Some(line), charset }
+    }
+
+    /// Where a text is too long: the offset up to which it is not.
+    fn full(&self, text: &str) -> Option<usize> {
+        if text.len() <= TEXT {
+            return None;
+        }
+        let mut octets = 0;
+        let mut offsets = text.char_indices();
+        offsets.find_map(|(offset, character)| {
+            octets += self.charset.printed(character).len_utf8();
+            (octets > TEXT).then_some(offset)
+        })
     }
 }
 
@@ -383,9 +305,7 @@ impl<'a> Iterator for Pieces<'a> {
 
     fn next(&mut self) -> Option<&'a str> {
         let rest = self.rest.take()?;
-        let Some((limit, _)) = rest.char_indices().nth(TEXT) else {
-            return Some(rest);
-        };
+        let Some(limit) = self.full(rest) else { return Some(rest) };
         let cut = rest[..limit].rfind(' ').filter(|space| *space > 0).unwrap_or(limit);
         let (piece, rest) = rest.split_at(cut);
         self.rest = Some(rest.strip_prefix(' ').unwrap_or(rest));

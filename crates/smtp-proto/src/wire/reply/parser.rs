@@ -5,13 +5,15 @@
 //! pair replies with commands. Fails: [`ReplyError`], which stays.
 //!
 //! Read but not printed: a code without text (RFC 5321, 4.2), text outside printable ASCII (each
-//! octet becomes a question mark), second digits above 5.
+//! octet becomes a question mark, unless UTF-8 is [kept](ReplyParser::keep_utf8)), second digits
+//! above 5, lines without the enhanced code that the first has. An enhanced code that the first
+//! line has not is text.
 
 use alloc::string::String;
 
 use thiserror::Error;
 
-use super::{Class, Code, Detail, Reply, Text};
+use super::{Charset, Code, Detail, Reply, Text, code};
 use crate::limits;
 use crate::wire::data::BareLf;
 use crate::wire::line::{Line, LineEnd, LineScanner};
@@ -75,6 +77,7 @@ pub enum ReplyError {
 #[derive(Clone, Debug)]
 pub struct ReplyParser {
     bare_lf: BareLf,
+    utf8: bool,
     scanner: LineScanner,
     code: Option<Code>,
     detail: Option<Detail>,
@@ -102,6 +105,7 @@ impl ReplyParser {
     pub const fn with_bare_lf(bare_lf: BareLf) -> Self {
         Self {
             bare_lf,
+            utf8: false,
             scanner: LineScanner::new(limits::REPLY_LINE_READ),
             code: None,
             detail: None,
@@ -110,6 +114,12 @@ impl ReplyParser {
             octets: 0,
             failed: None,
         }
+    }
+
+    /// Whether text in UTF-8 is kept from now on. A client that used the SMTPUTF8 parameter must be
+    /// able to read it (RFC 6531, 3.7.4). Without, each octet outside ASCII becomes a question mark.
+    pub const fn keep_utf8(&mut self, keep: bool) {
+        self.utf8 = keep;
     }
 
     /// Takes whole lines from the front of the buffer. The caller removes the `consumed` octets,
@@ -162,7 +172,7 @@ impl ReplyParser {
     ///
     /// `Reply-line = *( Reply-code "-" [ textstring ] CRLF ) Reply-code [ SP textstring ] CRLF`
     fn line(&mut self, line: &[u8]) -> Result<Option<Reply>, ReplyError> {
-        let (code, rest) = code(line).ok_or(ReplyError::NoCode)?;
+        let (code, rest) = reply_code(line).ok_or(ReplyError::NoCode)?;
         let (more, text) = match rest {
             [] => (false, rest),
             [b' ', text @ ..] => (false, text),
@@ -185,7 +195,7 @@ impl ReplyParser {
             Some((detail, text)) if Some(detail) == self.detail => text,
             _ => text,
         };
-        push_printable(text, &mut self.text);
+        push_printable(text, self.utf8, &mut self.text);
         if more {
             return Ok(None);
         }
@@ -199,7 +209,7 @@ impl ReplyParser {
 }
 
 /// `Reply-code`, and what stands behind it.
-fn code(line: &[u8]) -> Option<(Code, &[u8])> {
+fn reply_code(line: &[u8]) -> Option<(Code, &[u8])> {
     let (digits, rest) = line.split_at_checked(3)?;
     let number = digits.iter().try_fold(0, |number, octet| {
         octet.is_ascii_digit().then(|| number * 10 + u16::from(octet - b'0'))
@@ -207,50 +217,32 @@ fn code(line: &[u8]) -> Option<(Code, &[u8])> {
     Some((Code::new(number)?, rest))
 }
 
-/// An enhanced status code of the code's own class at the start of a text, and the text behind it
-/// and its space (RFC 3463, 2; RFC 2034, 4).
-///
-/// `status-code = class "." subject "." detail`
+/// An enhanced status code of the code's own class at the start of a line's text, and the text
+/// behind it and its space.
 fn enhanced(code: Code, text: &[u8]) -> Option<(Detail, &[u8])> {
-    let [class, b'.', rest @ ..] = text else { return None };
-    if code.class() == Class::Intermediate
-        || u16::from(*class) != u16::from(b'0') + code.first_digit()
-    {
-        return None;
-    }
-    let (subject, rest) = number(rest)?;
-    let (detail, rest) = number(rest.strip_prefix(b".")?)?;
-    let behind = match rest {
-        [] => rest,
-        // A tab is read as a space everywhere: else the reply would print as one with the code.
-        [b' ' | b'\t', behind @ ..] => behind,
-        _ => return None,
-    };
-    Some((Detail { subject, detail }, behind))
+    let (detail, end) = code::leading(code, text)?;
+    // A CR ends no line: here it is a character of the word.
+    let behind = &text[end..];
+    let apart = matches!(text[end - 1], b' ' | b'\t');
+    (apart || !behind.starts_with(b"\r")).then_some((detail, behind))
 }
 
-/// `subject = 1*3digit`, `detail = 1*3digit`, without leading zeros, and what stands behind it.
-fn number(text: &[u8]) -> Option<(u16, &[u8])> {
-    let digits = text.iter().take(3).take_while(|octet| octet.is_ascii_digit()).count();
-    let (digits, rest) = text.split_at(digits);
-    match digits {
-        [] | [b'0', _, ..] => None,
-        _ => {
-            let add = |number, octet: &u8| number * 10 + u16::from(octet - b'0');
-            Some((digits.iter().fold(0, add), rest))
-        }
-    }
-}
-
-/// Appends a text; a tab becomes a space, and what is not printable ASCII a question mark.
-fn push_printable(text: &[u8], out: &mut String) {
+/// Appends a text; a tab becomes a space. What is not printable ASCII becomes a question mark for
+/// each of its octets; with `utf8`, only what is no UTF-8 does, and each control character.
+fn push_printable(text: &[u8], utf8: bool, out: &mut String) {
     let is_printable = |octet: &u8| matches!(octet, b' '..=b'~');
-    match core::str::from_utf8(text) {
-        Ok(text) if text.as_bytes().iter().all(is_printable) => out.push_str(text),
-        _ => out.extend(text.iter().map(|octet| match octet {
-            octet if is_printable(octet) => char::from(*octet),
-            b'\t' => ' ',
-            _ => '?',
-        })),
+    if let Ok(text) = core::str::from_utf8(text)
+        && text.as_bytes().iter().all(is_printable)
+    {
+        out.push_str(text);
+        return;
+    }
+    let charset = if utf8 { Charset::Utf8 } else { Charset::Ascii };
+    for chunk in text.utf8_chunks() {
+        for character in chunk.valid().chars() {
+            let octets = if utf8 { 1 } else { character.len_utf8() };
+            out.extend(core::iter::repeat_n(charset.printed(character), octets));
+        }
+        out.extend(chunk.invalid().iter().map(|_| '?'));
     }
 }
