@@ -13,7 +13,7 @@ use super::state::{Meaning, meaning};
 use super::transaction::{Stage, Transaction};
 use super::{Session, State, Step};
 use crate::error::ApiMisuse;
-use crate::limits::REPLY_TEXT_KEPT;
+use crate::limits::{COMMAND_LINE, REPLY_TEXT_KEPT};
 use crate::wire::{Capabilities, Code, Reply};
 
 impl Session {
@@ -152,9 +152,9 @@ impl Session {
     }
 
     fn say_name(&mut self, phase: Phase, verb: &str) {
-        for part in [verb, " ", self.config.host_name(), "\r\n"] {
-            self.outbox.extend_from_slice(part.as_bytes());
-        }
+        let parts = [verb, " ", self.config.host_name(), "\r\n"];
+        self.outbox.reserve(COMMAND_LINE);
+        parts.iter().for_each(|part| self.outbox.extend_from_slice(part.as_bytes()));
         self.state = State::Await(phase);
     }
 

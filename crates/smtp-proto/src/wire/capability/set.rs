@@ -100,6 +100,19 @@ impl Capabilities {
             Capability::Auth(mechanisms) => self.insert_auth(mechanisms),
             Capability::Limits(limits) if !limits.has_any() => {}
             Capability::Other(line) => self.insert_other(line),
+            // These have no values that could be at fault.
+            Capability::Pipelining
+            | Capability::EightBitMime
+            | Capability::EnhancedStatusCodes
+            | Capability::StartTls
+            | Capability::Chunking
+            | Capability::BinaryMime
+            | Capability::SmtpUtf8
+            | Capability::Dsn
+            | Capability::RequireTls => {
+                let extension = capability.extension().into_iter().collect();
+                self.extensions = self.extensions.union(extension);
+            }
             _ => self.insert_known(&capability.to_string()),
         }
     }
