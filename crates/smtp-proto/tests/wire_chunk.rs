@@ -178,11 +178,30 @@ fn what_becomes_of_a_bare_lf() {
     }
 }
 
+/// What is nothing in one place of a block is something in every other.
+#[test]
+fn one_octet_anywhere_in_plain_text() {
+    let lines = [[b'y'; 30].as_slice(), b"\r\n", &[b'z'; 61], b"\r\n"].concat().repeat(3);
+    for octet in [b'\n', b'\r'] {
+        for place in 0..lines.len() {
+            let mut text = lines.clone();
+            text[place] = octet;
+            for body in BODIES {
+                assert_eq!(decode(body, &text, &[], &[]), oracle(body, &text), "at {place}");
+            }
+        }
+    }
+}
+
 #[test]
 fn long_runs_of_bare_lfs_are_taken_whole() {
     for len in [63, 64, 65, 128, 129, 1000] {
         let message = vec![b'\n'; len];
         let outcome = decode(Body::Text(BareLf::Normalize), &message, &[], &[]);
+        assert_eq!(outcome.body, b"\r\n".repeat(len));
+        // The first of them ends a line with the CR of another read, the others do not.
+        let message = [b"\r", message.as_slice()].concat();
+        let outcome = decode(Body::Text(BareLf::Normalize), &message, &[], &[1]);
         assert_eq!(outcome.body, b"\r\n".repeat(len));
     }
 }
@@ -310,8 +329,17 @@ fn cuts(len: usize) -> impl Strategy<Value = Vec<usize>> {
     })
 }
 
+/// Text of some hundred octets, most of it in plain lines, and then something else anywhere.
+fn blocks() -> impl Strategy<Value = Vec<u8>> {
+    let lines = (1..100usize, 1..8usize).prop_map(|(columns, lines)| {
+        [b"y".repeat(columns).as_slice(), b"\r\n"].concat().repeat(lines)
+    });
+    proptest::collection::vec(prop_oneof![3 => lines, 1 => text()], 1..6)
+        .prop_map(|pieces| pieces.concat())
+}
+
 fn text_and_cuts() -> impl Strategy<Value = (Vec<u8>, Vec<usize>, Vec<usize>)> {
-    text().prop_flat_map(|text| {
+    prop_oneof![text(), blocks()].prop_flat_map(|text| {
         let (chunks, reads) = (cuts(text.len()), cuts(text.len()));
         (Just(text), chunks, reads)
     })

@@ -226,6 +226,27 @@ fn the_end_is_found_at_the_edge_of_a_buffer() {
     }
 }
 
+/// What is nothing in one place of a block is something in every other.
+#[test]
+fn one_octet_or_two_anywhere_in_plain_text() {
+    let lines = [[b'y'; 30].as_slice(), b"\r\n", &[b'z'; 61], b"\r\n"].concat().repeat(3);
+    let planted: [&[u8]; 8] =
+        [b"\n", b"\r", b"\r\n.", b"\n.", b".", b"\0", b"\r\n.\r\n", b"\r\r\n"];
+    for octets in planted {
+        for place in 0..=lines.len() - octets.len() {
+            let mut text = lines.clone();
+            text[place..place + octets.len()].copy_from_slice(octets);
+            for bare_lf in POLICIES {
+                assert_eq!(decode(bare_lf, &text, &[]), oracle(bare_lf, &text), "at {place}");
+            }
+            for policy in policies() {
+                let sent = encode(policy, &text, &[]);
+                assert_eq!(sent, encoding_oracle(policy, &text), "at {place}");
+            }
+        }
+    }
+}
+
 #[test]
 fn text_without_dots_stays_where_it_is() {
     let mut decoder = DataDecoder::new(BareLf::Reject);
@@ -449,7 +470,10 @@ fn a_long_line_is_folded() {
         ([x(995), "\u{1f600}".into()].concat(), [x(995), "\r\n \u{1f600}\r\n".into()].concat()),
         ([x(994), "\u{1f600}".into()].concat(), [x(994), "\u{1f600}\r\n".into()].concat()),
     ];
-    for (message, wire) in cases {
+    // What begins a character and is none is folded alike, whatever plain text stands around it.
+    let broken = [x(997), b"\xc3\r\n".into(), x(200), b"\r\n".into()].concat();
+    let folded = [x(997), b"\r\n \xc3\r\n".into(), x(200), b"\r\n".into()].concat();
+    for (message, wire) in cases.iter().chain(&[(broken, folded)]) {
         let wire = [wire.as_slice(), b".\r\n"].concat();
         for cut in (0..5).chain(990..=message.len()) {
             let cut = cut.min(message.len());
@@ -487,7 +511,8 @@ fn lines_and_cuts() -> impl Strategy<Value = (Vec<u8>, Vec<usize>)> {
         line
     });
     let wide = (240..260usize).prop_map(|characters| "\u{1f600}".repeat(characters).into_bytes());
-    let piece = prop_oneof![6 => text(), 2 => long, 1 => wide, 1 => Just(b"\0".to_vec())];
+    let piece =
+        prop_oneof![4 => text(), 3 => blocks(), 2 => long, 1 => wide, 1 => Just(b"\0".to_vec())];
     proptest::collection::vec(piece, 0..5).prop_map(|pieces| pieces.concat()).prop_flat_map(
         |text| {
             let cuts = cuts(text.len());
@@ -496,8 +521,17 @@ fn lines_and_cuts() -> impl Strategy<Value = (Vec<u8>, Vec<usize>)> {
     )
 }
 
+/// Text of some hundred octets, most of it in plain lines, and then something else anywhere.
+fn blocks() -> impl Strategy<Value = Vec<u8>> {
+    let lines = (1..100usize, 1..8usize).prop_map(|(columns, lines)| {
+        [b"y".repeat(columns).as_slice(), b"\r\n"].concat().repeat(lines)
+    });
+    proptest::collection::vec(prop_oneof![3 => lines, 1 => text()], 1..6)
+        .prop_map(|pieces| pieces.concat())
+}
+
 fn text_and_cuts() -> impl Strategy<Value = (Vec<u8>, Vec<usize>)> {
-    text().prop_flat_map(|text| {
+    prop_oneof![text(), blocks()].prop_flat_map(|text| {
         let cuts = cuts(text.len());
         (Just(text), cuts)
     })
@@ -512,6 +546,11 @@ proptest! {
             prop_assert_eq!(decode(policy, &input, &cuts), oracle(policy, &input));
         }
     }
+
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(256))]
 
     #[test]
     fn encoding_is_what_the_rules_say((message, cuts) in lines_and_cuts()) {

@@ -7,6 +7,8 @@
 
 use memchr::{memchr, memchr_iter};
 
+use super::scan::pass_without_bare_lf;
+
 /// How a line ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum LineEnd {
@@ -107,10 +109,11 @@ pub fn octets_to_line_end(buffer: &[u8]) -> Option<usize> {
 /// Where the first LF stands that has no CR before it. `behind_cr`: the octet before the text was
 /// a CR.
 pub(super) fn find_bare_lf(text: &[u8], behind_cr: bool) -> Option<usize> {
-    memchr_iter(b'\n', text).find(|&lf| match lf.checked_sub(1) {
-        Some(before) => text[before] != b'\r',
-        None => !behind_cr,
-    })
+    if !behind_cr && text.first() == Some(&b'\n') {
+        return Some(0);
+    }
+    let passed = pass_without_bare_lf(text).max(1);
+    memchr_iter(b'\n', text.get(passed..)?).map(|lf| passed + lf).find(|&lf| text[lf - 1] != b'\r')
 }
 
 /// CRLFs for a run of bare LFs.

@@ -14,6 +14,7 @@ pub mod line;
 pub mod param;
 pub mod reply;
 pub mod sasl;
+mod scan;
 pub mod syntax;
 pub mod verb;
 pub mod xtext;

@@ -5,6 +5,9 @@
 
 use memchr::memchr;
 
+use crate::wire::line::{BARE_LF_RUN, bare_lf_run};
+use crate::wire::scan::{BLOCK, pass_plain_lines};
+
 /// What becomes of an LF without a CR before it, in what a peer sends.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum BareLf {
@@ -32,8 +35,9 @@ pub struct Decoded {
 pub enum DataStatus {
     /// The buffer is used up: more input is needed.
     More,
-    /// Behind the body, these octets belong to the message, for which the buffer has no room.
-    /// Decoding goes on with the rest of the buffer.
+    /// Behind the body, these octets belong to the message, for which the buffer has no room: the
+    /// CRLFs for a run of bare LFs, or a CR that came in another buffer. Decoding goes on with the
+    /// rest of the buffer.
     Insert(&'static [u8]),
     /// The message is complete. What follows in the buffer is the next command.
     EndOfData,
@@ -82,9 +86,18 @@ enum State {
     Text,
     /// In the text, behind a CR.
     TextCr,
-    /// Before a bare LF for which a CR was put in.
-    CrForLf,
     End,
+}
+
+impl State {
+    /// Behind an octet of a line that is as it should be.
+    const fn behind(octet: u8) -> Self {
+        match octet {
+            b'\n' => Self::LineStart { after_bare: false },
+            b'\r' => Self::TextCr,
+            _ => Self::Text,
+        }
+    }
 }
 
 impl DataDecoder {
@@ -111,6 +124,7 @@ impl DataDecoder {
     pub fn decode(&mut self, buffer: &mut [u8]) -> Decoded {
         let mut run = Run::new();
         let mut at = 0;
+        let mut look_closely_to = 0;
         let status = loop {
             if self.state == State::End {
                 break DataStatus::EndOfData;
@@ -153,15 +167,19 @@ impl DataDecoder {
                         break DataStatus::Insert(b"\r");
                     }
                 }
-                State::CrForLf => {
-                    at += 1;
-                    self.state = State::LineStart { after_bare: true };
-                }
                 State::Text | State::TextCr => {
                     let rest = &buffer[at..];
+                    if at >= look_closely_to {
+                        let plain = if octet == b'\n' { 0 } else { pass_plain_lines(rest) };
+                        if plain > 0 {
+                            self.state = State::behind(rest[plain - 1]);
+                            at += plain;
+                            continue;
+                        }
+                        look_closely_to = at + BLOCK;
+                    }
                     let Some(lf) = memchr(b'\n', rest) else {
-                        let cr = rest.last() == Some(&b'\r');
-                        self.state = if cr { State::TextCr } else { State::Text };
+                        self.state = State::behind(rest[rest.len() - 1]);
                         at = buffer.len();
                         continue;
                     };
@@ -172,9 +190,14 @@ impl DataDecoder {
                         at += 1;
                         self.state = State::LineStart { after_bare: false };
                     } else if self.takes_bare_lf() {
-                        self.state = State::CrForLf;
+                        let lines = bare_lf_run(&buffer[at..]);
+                        self.state = State::LineStart { after_bare: true };
                         if !self.skipping {
-                            break DataStatus::Insert(b"\r");
+                            run.drop_range(buffer, at, at + lines);
+                        }
+                        at += lines;
+                        if !self.skipping {
+                            break DataStatus::Insert(&BARE_LF_RUN[..2 * lines]);
                         }
                     } else {
                         self.state = State::Text;

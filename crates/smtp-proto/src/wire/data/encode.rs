@@ -2,14 +2,17 @@
 //!
 //! Does: apply a [`MessagePolicy`] to a message that comes in parts, cut anywhere. Does not: hold
 //! or bound the message. Fails: with the first [`MessageFault`].
+//!
+//! What is as it should be is copied in long runs; the rest is looked at line by line.
 
 use alloc::vec::Vec;
 use core::mem;
 
-use memchr::memchr3;
+use memchr::{memchr3, memrchr};
 
 use super::policy::{LineEnds, LongLines, MessageFault, MessagePolicy, MessageRule, Nul};
 use crate::limits::TEXT_LINE;
+use crate::wire::scan::{BLOCK, pass_sendable};
 
 /// Puts message text on the wire: dots stuffed, lines ended with CRLF, no other CR or LF, CRLF.CRLF
 /// at the end.
@@ -82,6 +85,7 @@ impl<const DOTS: bool> TextEncoder<DOTS> {
         out: &mut Vec<u8>,
     ) -> Result<(), MessageFault> {
         let mut rest = part;
+        let mut look_closely_to = 0;
         while let Some(&first) = rest.first() {
             let taken = if mem::take(&mut self.cr) {
                 let crlf = first == b'\n';
@@ -91,8 +95,14 @@ impl<const DOTS: bool> TextEncoder<DOTS> {
                     self.bare_cr(out)?;
                 }
                 usize::from(crlf)
-            } else {
+            } else if part.len() - rest.len() < look_closely_to {
                 self.text(rest, out)?
+            } else {
+                let sendable = self.sendable(rest);
+                if sendable == 0 {
+                    look_closely_to = part.len() - rest.len() + BLOCK;
+                }
+                self.copy(&rest[..sendable], out)
             };
             self.at += taken as u64;
             rest = &rest[taken..];
@@ -108,6 +118,34 @@ impl<const DOTS: bool> TextEncoder<DOTS> {
             self.end_line(out);
         }
         Ok(())
+    }
+
+    /// How many octets can be sent as they stand: whole blocks of them, none that ends in a CR.
+    fn sendable(&self, rest: &[u8]) -> usize {
+        if matches!(rest, [0 | b'\n', ..]) || DOTS && self.line_start && rest.first() == Some(&b'.')
+        {
+            return 0;
+        }
+        let passed = pass_sendable::<DOTS>(rest);
+        let passed = passed - usize::from(rest[..passed].ends_with(b"\r"));
+        match self.policy.long_lines {
+            LongLines::SendAsIs => passed,
+            LongLines::Refuse | LongLines::Fold => short_lines(&rest[..passed], self.column),
+        }
+    }
+
+    /// Sends octets as they stand.
+    fn copy(&mut self, sendable: &[u8], out: &mut Vec<u8>) -> usize {
+        let Some(last) = sendable.last() else { return 0 };
+        out.extend_from_slice(sendable);
+        self.line_start = *last == b'\n';
+        if self.policy.long_lines != LongLines::SendAsIs {
+            self.column = match memrchr(b'\n', sendable) {
+                Some(lf) => sendable.len() - (lf + 1),
+                None => self.column + sendable.len(),
+            };
+        }
+        sendable.len()
     }
 
     /// Takes text to the next octet that is to be judged, and that octet.
@@ -204,6 +242,23 @@ impl<const DOTS: bool> TextEncoder<DOTS> {
     ) -> Result<(), MessageFault> {
         if refused { Err(MessageFault { rule, at: self.at + ahead as u64 }) } else { Ok(()) }
     }
+}
+
+/// How many octets of a text, which goes on at a column, are in lines that have room for the longest
+/// character besides: such a line is neither refused nor folded. The text ends in no CR.
+fn short_lines(text: &[u8], column: usize) -> usize {
+    const SHORT: usize = LINE_TEXT - 3;
+    let mut start = 0;
+    let mut room = SHORT.saturating_sub(column);
+    while text.len() - start > room {
+        let longest = text.len().min(start + room + b"\r\n".len());
+        match memrchr(b'\n', &text[start..longest]) {
+            Some(lf) => start += lf + 1,
+            None => return start,
+        }
+        room = SHORT;
+    }
+    text.len()
 }
 
 /// How many octets a character of UTF-8 has that begins with this one; 1 for what begins none.
