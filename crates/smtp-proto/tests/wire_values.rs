@@ -385,6 +385,14 @@ fn addresses_outside_ascii_need_their_extension() {
     let mut syntax = everything();
     syntax.extensions = syntax.extensions.without(Extension::SmtpUtf8);
     assert!(Command::parse_with(line.as_bytes(), &syntax).is_err());
+    let line = "MAIL FROM:<a@b> AUTH=jos+C3+A9@b";
+    let Ok(Some(Submitter::Mailbox(submitter))) =
+        mail(line, &everything()).map(|parameters| parameters.auth)
+    else {
+        panic!()
+    };
+    assert_eq!(&*submitter.xtext().to_octets(), "jos\u{e9}@b".as_bytes());
+    assert!(matches!(mail(line, &syntax), Err(E::InvalidParameter { .. })));
     let encoded = format!("RCPT TO:<a@b> ORCPT=utf-8;{}", Utf8Address::encode_ascii("jos\u{e9}@b"));
     let parameters = rcpt(&encoded, &syntax).unwrap();
     assert!(parameters.is_ascii());

@@ -162,7 +162,9 @@ impl<'a> MailParameters<'a> {
             }
             4 if is_word(met.keyword, "BODY") => self.take_body(met, allowed)?,
             4 if met.is("AUTH", E::Auth, allowed)? => {
-                met.fill(&mut self.auth, "a mailbox in xtext, or <>", Submitter::parse)?;
+                let utf8 = allowed.contains(E::SmtpUtf8);
+                let parse = if utf8 { Submitter::parse_utf8 } else { Submitter::parse };
+                met.fill(&mut self.auth, "a mailbox in xtext, or <>", parse)?;
             }
             5 if met.is("ENVID", E::Dsn, allowed)? => {
                 let expected = "xtext of at most 100 printable characters";

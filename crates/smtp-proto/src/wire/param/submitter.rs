@@ -20,9 +20,22 @@ impl<'a> Submitter<'a> {
     /// for `<>` (RFC 4954, 8).
     #[must_use]
     pub fn parse(value: &'a str) -> Option<Self> {
+        Self::read(value, SubmitterMailbox::parse)
+    }
+
+    /// As [`parse`](Self::parse), for a mailbox that may be outside ASCII (RFC 6531, 3.2).
+    #[must_use]
+    pub fn parse_utf8(value: &'a str) -> Option<Self> {
+        Self::read(value, SubmitterMailbox::parse_utf8)
+    }
+
+    fn read(
+        value: &'a str,
+        mailbox: impl FnOnce(&'a str) -> Option<SubmitterMailbox<'a>>,
+    ) -> Option<Self> {
         match value.starts_with(['<', '+']) && Xtext::parse(value)?.decode().eq(*b"<>") {
             true => Some(Self::Unknown),
-            false => SubmitterMailbox::parse(value).map(Self::Mailbox),
+            false => mailbox(value).map(Self::Mailbox),
         }
     }
 }
@@ -44,6 +57,16 @@ impl<'a> SubmitterMailbox<'a> {
     /// The xtext of a mailbox.
     #[must_use]
     pub fn parse(value: &'a str) -> Option<Self> {
+        Self::read(value, |mailbox| Mailbox::parse(mailbox).is_ok())
+    }
+
+    /// The xtext of a mailbox that may be outside ASCII (RFC 6531, 3.2); the xtext never is.
+    #[must_use]
+    pub fn parse_utf8(value: &'a str) -> Option<Self> {
+        Self::read(value, |mailbox| Mailbox::parse_utf8(mailbox).is_ok())
+    }
+
+    fn read(value: &'a str, is_mailbox: impl FnOnce(&str) -> bool) -> Option<Self> {
         let text = Xtext::parse(value)?;
         // A mailbox is a path without its brackets; what does not fit is none.
         let mut octets = [0; limits::PATH - 2];
@@ -52,8 +75,7 @@ impl<'a> SubmitterMailbox<'a> {
             *octets.get_mut(length)? = octet;
             length += 1;
         }
-        Mailbox::parse(core::str::from_utf8(&octets[..length]).ok()?).ok()?;
-        Some(Self(text))
+        is_mailbox(core::str::from_utf8(&octets[..length]).ok()?).then_some(Self(text))
     }
 
     /// The mailbox, as xtext.
