@@ -34,6 +34,9 @@ pub enum PeerMisbehaved {
     /// A transaction was begun before EHLO or HELO (RFC 5321 section 4.1.4).
     #[error("EHLO or HELO must come first")]
     HelloFirst,
+    /// A transaction was begun before LHLO (RFC 2033 section 4.1).
+    #[error("LHLO must come first")]
+    LhloFirst,
     /// RCPT or DATA came before MAIL (RFC 5321 section 4.1.4).
     #[error("MAIL must come first")]
     MailFirst,
@@ -46,6 +49,21 @@ pub enum PeerMisbehaved {
     /// MAIL came inside a transaction (RFC 5321 section 4.1.4).
     #[error("MAIL was already given")]
     NestedMail,
+    /// MAIL, RCPT or DATA came between the chunks of a message (RFC 3030 section 2).
+    #[error("the message has begun with BDAT")]
+    ChunksBegun,
+    /// DATA came for a message of BODY=BINARYMIME (RFC 3030 section 3).
+    #[error("a binary message must come with BDAT")]
+    BinaryNeedsBdat,
+    /// AUTH, XCLIENT or XFORWARD came inside a transaction (RFC 4954 section 4).
+    #[error("the command cannot stand inside a transaction")]
+    InTransaction,
+    /// A reverse-path outside ASCII, and MAIL does not say SMTPUTF8 (RFC 6531 section 3.5).
+    #[error("the reverse-path needs SMTPUTF8")]
+    SenderNeedsUtf8,
+    /// Another address outside ASCII where SMTPUTF8 was not said (RFC 6531 section 3.5).
+    #[error("the address needs SMTPUTF8")]
+    AddressNeedsUtf8,
     /// One RCPT more than the transaction may have (RFC 5321 section 4.5.3.1.10).
     #[error("too many recipients")]
     TooManyRecipients,
@@ -77,6 +95,27 @@ pub enum PeerMisbehaved {
     /// The command needs TLS here (RFC 3207 section 4).
     #[error("STARTTLS must come first")]
     TlsRequired,
+    /// The command needs an authenticated client here (RFC 4954 section 6).
+    #[error("AUTH must come first")]
+    AuthRequired,
+    /// AUTH came in clear, where it is offered under TLS alone (RFC 4954 section 6).
+    #[error("AUTH needs TLS")]
+    AuthNeedsTls,
+    /// The mechanism is none of those that were offered (RFC 4954 section 4).
+    #[error("the mechanism was not offered")]
+    MechanismUnknown,
+    /// The client is authenticated already (RFC 4954 section 4).
+    #[error("the client is authenticated already")]
+    AlreadyAuthenticated,
+    /// The client gave the exchange up (RFC 4954 section 4).
+    #[error("the client cancelled its authentication")]
+    AuthCancelled,
+    /// What should be base64 is not (RFC 4954 section 6).
+    #[error("a response is not base64")]
+    NotBase64,
+    /// A line of the exchange is over the limit (RFC 4954 section 6).
+    #[error("a response is too long")]
+    AuthLineTooLong,
     /// The session made as many errors as it may.
     #[error("too many errors")]
     TooManyErrors,

@@ -37,7 +37,9 @@
 //!                 n => session.received(n)?,
 //!             },
 //!             Output::Close => return Ok(octets),
-//!             Output::StartTls => unreachable!("the configuration does not offer it"),
+//!             Output::StartTls | Output::Auth(..) | Output::Request(..) => {
+//!                 unreachable!("the configuration does not offer it")
+//!             }
 //!             Output::Hello(_) | Output::Abort | Output::Note(_) => {}
 //!         }
 //!     }
@@ -65,8 +67,9 @@
 //!
 //! | RFC | what | here |
 //! |---|---|---|
-//! | [5321] | HELO EHLO MAIL RCPT DATA RSET NOOP QUIT VRFY HELP | yes; VRFY verifies nothing |
-//! | 5321 | EXPN; SEND, SOML, SAML, TURN of RFC 821 | not supported: 502 |
+//! | [5321] | HELO EHLO MAIL RCPT DATA RSET NOOP QUIT VRFY HELP | yes; the handler verifies, or nobody |
+//! | 5321 | EXPN | the handler answers, or 502 |
+//! | 5321 | SEND, SOML, SAML, TURN of RFC 821 | not supported: 502 |
 //! | 5321 | source routes | read and dropped; never written |
 //! | [1870] | SIZE | yes |
 //! | [2034], [3463] | enhanced status codes | yes |
@@ -74,14 +77,15 @@
 //! | [3207] | STARTTLS | yes; the handshake is the driver's |
 //! | [6152] | 8BITMIME | yes; nothing is converted |
 //! | [8314] | TLS before the greeting | yes; the handshake is the driver's |
-//! | [3030] | CHUNKING, BINARYMIME | not supported |
-//! | [3461] | DSN | not supported |
-//! | [4954] | AUTH | not supported |
-//! | [6531] | SMTPUTF8: addresses outside ASCII | not supported |
-//! | [8689] | REQUIRETLS | not supported |
-//! | [9422] | LIMITS | not supported |
-//! | [1985], [2645] | ETRN, ATRN | not supported |
-//! | [2033] | LMTP | not supported |
+//! | [3030] | CHUNKING, BINARYMIME | yes |
+//! | [3461] | DSN | its parameters; notifications are the caller's |
+//! | [4954] | AUTH | yes; the mechanisms are the caller's |
+//! | [6531] | SMTPUTF8: addresses outside ASCII | yes |
+//! | [8689] | REQUIRETLS | its parameter; how mail goes on is the caller's |
+//! | [9422] | LIMITS | yes |
+//! | [1985] | ETRN | the handler answers, or 502 |
+//! | [2645] | ATRN | not supported: 502 |
+//! | [2033] | LMTP | yes |
 //!
 //! [1870]: https://www.rfc-editor.org/rfc/rfc1870
 //! [1985]: https://www.rfc-editor.org/rfc/rfc1985

@@ -8,8 +8,8 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
-use smtp_proto::server::{Commit, Event, Hello, Output, Phase, Session, Verdict};
-use smtp_proto::wire::Refusal;
+use smtp_proto::server::{AuthVerdict, Commit, Event, Hello, Output, Phase, Session, Verdict};
+use smtp_proto::wire::{Code, Detail, Refusal, Reply};
 use smtp_tls::TlsInfo;
 use tokio::net::TcpStream;
 use tokio::sync::watch;
@@ -108,6 +108,10 @@ impl<S: HandlerSession> Connection<'_, S> {
                     let verdict = self.handler.rcpt(&context, rcpt).await;
                     session.answer(ask, verdict)?;
                 }
+                Output::Auth(ask, _) => {
+                    session.answer(ask, AuthVerdict::Refuse(no_mechanism()))?;
+                }
+                Output::Request(ask, _) => session.answer(ask, not_implemented())?,
                 Output::Data(ask) => {
                     storage_error = None;
                     let verdict = match self.handler.data(&context).await {
@@ -195,6 +199,11 @@ impl<S: HandlerSession> Connection<'_, S> {
             Commit::Refused(refusal) => {
                 info!(service, %peer, code = %refusal.reply().code(), "message refused");
             }
+            Commit::PerRecipient(commits) => {
+                let accepts = |commit: &&Commit| matches!(commit, Commit::Accepted(_));
+                let accepted = commits.iter().filter(accepts).count();
+                info!(service, %peer, accepted, of = commits.len(), "message answered");
+            }
         }
     }
 }
@@ -263,6 +272,15 @@ pub(crate) async fn stop(stopping: &mut watch::Receiver<bool>) {
 
 fn not_kept(error: Option<io::Error>) -> Refusal {
     storage_refusal(&error.unwrap_or_else(|| io::ErrorKind::Other.into()))
+}
+
+/// RFC 4954 section 6: nobody here knows a mechanism, whatever was offered.
+fn no_mechanism() -> Refusal {
+    Refusal::transient(Detail::new(7, 0), "temporary authentication failure")
+}
+
+fn not_implemented() -> Reply {
+    Reply::new_static(Code::NOT_IMPLEMENTED, Some(Detail::new(5, 1)), "unimplemented (#5.5.1)")
 }
 
 async fn close(mut transport: Transport) {

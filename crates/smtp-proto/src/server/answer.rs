@@ -4,73 +4,189 @@
 //! asked for; the session's desk does. Fails: nothing here fails.
 
 use super::conversation::{Conversation, Reading, Stage};
-use super::event::{Commit, Verdict, question};
+use super::event::{AuthVerdict, Commit, Event, Verdict, question};
 use super::replies;
 use super::state::{self, Asked, Settled, State};
+use super::transaction::Transaction;
 use crate::ask::Question;
-use crate::wire::{Class, Verb};
+use crate::error::PeerMisbehaved;
+use crate::wire::{Class, Code, Reply, Verb, sasl};
 
 impl Conversation {
-    fn settle_command(&mut self, verdict: &Verdict) {
+    fn open_question(&self) -> (State, Asked) {
         let Stage::Asking(state, asked) = self.stage else {
             unreachable!("a question is open only in this stage")
         };
+        (state, asked)
+    }
+
+    fn settle_command(&mut self, verdict: Verdict) {
+        let (state, asked) = self.open_question();
         let accepted = matches!(verdict, Verdict::Accept);
+        let (verb, yes) = match asked {
+            Asked::Mail => (Verb::Mail, Some(replies::SENDER_OK)),
+            Asked::Rcpt => (Verb::Rcpt, Some(replies::RECIPIENT_OK)),
+            Asked::Data => (Verb::Data, Some(replies::GO_AHEAD)),
+            Asked::Chunks | Asked::Auth | Asked::Request => (Verb::Bdat, None),
+        };
         match asked {
-            Asked::Mail => self.transaction.begin(accepted),
+            Asked::Mail if !accepted => self.transaction = Transaction::refused(),
             Asked::Rcpt => self.transaction.recipient(accepted),
-            Asked::Data => {}
+            _ => {}
         }
-        match verdict {
-            Verdict::Accept => self.say(match asked {
-                Asked::Mail => replies::SENDER_OK,
-                Asked::Rcpt => replies::RECIPIENT_OK,
-                Asked::Data => replies::GO_AHEAD,
-            }),
-            Verdict::Refuse(refusal) | Verdict::RefuseAndClose(refusal) => {
-                self.say_refusal(refusal);
-            }
-        }
-        self.stage = match state::settle(state, asked, accepted) {
-            Settled::Commands(state) => Stage::Commands(state),
+        match state::settle(state, asked, accepted) {
+            Settled::Commands(state) => self.stage = Stage::Commands(state),
             Settled::Message => {
                 self.body.begin();
-                Stage::Message(Reading::Taken)
+                self.stage = Stage::Message(Reading::Taken);
             }
-        };
+            Settled::Chunk => {
+                self.body.begin_chunks(self.transaction.is_binary());
+                self.take_chunk(self.first_chunk);
+            }
+            Settled::Discard => return self.refuse_chunks(state, verdict),
+        }
         match verdict {
-            Verdict::RefuseAndClose(_) => self.close(),
-            Verdict::Refuse(refusal) => {
-                self.close_behind(refusal);
-                self.count_refusal(Some(match asked {
-                    Asked::Mail => Verb::Mail,
-                    Asked::Rcpt => Verb::Rcpt,
-                    Asked::Data => Verb::Data,
-                }));
+            Verdict::Accept => yes.map_or((), |line| self.say(line)),
+            Verdict::RefuseAndClose(refusal) => {
+                self.say_refusal(&refusal);
+                self.close();
             }
-            Verdict::Accept => {}
+            Verdict::Refuse(refusal) => {
+                self.say_refusal(&refusal);
+                self.close_behind(&refusal);
+                self.count_refusal(Some(verb));
+            }
+        }
+    }
+
+    /// The handler does not take the message, whose first chunk follows all the same.
+    fn refuse_chunks(&mut self, state: State, verdict: Verdict) {
+        match verdict {
+            Verdict::Accept => unreachable!("it is refused"),
+            Verdict::Refuse(refusal)
+                if !ends_the_session(refusal.reply())
+                    && self.counts.may_refuse(self.first_chunk.size, &self.config) =>
+            {
+                self.refusal = Some(refusal);
+                self.discard_chunk(state, self.first_chunk, Reading::RefusedByHandler);
+            }
+            Verdict::Refuse(refusal) | Verdict::RefuseAndClose(refusal) => {
+                self.say_refusal(&refusal);
+                self.close();
+            }
+        }
+    }
+
+    fn settle_auth(&mut self, verdict: AuthVerdict) {
+        let (state, _) = self.open_question();
+        self.secret = None;
+        self.stage = Stage::Commands(state);
+        match verdict {
+            AuthVerdict::Challenge(challenge) => {
+                sasl::write_challenge(&challenge, self.queue.reply());
+                self.stage = Stage::Authenticating(state);
+            }
+            AuthVerdict::Accept => {
+                self.authenticated = true;
+                self.say(replies::AUTHENTICATED);
+            }
+            AuthVerdict::Refuse(refusal) => {
+                self.say_refusal(&refusal);
+                self.close_behind(&refusal);
+                if !self.counts.error(&self.config) && self.stage != Stage::Closing {
+                    self.expel(Some(Verb::Auth), PeerMisbehaved::TooManyErrors);
+                }
+            }
+        }
+    }
+
+    fn settle_request(&mut self, reply: &Reply) {
+        let (state, _) = self.open_question();
+        self.stage = Stage::Commands(state);
+        self.say_reply(reply, self.request.utf8);
+        if ends_the_session(reply) {
+            self.close();
+        } else if reply.code().class() != Class::Positive {
+            self.count_refusal(Some(self.request.verb));
+        } else if self.request.verb == Verb::Xclient {
+            self.forget_client();
         }
     }
 
     fn settle_message(&mut self, commit: &Commit) {
+        self.stage = Stage::Commands(State::Greeted);
+        let recipients = self.transaction.recipients();
+        let mut said = Said::default();
         match commit {
-            Commit::Accepted(reply) => {
-                self.counts.forgive();
+            Commit::PerRecipient(commits) => {
+                if commits.len() != recipients {
+                    let verdicts = commits.len();
+                    self.note(Event::WrongNumberOfVerdicts { recipients, verdicts });
+                }
+                if self.config.lmtp {
+                    for at in 0..recipients {
+                        self.say_commit(commits.get(at), &mut said);
+                    }
+                } else {
+                    let accepts = |commit: &&Commit| matches!(commit, Commit::Accepted(_));
+                    let one = commits.iter().find(accepts).or(commits.first());
+                    self.say_commit(one, &mut said);
+                }
+            }
+            one => {
+                for _ in 0..self.replies_due() {
+                    self.say_commit(Some(one), &mut said);
+                }
+            }
+        }
+        if said.accepted {
+            self.counts.forgive();
+        }
+        if said.ends_the_session {
+            self.close();
+        }
+        if said.refused {
+            self.count_refusal(Some(self.body.verb));
+        }
+    }
+
+    /// One reply to a message; to be tried later where there is no verdict.
+    fn say_commit(&mut self, commit: Option<&Commit>, said: &mut Said) {
+        match commit {
+            Some(Commit::Accepted(reply)) => {
+                said.accepted = true;
                 match reply {
                     Some(reply) if reply.code().class() == Class::Positive => {
-                        reply.write_to(self.queue.reply())
+                        self.say_reply(reply, self.transaction.is_utf8());
                     }
                     _ => self.say(replies::MESSAGE_OK),
                 }
             }
-            Commit::Refused(refusal) => self.say_refusal(refusal),
-        }
-        self.stage = Stage::Commands(State::Greeted);
-        if let Commit::Refused(refusal) = commit {
-            self.close_behind(refusal);
-            self.count_refusal(Some(Verb::Data));
+            Some(Commit::Refused(refusal)) => {
+                said.refused = true;
+                said.ends_the_session |= ends_the_session(refusal.reply());
+                self.say_refusal(refusal);
+            }
+            Some(Commit::PerRecipient(_)) | None => {
+                said.refused = true;
+                self.say(replies::NO_ANSWER);
+            }
         }
     }
+}
+
+/// What a message's replies were.
+#[derive(Default)]
+struct Said {
+    accepted: bool,
+    refused: bool,
+    ends_the_session: bool,
+}
+
+/// 421 says that the session ends (RFC 5321 section 3.8), whoever says it.
+fn ends_the_session(reply: &Reply) -> bool {
+    reply.code() == Code::SERVICE_NOT_AVAILABLE
 }
 
 /// A question that a server session puts.
@@ -85,24 +201,36 @@ pub trait Settle: Question {
 
 impl Settle for question::Mail {
     fn settle(conversation: &mut Conversation, verdict: Verdict) {
-        conversation.settle_command(&verdict);
+        conversation.settle_command(verdict);
     }
 }
 
 impl Settle for question::Rcpt {
     fn settle(conversation: &mut Conversation, verdict: Verdict) {
-        conversation.settle_command(&verdict);
+        conversation.settle_command(verdict);
     }
 }
 
 impl Settle for question::Data {
     fn settle(conversation: &mut Conversation, verdict: Verdict) {
-        conversation.settle_command(&verdict);
+        conversation.settle_command(verdict);
     }
 }
 
 impl Settle for question::EndOfMessage {
     fn settle(conversation: &mut Conversation, commit: Commit) {
         conversation.settle_message(&commit);
+    }
+}
+
+impl Settle for question::Auth {
+    fn settle(conversation: &mut Conversation, verdict: AuthVerdict) {
+        conversation.settle_auth(verdict);
+    }
+}
+
+impl Settle for question::Request {
+    fn settle(conversation: &mut Conversation, reply: Reply) {
+        conversation.settle_request(&reply);
     }
 }

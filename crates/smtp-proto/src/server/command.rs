@@ -7,30 +7,34 @@
 use core::ops::Range;
 
 use super::config::{ImproperPipelining, Tls};
-use super::conversation::{Conversation, Handshake, Stage};
+use super::conversation::{Conversation, Handshake, Reading, Stage};
 use super::event::{Event, Phase};
 use super::foreign::foreign;
 use super::queue::Notice;
-use super::state::{self, Admit, Asked, Facts, State};
+use super::state::{self, Admit, Asked, AuthOffer, Facts, State};
 use super::transaction::Transaction;
 use super::{Session, Step, replies};
 use crate::ask::{Ask, Question};
 use crate::error::PeerMisbehaved;
 use crate::limits;
 use crate::wire::line::octets_to_line_end;
-use crate::wire::{self, BareLf, Command, CommandError, LineEnd, LineScanner, Verb};
+use crate::wire::{
+    self, BareLf, Bdat, Command, CommandError, Extension, LineEnd, LineScanner, Mechanism, Syntax,
+    Verb,
+};
 
 /// How the next line is looked for.
 #[derive(Debug)]
 pub(super) struct Line {
     scanner: LineScanner,
+    limit: usize,
     /// The line is over the limit, and its end is looked for.
     skipping: bool,
 }
 
 impl Line {
     pub(super) fn new(limit: usize) -> Self {
-        Self { scanner: LineScanner::new(limit), skipping: false }
+        Self { scanner: LineScanner::new(limit), limit, skipping: false }
     }
 
     pub(super) fn reset(&mut self) {
@@ -39,12 +43,38 @@ impl Line {
     }
 }
 
+/// What the input holds, line by line.
+pub(super) enum Framed {
+    Line(Range<usize>),
+    /// A line that is not to be read: a bare LF ends it, or it is too long and was passed over.
+    Fault(PeerMisbehaved),
+    /// No line yet; or no session any more.
+    Nothing(Option<Step>),
+}
+
 impl Session {
     pub(super) fn step_commands(&mut self, state: State) -> Option<Step> {
-        if self.talk.stopping {
+        // Between two chunks a message is on its way.
+        if self.talk.stopping && state != State::Chunks {
             self.talk.close_for_shutdown();
             return None;
         }
+        match self.next_line(state) {
+            Framed::Line(line) => self.command(state, line),
+            Framed::Fault(fault @ PeerMisbehaved::LineTooLong) => {
+                self.talk.refuse(None, fault);
+                None
+            }
+            Framed::Fault(fault) => {
+                self.talk.expel(None, fault);
+                None
+            }
+            Framed::Nothing(step) => step,
+        }
+    }
+
+    /// Finds one line.
+    pub(super) fn next_line(&mut self, state: State) -> Framed {
         if self.line.skipping {
             return self.skip_line(state);
         }
@@ -52,84 +82,87 @@ impl Session {
             wire::Line::Complete { end: LineEnd::BareLf, .. }
                 if self.talk.config.bare_lf == BareLf::Reject =>
             {
-                self.talk.expel(None, PeerMisbehaved::BareLf);
-                None
+                Framed::Fault(PeerMisbehaved::BareLf)
             }
             wire::Line::Complete { len, end } => {
                 self.line.reset();
                 let line = self.input.take(len);
-                self.command(state, line.start..line.end - end.octets())
+                Framed::Line(line.start..line.end - end.octets())
             }
             wire::Line::TooLong => {
                 self.line.skipping = true;
                 // What stands behind the limit, and whether it came yet, is the network's chance.
-                let line = &self.input.unused()[..self.talk.config.max_command_line];
-                if !self.talk.spoke_smtp
-                    && let Some(fault) = foreign(line)
-                {
-                    self.talk.expel(None, fault);
+                match foreign(&self.input.unused()[..self.line.limit]) {
+                    Some(fault) if !self.talk.spoke_smtp => Framed::Fault(fault),
+                    _ => Framed::Nothing(None),
                 }
-                None
             }
-            wire::Line::Incomplete => self.wait_for_command(state),
+            wire::Line::Incomplete => self.wait_for_line(state),
         }
     }
 
-    fn wait_for_command(&mut self, state: State) -> Option<Step> {
+    fn wait_for_line(&mut self, state: State) -> Framed {
         if self.talk.queue.held() > 0 {
-            return Some(Step::Transmit);
+            return Framed::Nothing(Some(Step::Transmit));
         }
         if let Some(end) = self.talk.end {
             let midway = self.input.len() > 0 || self.line.skipping || state.in_transaction();
             self.talk.close_at_end(end, Phase::Command, midway);
-            return None;
+            return Framed::Nothing(None);
         }
         let most = if self.input.len() < limits::SERVER_IDLE_BUFFER {
             limits::SERVER_IDLE_BUFFER
         } else {
-            self.talk.config.max_command_line.saturating_add(1)
+            self.line.limit.saturating_add(1)
         };
         self.input.make_space(limits::SERVER_IDLE_BUFFER.min(most), most);
-        Some(Step::Wait(Phase::Command))
+        Framed::Nothing(Some(Step::Wait(Phase::Command)))
     }
 
     /// Drops what is here of a line over the limit. A CR at the end of it stays: LF may follow.
-    fn skip_line(&mut self, state: State) -> Option<Step> {
+    fn skip_line(&mut self, state: State) -> Framed {
         let unused = self.input.unused();
         let Some(len) = octets_to_line_end(unused) else {
             let passed = unused.len() - usize::from(unused.ends_with(b"\r"));
             self.input.take(passed);
-            return self.wait_for_command(state);
+            return self.wait_for_line(state);
         };
         let bare = !unused[..len].ends_with(b"\r\n");
         self.input.take(len);
         self.line.reset();
         if bare && self.talk.config.bare_lf == BareLf::Reject {
-            self.talk.expel(None, PeerMisbehaved::BareLf);
+            Framed::Fault(PeerMisbehaved::BareLf)
         } else {
-            self.talk.refuse(None, PeerMisbehaved::LineTooLong);
+            Framed::Fault(PeerMisbehaved::LineTooLong)
         }
-        None
     }
 
     fn command(&mut self, state: State, line: Range<usize>) -> Option<Step> {
         let text = self.input.at(line.clone());
-        if is_of_the_envelope(text) {
-            return Some(Step::Envelope(state, line));
+        let verb = first_word(text);
+        let exchange = verb.eq_ignore_ascii_case(b"AUTH");
+        // The line's end is no longer known; it has one octet or two.
+        if !exchange && text.len() + "\r\n".len() > self.talk.config.max_command_line {
+            match foreign(text) {
+                Some(fault) if !self.talk.spoke_smtp => self.talk.expel(None, fault),
+                _ => self.talk.refuse(None, PeerMisbehaved::LineTooLong),
+            }
+            return None;
         }
-        let parsed = Command::parse(text);
+        let envelope = verb.eq_ignore_ascii_case(b"MAIL") || verb.eq_ignore_ascii_case(b"RCPT");
+        if envelope || exchange || self.talk.puts_to_the_handler(verb) {
+            return Some(Step::Question(state, line));
+        }
+        let parsed = Command::parse_with(text, &self.talk.syntax());
         let behind = self.input.len();
         let admit = self.talk.admit(state, text, &parsed, behind);
         self.talk.carry_out(state, admit, &parsed, behind)
     }
 }
 
-/// MAIL and RCPT are read where their question is made, which borrows from the line; every other
-/// answer to one of them begins with a note.
-fn is_of_the_envelope(line: &[u8]) -> bool {
-    line.get(..4).is_some_and(|verb| {
-        verb.eq_ignore_ascii_case(b"MAIL") || verb.eq_ignore_ascii_case(b"RCPT")
-    })
+fn first_word(line: &[u8]) -> &[u8] {
+    let end = line.iter().position(|octet| *octet == b' ').unwrap_or(line.len());
+    &line[..end]
 }
 
 type Parsed<'a> = Result<Command<'a>, CommandError>;
@@ -156,25 +189,49 @@ impl Conversation {
             self.queue.make_due();
         }
         let foreign = if verb.is_none() && !self.spoke_smtp { foreign(line) } else { None };
-        let declared = match parsed {
-            Ok(Command::Mail(mail)) => mail.parameters.size,
-            _ => None,
+        let fits = match parsed {
+            Ok(Command::Mail(mail)) => {
+                let size = mail.parameters.size.unwrap_or(0);
+                Transaction::default().has_room(size, self.config.max_message_size)
+            }
+            Ok(Command::Bdat(bdat)) => {
+                self.transaction.has_room(bdat.size, self.config.max_message_size)
+            }
+            _ => true,
         };
         let facts = Facts {
+            lmtp: self.config.lmtp,
             under_tls: self.under_tls,
             starttls_available: self.config.tls == Tls::StartTls,
             tls_required: self.config.tls_required,
+            auth_required: self.config.auth_required,
+            authenticated: self.authenticated,
+            auth: self.auth_offer(),
+            mechanism_known: match parsed {
+                Ok(Command::Auth(auth)) => self.takes_mechanism(auth.mechanism),
+                _ => false,
+            },
+            chunking: self.offered.contains(Extension::Chunking),
+            chunk_too_costly: match parsed {
+                Ok(Command::Bdat(bdat)) => !self.counts.may_refuse(bdat.size, &self.config),
+                _ => false,
+            },
+            requested: verb.is_some_and(|verb| self.config.requests.has(verb)),
             input_behind: behind > 0,
-            pipelining: self.extended == Some(true),
+            pipelining: self.extended == Some(true) && self.offered.contains(Extension::Pipelining),
             waiting_enforced: self.config.improper_pipelining == ImproperPipelining::Refuse,
             malformed: parsed.as_ref().err().map(fault),
             foreign,
-            declared_too_big: matches!(
-                (declared, self.config.max_message_size),
-                (Some(declared), Some(limit)) if declared > limit
-            ),
+            declared_too_big: !fits,
             recipients_full: self.transaction.is_full(self.config.max_recipients),
             recipient_refused: self.transaction.recipient_was_refused(),
+            recipient_needs_utf8: match parsed {
+                Ok(Command::Rcpt(rcpt)) => {
+                    !self.transaction.is_utf8() && !rcpt.forward_path.as_str().is_ascii()
+                }
+                _ => false,
+            },
+            binary: self.transaction.is_binary(),
             junk_full: self.counts.junk_is_full(&self.config),
             messages_full: self.counts.mails_are_full(&self.config),
         };
@@ -190,22 +247,56 @@ impl Conversation {
         if verb == Some(Verb::Mail) {
             self.counts.mail();
         }
-        if matches!(admit, Admit::Courtesy(_) | Admit::Hello(_) | Admit::Reset(_)) {
+        if matches!(
+            admit,
+            Admit::Courtesy(_) | Admit::Hello(_) | Admit::Reset(_) | Admit::Ask(Asked::Request)
+        ) {
             self.counts.junk();
         }
         admit
     }
 
-    /// Puts the question of a MAIL or RCPT that is admitted.
+    /// What may stand in a command now.
+    pub(super) fn syntax(&self) -> Syntax {
+        Syntax {
+            extensions: self.offered,
+            unknown_parameters: self.config.unknown_parameters,
+            client_names: self.config.client_names,
+        }
+    }
+
+    fn puts_to_the_handler(&self, word: &[u8]) -> bool {
+        let requests = self.config.requests;
+        requests.any()
+            && core::str::from_utf8(word)
+                .ok()
+                .and_then(Verb::from_word)
+                .is_some_and(|verb| requests.has(verb))
+    }
+
+    fn auth_offer(&self) -> AuthOffer {
+        if self.offered.contains(Extension::Auth) {
+            AuthOffer::Now
+        } else if self.config.offered(true).contains(Extension::Auth)
+            && self.config.tls == Tls::StartTls
+        {
+            AuthOffer::UnderTls
+        } else {
+            AuthOffer::None
+        }
+    }
+
+    fn takes_mechanism(&self, mechanism: Mechanism<'_>) -> bool {
+        self.config.capabilities.auth().any(|offered| mechanism.is(offered))
+    }
+
+    /// Puts a question; its answer finds the state in which it was put.
     pub(super) fn ask<Q: Question>(&mut self, state: State, asked: Asked) -> Ask<Q> {
         self.stage = Stage::Asking(state, asked);
-        if asked == Asked::Mail {
-            self.transaction = Transaction::default();
-        }
         self.desk.ask()
     }
 
-    /// Does what was decided. What MAIL and RCPT ask is not asked here.
+    /// Does what was decided. What asks with a part of its line is not asked here.
     pub(super) fn carry_out(
         &mut self,
         state: State,
@@ -218,7 +309,9 @@ impl Conversation {
             Admit::Courtesy(courtesy) => self.say(replies::courtesy(courtesy)),
             Admit::Refuse(fault) => {
                 match verb {
-                    Some(Verb::Mail) if state == State::Greeted => self.transaction.begin(false),
+                    Some(Verb::Mail) if state == State::Greeted => {
+                        self.transaction = Transaction::refused();
+                    }
                     Some(Verb::Rcpt) if state.in_transaction() => self.transaction.recipient(false),
                     _ => {}
                 }
@@ -231,19 +324,19 @@ impl Conversation {
                 self.expel(verb, fault);
             }
             Admit::Hello(next) => {
-                let (Ok(Command::Ehlo(name)) | Ok(Command::Helo(name))) = parsed else {
-                    unreachable!("only EHLO and HELO are admitted so")
+                let Ok(Command::Ehlo(name) | Command::Helo(name) | Command::Lhlo(name)) = parsed
+                else {
+                    unreachable!("only EHLO, HELO and LHLO are admitted so")
                 };
                 self.hello.clear();
                 self.hello.push_str(name.as_str());
                 self.end_transaction(state);
                 self.stage = Stage::Commands(next);
                 self.queue.notice(Notice::Hello);
-                let extended = verb == Some(Verb::Ehlo);
+                let extended = verb != Some(Verb::Helo);
                 self.extended = Some(extended);
                 if extended {
-                    let starttls = self.config.tls == Tls::StartTls && !self.under_tls;
-                    replies::ehlo(self.queue.reply(), &self.config, starttls);
+                    replies::ehlo(self.queue.reply(), &self.config, self.offered);
                 } else {
                     replies::helo(self.queue.reply(), &self.config);
                 }
@@ -253,8 +346,16 @@ impl Conversation {
                 self.stage = Stage::Commands(next);
                 self.say(replies::FLUSHED);
             }
+            Admit::Discard(fault) => {
+                self.discard_chunk(state, announced(parsed), Reading::Refused(fault));
+            }
+            Admit::Chunk => self.take_chunk(announced(parsed)),
             Admit::Ask(asked @ Asked::Data) => return Some(Step::Data(self.ask(state, asked))),
-            Admit::Ask(Asked::Mail | Asked::Rcpt) => {
+            Admit::Ask(asked @ Asked::Chunks) => {
+                self.first_chunk = announced(parsed);
+                return Some(Step::Data(self.ask(state, asked)));
+            }
+            Admit::Ask(Asked::Mail | Asked::Rcpt | Asked::Auth | Asked::Request) => {
                 unreachable!("their lines are read where their questions are made")
             }
             Admit::StartTls => {
@@ -271,11 +372,17 @@ impl Conversation {
     }
 }
 
+fn announced(parsed: &Parsed<'_>) -> Bdat {
+    let Ok(Command::Bdat(bdat)) = parsed else { unreachable!("only BDAT announces a chunk") };
+    *bdat
+}
+
 const fn fault(error: &CommandError) -> PeerMisbehaved {
     match error {
-        CommandError::NotPrintableAscii { .. } | CommandError::Utf8NotDeclared { .. } => {
-            PeerMisbehaved::NotAscii
-        }
+        CommandError::NotPrintableAscii { .. } => PeerMisbehaved::NotAscii,
+        CommandError::Utf8NotDeclared { verb: Verb::Mail } => PeerMisbehaved::SenderNeedsUtf8,
+        CommandError::Utf8NotDeclared { .. } => PeerMisbehaved::AddressNeedsUtf8,
+        CommandError::Syntax { verb: Verb::Auth, .. } => PeerMisbehaved::NotBase64,
         CommandError::Unrecognised => PeerMisbehaved::Unrecognised,
         CommandError::NotImplemented(_) => PeerMisbehaved::NotImplemented,
         CommandError::ParametersNotAllowed(_) => PeerMisbehaved::ParametersNotAllowed,

@@ -7,7 +7,10 @@ use alloc::string::String;
 use core::time::Duration;
 
 use crate::limits;
-use crate::wire::BareLf;
+use crate::wire::{
+    BareLf, Capabilities, Capability, ClientNames, Extension, Extensions, Limits,
+    UnknownParameters, Verb,
+};
 
 /// How TLS stands to a session.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -36,9 +39,49 @@ pub enum ImproperPipelining {
     Refuse,
 }
 
+/// Commands that are put to the handler as [`Output::Request`](super::Output::Request). One that
+/// is not gets the session's own answer: 252 to VRFY, 214 to HELP, 502 to the others.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[allow(clippy::struct_excessive_bools)]
+pub struct Requests {
+    /// VRFY: is there such a mailbox?
+    pub vrfy: bool,
+    /// EXPN: who is on the list?
+    pub expn: bool,
+    /// HELP.
+    pub help: bool,
+    /// ETRN: the queue for a host is to be run (RFC 1985).
+    pub etrn: bool,
+    /// XCLIENT: what a proxy in front says of the client. For trusted proxies only.
+    pub xclient: bool,
+    /// XFORWARD: what a filter's front end knows of the client. For trusted peers only.
+    pub xforward: bool,
+}
+
+impl Requests {
+    /// Whether the handler answers the command.
+    #[must_use]
+    pub const fn has(self, verb: Verb) -> bool {
+        match verb {
+            Verb::Vrfy => self.vrfy,
+            Verb::Expn => self.expn,
+            Verb::Help => self.help,
+            Verb::Etrn => self.etrn,
+            Verb::Xclient => self.xclient,
+            Verb::Xforward => self.xforward,
+            _ => false,
+        }
+    }
+
+    pub(super) const fn any(self) -> bool {
+        self.vrfy || self.expn || self.help || self.etrn || self.xclient || self.xforward
+    }
+}
+
 /// The settings of a session; one value, behind an `Arc`, serves many of them.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
+#[allow(clippy::struct_excessive_bools)]
 pub struct Config {
     /// The name that the server gives itself in its replies to EHLO, HELO and QUIT.
     pub host_name: String,
@@ -49,6 +92,25 @@ pub struct Config {
     /// In clear, only EHLO, HELO, NOOP, QUIT and STARTTLS are answered with other than 530 (RFC
     /// 3207 section 4). RFC 3207 forbids it on a host that takes mail from everybody.
     pub tls_required: bool,
+    /// What may be offered in the reply to EHLO, with its values. The session adds SIZE and
+    /// STARTTLS by itself, fills in the values of SIZE and LIMITS (but RCPTDOMAINMAX) from its
+    /// own limits, and leaves out AUTH and REQUIRETLS in clear, and BINARYMIME without CHUNKING.
+    /// Parameters of MAIL and RCPT are read where their extension is offered, and only there.
+    pub capabilities: Capabilities,
+    /// AUTH is offered in clear as well, for whoever reads along.
+    pub auth_in_clear: bool,
+    /// Without AUTH, only EHLO, HELO, NOOP, QUIT, RSET and STARTTLS are answered with other than
+    /// 530 (RFC 4954 section 6).
+    pub auth_required: bool,
+    /// The session speaks LMTP: LHLO in the place of EHLO and HELO, and a reply for each accepted
+    /// recipient behind a message (RFC 2033).
+    pub lmtp: bool,
+    /// What is done with parameters of MAIL and RCPT that nobody knows.
+    pub unknown_parameters: UnknownParameters,
+    /// What a client may call itself.
+    pub client_names: ClientNames,
+    /// Commands that the handler answers.
+    pub requests: Requests,
     /// The largest message, in octets as RFC 1870 counts them; `None` is no limit.
     pub max_message_size: Option<u64>,
     /// The most recipients of one transaction (RFC 5321 section 4.5.3.1.8 wants 100 or more).
@@ -58,7 +120,8 @@ pub struct Config {
     pub max_messages: Option<u32>,
     /// What is done about a line that ends in LF without CR.
     pub bare_lf: BareLf,
-    /// The longest command line, in octets with its line end.
+    /// The longest command line, in octets with its line end; lines of an authentication
+    /// exchange may have [`limits::AUTH_LINE`] octets.
     pub max_command_line: usize,
     /// The protocol errors that a session may make since its start or its last accepted message;
     /// the last of them is answered with 421 and ends it.
@@ -102,6 +165,19 @@ impl Config {
             greeting,
             tls: Tls::Unavailable,
             tls_required: false,
+            capabilities: [
+                Capability::Pipelining,
+                Capability::EightBitMime,
+                Capability::EnhancedStatusCodes,
+            ]
+            .into_iter()
+            .collect(),
+            auth_in_clear: false,
+            auth_required: false,
+            lmtp: false,
+            unknown_parameters: UnknownParameters::Refuse,
+            client_names: ClientNames::Strict,
+            requests: Requests::default(),
             max_message_size: None,
             max_recipients: limits::SERVER_RECIPIENTS,
             max_messages: None,
@@ -113,6 +189,37 @@ impl Config {
             max_refused_octets: Some(limits::SERVER_REFUSED_OCTETS),
             greeting_delay: None,
             improper_pipelining: ImproperPipelining::Note,
+        }
+    }
+
+    /// What a session offers, in clear or under TLS.
+    pub(super) fn offered(&self, under_tls: bool) -> Extensions {
+        let mut offered = self.capabilities.extensions().with(Extension::Size);
+        offered = match self.tls {
+            Tls::StartTls if !under_tls => offered.with(Extension::StartTls),
+            Tls::Unavailable | Tls::StartTls | Tls::Implicit => {
+                offered.without(Extension::StartTls)
+            }
+        };
+        if !under_tls {
+            offered = offered.without(Extension::RequireTls);
+            if !self.auth_in_clear {
+                offered = offered.without(Extension::Auth);
+            }
+        }
+        if !offered.contains(Extension::Chunking) {
+            offered = offered.without(Extension::BinaryMime);
+        }
+        offered
+    }
+
+    /// What LIMITS says: the session's own limits, so that it never takes less (RFC 9422).
+    pub(super) fn limits(&self) -> Limits {
+        let most = |limit: u32| limit.clamp(1, limits::LIMIT);
+        Limits {
+            mail_max: self.max_messages.map(most),
+            rcpt_max: Some(most(u32::try_from(self.max_recipients).unwrap_or(u32::MAX))),
+            rcpt_domain_max: self.capabilities.limits().rcpt_domain_max,
         }
     }
 }

@@ -17,7 +17,8 @@ use super::state::{Asked, State};
 use super::transaction::Transaction;
 use crate::ask::{Desk, Question};
 use crate::error::PeerMisbehaved;
-use crate::wire::{Code, Refusal, Verb};
+use crate::wire::sasl::Secret;
+use crate::wire::{Bdat, Code, Extensions, Refusal, Reply, Verb};
 
 #[derive(Debug)]
 pub struct Conversation {
@@ -32,6 +33,17 @@ pub struct Conversation {
     pub(super) spoke_smtp: bool,
     /// [`Event::ImproperPipelining`] was said.
     pub(super) noted_pipelining: bool,
+    /// What is offered now.
+    pub(super) offered: Extensions,
+    pub(super) authenticated: bool,
+    /// The client's last message of an authentication exchange.
+    pub(super) secret: Option<Secret>,
+    /// The handler's no to a message whose chunk is still to be read.
+    pub(super) refusal: Option<Refusal>,
+    /// The chunk behind the BDAT about which the handler is asked.
+    pub(super) first_chunk: Bdat,
+    /// The command that the handler is asked to answer.
+    pub(super) request: Request,
     pub(super) transaction: Transaction,
     pub(super) body: Body,
     pub(super) counts: Counts,
@@ -52,6 +64,10 @@ pub(super) enum Stage {
     Asking(State, Asked),
     /// Reads a message, for somebody or for nobody.
     Message(Reading),
+    /// Reads a chunk of a message, for somebody or for nobody.
+    Chunk(Chunk),
+    /// Reads the client's answer to a challenge.
+    Authenticating(State),
     /// Has a whole message, and asks for its fate.
     MessageEnded,
     /// Put that question, and waits for its answer.
@@ -69,6 +85,27 @@ pub(super) enum Reading {
     Taken,
     /// Consumed to its end, and then refused.
     Refused(PeerMisbehaved),
+    /// Consumed to its end, and then refused with what the handler said.
+    RefusedByHandler,
+}
+
+/// A command that the handler answers.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Request {
+    pub(super) verb: Verb,
+    /// Its reply may hold letters outside ASCII (RFC 6531 section 3.7.4.2).
+    pub(super) utf8: bool,
+}
+
+/// A chunk that is being read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Chunk {
+    pub(super) reading: Reading,
+    pub(super) last: bool,
+    /// Where its reply leads, unless the whole message leads elsewhere.
+    pub(super) then: State,
+    /// How often a refusal is said.
+    pub(super) replies: usize,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -95,6 +132,12 @@ impl Conversation {
             extended: None,
             spoke_smtp: false,
             noted_pipelining: false,
+            offered: config.offered(false),
+            authenticated: false,
+            secret: None,
+            refusal: None,
+            first_chunk: Bdat { size: 0, last: false },
+            request: Request { verb: Verb::Noop, utf8: false },
             transaction: Transaction::default(),
             body: Body::new(config.bare_lf),
             counts: Counts::default(),
@@ -115,15 +158,23 @@ impl Conversation {
     /// still counts.
     pub(super) fn begin_under_tls(&mut self, handshake: Handshake) {
         self.under_tls = true;
-        self.extended = None;
-        self.hello.clear();
+        self.offered = self.config.offered(true);
         self.spoke_smtp = false;
-        self.transaction = Transaction::default();
-        self.stage = Stage::Commands(State::Connected);
+        self.forget_client();
         match handshake {
             Handshake::First => self.begin(),
             Handshake::Upgrade => {}
         }
+    }
+
+    /// Who the client is, and what it wants, is not known any more.
+    pub(super) fn forget_client(&mut self) {
+        self.extended = None;
+        self.hello.clear();
+        self.authenticated = false;
+        self.secret = None;
+        self.transaction = Transaction::default();
+        self.stage = Stage::Commands(State::Connected);
     }
 
     fn begin(&mut self) {
@@ -165,7 +216,9 @@ impl Conversation {
         let question = match self.stage {
             Stage::Asking(_, Asked::Mail) => question::Mail::NAME,
             Stage::Asking(_, Asked::Rcpt) => question::Rcpt::NAME,
-            Stage::Asking(_, Asked::Data) => question::Data::NAME,
+            Stage::Asking(_, Asked::Data | Asked::Chunks) => question::Data::NAME,
+            Stage::Asking(_, Asked::Auth) => question::Auth::NAME,
+            Stage::Asking(_, Asked::Request) => question::Request::NAME,
             Stage::Committing => question::EndOfMessage::NAME,
             Stage::Handshake(_) => {
                 self.note(Event::TlsFailed);
@@ -175,6 +228,8 @@ impl Conversation {
             Stage::Greeting
             | Stage::Commands(_)
             | Stage::Message(_)
+            | Stage::Chunk(_)
+            | Stage::Authenticating(_)
             | Stage::MessageEnded
             | Stage::BeforeHandshake(_)
             | Stage::Closing => return,
@@ -189,9 +244,12 @@ impl Conversation {
     pub(super) fn close(&mut self) {
         let open = match self.stage {
             Stage::Commands(state) | Stage::Asking(state, _) => state.in_transaction(),
-            Stage::Message(Reading::Taken) | Stage::MessageEnded | Stage::Committing => true,
+            Stage::Message(reading) | Stage::Chunk(Chunk { reading, .. }) => {
+                reading == Reading::Taken
+            }
+            Stage::MessageEnded | Stage::Committing => true,
             Stage::Greeting
-            | Stage::Message(Reading::Refused(_))
+            | Stage::Authenticating(_)
             | Stage::BeforeHandshake(_)
             | Stage::Handshake(_)
             | Stage::Closing => false,
@@ -243,6 +301,22 @@ impl Conversation {
         }
     }
 
+    /// Refuses a message, once for each of the replies that are due.
+    pub(super) fn refuse_message(&mut self, verb: Verb, fault: PeerMisbehaved, times: usize) {
+        self.refuse(Some(verb), fault);
+        if self.stage != Stage::Closing {
+            for _ in 1..times {
+                self.say(replies::fault(fault));
+            }
+        }
+    }
+
+    /// How many replies the end of the message gets: in LMTP one for each accepted recipient
+    /// (RFC 2033 section 4.2).
+    pub(super) fn replies_due(&self) -> usize {
+        if self.config.lmtp { self.transaction.recipients().max(1) } else { 1 }
+    }
+
     /// Replies to a fault that leaves nothing to go on with.
     pub(super) fn expel(&mut self, verb: Option<Verb>, fault: PeerMisbehaved) {
         self.note(Event::Refused { verb, fault });
@@ -258,7 +332,13 @@ impl Conversation {
     }
 
     pub(super) fn say_refusal(&mut self, refusal: &Refusal) {
-        refusal.reply().write_to(self.queue.reply());
+        self.say_reply(refusal.reply(), self.transaction.is_utf8());
+    }
+
+    /// Letters outside ASCII only reach a client that said SMTPUTF8.
+    pub(super) fn say_reply(&mut self, reply: &Reply, utf8: bool) {
+        let _ = utf8;
+        reply.write_to(self.queue.reply());
     }
 
     pub(super) fn end_transaction(&mut self, state: State) {

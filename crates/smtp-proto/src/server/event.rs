@@ -3,12 +3,15 @@
 //! Does: give every output and every question a type of its own. Does not: hold state. Fails:
 //! nothing here fails.
 
+use alloc::vec::Vec;
+use core::fmt;
 use core::time::Duration;
 
 use crate::ask::{Ask, Question};
 use crate::error::PeerMisbehaved;
 use crate::limits;
-use crate::wire::{Mail, Rcpt, Refusal, Reply, Verb};
+use crate::wire::sasl::Exchange;
+use crate::wire::{Command, Mail, Rcpt, Refusal, Reply, Verb};
 
 /// The next thing to do for a session, in order.
 ///
@@ -24,7 +27,11 @@ pub enum Output<'s> {
     Mail(Ask<question::Mail>, Mail<'s>),
     /// RCPT: is this recipient taken?
     Rcpt(Ask<question::Rcpt>, Rcpt<'s>),
-    /// DATA: may the message come?
+    /// AUTH, or the client's answer to a challenge: what does the mechanism say?
+    Auth(Ask<question::Auth>, Exchange<'s>),
+    /// A command that [`Config::requests`](super::Config::requests) names.
+    Request(Ask<question::Request>, Command<'s>),
+    /// DATA, or the first BDAT: may the message come?
     Data(Ask<question::Data>),
     /// A piece of the message: dots removed, line ends CRLF, never empty.
     Body(&'s [u8]),
@@ -53,7 +60,7 @@ pub struct Hello<'s> {
 
 /// The kinds of question.
 pub mod question {
-    use super::{Commit, Question, Verdict};
+    use super::{AuthVerdict, Commit, Question, Reply, Verdict};
 
     macro_rules! questions {
         ($($(#[$doc:meta])* $name:ident($verdict:ty) = $text:literal;)*) => {$(
@@ -72,7 +79,11 @@ pub mod question {
         Mail(Verdict) = "MAIL";
         /// Asked at RCPT.
         Rcpt(Verdict) = "RCPT";
-        /// Asked at DATA.
+        /// Asked at AUTH, and behind every challenge.
+        Auth(AuthVerdict) = "AUTH";
+        /// Asked at a command that the handler answers.
+        Request(Reply) = "request";
+        /// Asked at DATA, and at the first BDAT.
         Data(Verdict) = "DATA";
         /// Asked once the message is whole.
         EndOfMessage(Commit) = "end of message";
@@ -90,6 +101,27 @@ pub enum Verdict {
     RefuseAndClose(Refusal),
 }
 
+/// What a SASL mechanism says to the client's last message.
+#[derive(Clone, PartialEq, Eq)]
+pub enum AuthVerdict {
+    /// It goes on: this is sent in base64 behind 334.
+    Challenge(Vec<u8>),
+    /// The client is authenticated, until the session ends or STARTTLS begins anew.
+    Accept,
+    /// It failed: `535 5.7.8`, as a rule (RFC 4954 section 6). It counts as an error.
+    Refuse(Refusal),
+}
+
+impl fmt::Debug for AuthVerdict {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Challenge(_) => f.write_str("Challenge(..)"),
+            Self::Accept => f.write_str("Accept"),
+            Self::Refuse(refusal) => f.debug_tuple("Refuse").field(refusal).finish(),
+        }
+    }
+}
+
 /// The answer at the end of a message.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Commit {
@@ -98,6 +130,12 @@ pub enum Commit {
     Accepted(Option<Reply>),
     /// The message was not taken and nothing of it is left.
     Refused(Refusal),
+    /// LMTP: the answer for each recipient that was accepted, in their order. For one that is
+    /// missing the peer is told 451; none holds another list.
+    ///
+    /// SMTP has one answer for all: the first acceptance there is, else the first refusal. Who
+    /// refuses for some of the recipients only owes their senders a notification.
+    PerRecipient(Vec<Self>),
 }
 
 /// What a session waits for.
@@ -158,6 +196,13 @@ pub enum Event {
     },
     /// The TLS handshake failed; the session ends without a word in clear.
     TlsFailed,
+    /// A message was answered for fewer or more recipients than it has.
+    WrongNumberOfVerdicts {
+        /// How many recipients were accepted.
+        recipients: usize,
+        /// How many verdicts there were.
+        verdicts: usize,
+    },
     /// A question was dropped unanswered; the peer was told 451.
     QuestionDropped {
         /// The question's name.

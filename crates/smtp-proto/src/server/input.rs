@@ -40,6 +40,11 @@ impl Input {
         &self.buffer[range]
     }
 
+    /// Overwrites octets that were used: they were a secret.
+    pub(super) fn wipe(&mut self, range: Range<usize>) {
+        self.buffer[range].fill(0);
+    }
+
     pub(super) fn space(&mut self) -> &mut [u8] {
         &mut self.buffer[self.end..]
     }

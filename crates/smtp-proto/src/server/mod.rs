@@ -34,7 +34,9 @@
 //!         }
 //!         Output::Close => break,
 //!         Output::Hello(_) | Output::Abort | Output::Note(_) => {}
-//!         Output::StartTls => unreachable!("it was not offered"),
+//!         Output::StartTls | Output::Auth(..) | Output::Request(..) => {
+//!             unreachable!("it was not offered")
+//!         }
 //!     }
 //! }
 //! assert_eq!(message, b"Hello\r\n");
@@ -49,6 +51,7 @@
 //! it knows neither the client's name nor a transaction of before.
 
 mod answer;
+mod auth;
 mod body;
 mod command;
 mod config;
@@ -67,18 +70,20 @@ use alloc::sync::Arc;
 use core::ops::Range;
 
 pub use self::answer::Answerable;
-pub use self::config::{Config, ImproperPipelining, Tls};
-pub use self::event::{Commit, Event, Hello, Output, Phase, Verdict, question};
+pub use self::config::{Config, ImproperPipelining, Requests, Tls};
+pub use self::event::{AuthVerdict, Commit, Event, Hello, Output, Phase, Verdict, question};
 
 use self::command::Line;
-use self::conversation::{Conversation, End, Stage};
+use self::conversation::{Conversation, End, Request, Stage};
 use self::input::Input;
 use self::queue::Notice;
 use self::state::{Admit, Asked, State};
+use self::transaction::Transaction;
 use crate::ask::Ask;
 use crate::error::ApiMisuse;
 use crate::limits;
-use crate::wire::Command;
+use crate::wire::sasl::{Exchange, Secret};
+use crate::wire::{Command, Extension};
 
 /// One SMTP session, seen from the server.
 #[derive(Debug)]
@@ -92,8 +97,9 @@ pub struct Session {
 /// An output before it borrows anything.
 enum Step {
     Transmit,
-    /// A line with MAIL or RCPT, not read yet.
-    Envelope(State, Range<usize>),
+    /// A line whose question borrows from it: MAIL, RCPT, AUTH or a request, not read yet.
+    Question(State, Range<usize>),
+    AuthResponse(Ask<question::Auth>),
     Data(Ask<question::Data>),
     Body(Range<usize>),
     Insert(&'static [u8]),
@@ -111,7 +117,7 @@ impl Session {
     pub fn new(config: Arc<Config>) -> Self {
         Self {
             input: Input::default(),
-            line: Line::new(config.max_command_line),
+            line: Line::new(line_limit(&config)),
             talk: Conversation::new(config),
             waiting: false,
         }
@@ -132,7 +138,8 @@ impl Session {
                 self.talk.queue.mark_handed_out();
                 Output::Transmit(self.talk.queue.replies())
             }
-            Step::Envelope(state, line) => self.envelope(state, line),
+            Step::Question(state, line) => self.question(state, line),
+            Step::AuthResponse(ask) => self.auth_response(ask),
             Step::Data(ask) => Output::Data(ask),
             Step::Body(range) => Output::Body(self.input.at(range)),
             Step::Insert(octets) => Output::Body(octets),
@@ -245,6 +252,12 @@ impl Session {
         self.talk.under_tls
     }
 
+    /// Whether AUTH succeeded since the session began or TLS was established.
+    #[must_use]
+    pub const fn authenticated(&self) -> bool {
+        self.talk.authenticated
+    }
+
     /// One step of work: an output, or `None` where it only moved on.
     fn step(&mut self) -> Option<Step> {
         if let Some(notice) = self.talk.queue.next_notice() {
@@ -259,6 +272,8 @@ impl Session {
             Stage::Greeting => self.step_greeting(),
             Stage::Commands(state) => self.step_commands(state),
             Stage::Message(reading) => self.step_message(reading),
+            Stage::Chunk(chunk) => self.step_chunk(chunk),
+            Stage::Authenticating(state) => self.step_exchange(state),
             Stage::MessageEnded => {
                 self.talk.stage = Stage::Committing;
                 Some(Step::EndOfMessage(self.talk.desk.ask()))
@@ -277,25 +292,58 @@ impl Session {
         }
     }
 
-    /// Reads MAIL or RCPT, and puts its question; otherwise notes what is wrong with it.
-    fn envelope(&mut self, state: State, line: Range<usize>) -> Output<'_> {
+    /// Reads a line whose question borrows from it, and puts the question; otherwise notes what
+    /// is wrong with it.
+    fn question(&mut self, state: State, line: Range<usize>) -> Output<'_> {
         let behind = self.input.len();
         let text = self.input.at(line);
-        let parsed = Command::parse(text);
-        let admit = self.talk.admit(state, text, &parsed, behind);
+        let talk = &mut self.talk;
+        let parsed = Command::parse_with(text, &talk.syntax());
+        let mut admit = talk.admit(state, text, &parsed, behind);
+        if let (Admit::Ask(Asked::Auth), Ok(Command::Auth(auth))) = (admit, &parsed)
+            && let Err(fault) = talk.initial_response(auth)
+        {
+            admit = Admit::Refuse(fault);
+        }
         match (admit, parsed) {
             (Admit::Ask(asked @ Asked::Mail), Ok(Command::Mail(mail))) => {
-                Output::Mail(self.talk.ask(state, asked), mail)
+                talk.transaction = Transaction::asked(&mail.parameters);
+                Output::Mail(talk.ask(state, asked), mail)
             }
             (Admit::Ask(asked @ Asked::Rcpt), Ok(Command::Rcpt(rcpt))) => {
-                Output::Rcpt(self.talk.ask(state, asked), rcpt)
+                Output::Rcpt(talk.ask(state, asked), rcpt)
+            }
+            (Admit::Ask(asked @ Asked::Auth), Ok(Command::Auth(auth))) => {
+                let ask = talk.ask(state, asked);
+                let exchange = Exchange::Begin {
+                    mechanism: auth.mechanism.as_str(),
+                    initial_response: talk.secret.as_ref().map(Secret::as_octets),
+                };
+                Output::Auth(ask, exchange)
+            }
+            (Admit::Ask(asked @ Asked::Request), Ok(command)) => {
+                let utf8 = match &command {
+                    Command::Vrfy(query) | Command::Expn(query) => query.smtputf8(),
+                    _ => false,
+                };
+                talk.request = Request { verb: command.verb(), utf8 };
+                Output::Request(talk.ask(state, asked), command)
             }
             (admit, parsed) => {
-                let step = self.talk.carry_out(state, admit, &parsed, behind);
+                let step = talk.carry_out(state, admit, &parsed, behind);
                 debug_assert!(step.is_none(), "it is refused");
-                let notice = self.talk.queue.next_notice().expect("a refusal is noted");
-                self.talk.output(notice)
+                let notice = talk.queue.next_notice().expect("a refusal is noted");
+                talk.output(notice)
             }
         }
+    }
+}
+
+/// Lines of an authentication exchange may be longer than others.
+fn line_limit(config: &Config) -> usize {
+    if config.capabilities.has(Extension::Auth) {
+        config.max_command_line.max(limits::AUTH_LINE)
+    } else {
+        config.max_command_line
     }
 }

@@ -10,6 +10,7 @@ use core::fmt::{self, Write};
 use super::config::Config;
 use super::state::Courtesy;
 use crate::error::PeerMisbehaved;
+use crate::wire::{Capability, Extension, Extensions};
 
 /// For a connection over the limit of its service, before any session: a whole reply, with its
 /// line end.
@@ -22,6 +23,8 @@ pub(super) const SENDER_OK: &str = "250 2.1.0 ok";
 pub(super) const RECIPIENT_OK: &str = "250 2.1.5 ok";
 pub(super) const GO_AHEAD: &str = "354 go ahead";
 pub(super) const MESSAGE_OK: &str = "250 2.0.0 ok";
+pub(super) const CHUNK_OK: &str = "250 2.0.0 ok, go on";
+pub(super) const AUTHENTICATED: &str = "235 2.7.0 ok";
 pub(super) const TIMED_OUT: &str = "421 4.4.2 timeout (#4.4.2)";
 pub(super) const SHUTTING_DOWN: &str = "421 4.3.2 shutting down, try again later (#4.3.2)";
 pub(super) const NO_ANSWER: &str = "451 4.3.0 temporary problem, try again later (#4.3.0)";
@@ -45,10 +48,16 @@ pub(super) const fn fault(fault: PeerMisbehaved) -> &'static str {
         Fault::UnknownParameter => "555 5.5.4 syntax error (#5.5.4)",
         Fault::ParametersNotAllowed => "501 5.5.4 Syntax error (no parameters allowed) (#5.5.4)",
         Fault::HelloFirst => "503 5.5.1 EHLO first (#5.5.1)",
+        Fault::LhloFirst => "503 5.5.1 LHLO first (#5.5.1)",
         Fault::MailFirst => "503 5.5.1 MAIL first (#5.5.1)",
         Fault::RcptFirst => "503 5.5.1 RCPT first (#5.5.1)",
         Fault::NoValidRecipients => "554 5.5.1 no valid recipients (#5.5.1)",
         Fault::NestedMail => "503 5.5.1 MAIL already given (#5.5.1)",
+        Fault::ChunksBegun => "503 5.5.1 the message came with BDAT (#5.5.1)",
+        Fault::BinaryNeedsBdat => "503 5.5.1 a binary message comes with BDAT (#5.5.1)",
+        Fault::InTransaction => "503 5.5.1 not within a transaction (#5.5.1)",
+        Fault::SenderNeedsUtf8 => "550 5.6.7 an address outside ASCII needs SMTPUTF8 (#5.6.7)",
+        Fault::AddressNeedsUtf8 => "553 5.6.7 an address outside ASCII needs SMTPUTF8 (#5.6.7)",
         Fault::TooManyRecipients => "452 4.5.3 sorry, too many recipients (#4.5.3)",
         Fault::MessageTooBig => {
             "552 5.3.4 sorry, that message size exceeds my databytes limit (#5.3.4)"
@@ -60,6 +69,13 @@ pub(super) const fn fault(fault: PeerMisbehaved) -> &'static str {
         Fault::EarlyTalker => "554 5.5.0 you spoke before the greeting (#5.5.0)",
         Fault::HttpRequest | Fault::HeaderField => "554 5.5.0 this is an SMTP server (#5.5.0)",
         Fault::TlsRequired => "530 5.7.0 must issue a STARTTLS command first (#5.7.0)",
+        Fault::AuthRequired => "530 5.7.0 authentication required (#5.7.0)",
+        Fault::AuthNeedsTls => "538 5.7.11 encryption required for authentication (#5.7.11)",
+        Fault::MechanismUnknown => "504 5.5.4 unrecognised authentication mechanism (#5.5.4)",
+        Fault::AlreadyAuthenticated => "503 5.5.1 already authenticated (#5.5.1)",
+        Fault::AuthCancelled => "501 5.7.0 authentication cancelled (#5.7.0)",
+        Fault::NotBase64 => "501 5.5.2 malformed auth input (#5.5.2)",
+        Fault::AuthLineTooLong => "500 5.5.6 authentication exchange line is too long (#5.5.6)",
         Fault::TooManyErrors => "421 4.7.0 too many errors (#4.7.0)",
         Fault::TooMuchJunk => "421 4.7.0 too many commands without a message (#4.7.0)",
         Fault::TooManyRefusals => "421 4.7.0 too many refusals (#4.7.0)",
@@ -81,18 +97,31 @@ pub(super) fn helo(out: &mut Vec<u8>, config: &Config) {
     configured(out, format_args!("250 {}", config.host_name));
 }
 
-/// `SIZE 0` says that there is no fixed limit (RFC 1870 section 4).
-pub(super) fn ehlo(out: &mut Vec<u8>, config: &Config, starttls: bool) {
+/// The reply to EHLO and LHLO: what is offered now, with the limits that hold.
+pub(super) fn ehlo(out: &mut Vec<u8>, config: &Config, offered: Extensions) {
+    let mut last = out.len();
     configured(out, format_args!("250-{}", config.host_name));
-    line(out, "250-PIPELINING");
-    configured(out, format_args!("250-SIZE {}", config.max_message_size.unwrap_or(0)));
-    line(out, "250-8BITMIME");
-    if starttls {
-        line(out, "250-ENHANCEDSTATUSCODES");
-        line(out, "250 STARTTLS");
-    } else {
-        line(out, "250 ENHANCEDSTATUSCODES");
+    let mut offer = |capability: fmt::Arguments<'_>| {
+        last = out.len();
+        configured(out, format_args!("250-{capability}"));
+    };
+    for extension in offered.iter() {
+        match extension {
+            // SIZE 0 says that there is no fixed limit (RFC 1870 section 4).
+            Extension::Size => {
+                offer(format_args!("SIZE {}", config.max_message_size.unwrap_or(0)));
+            }
+            Extension::Limits => offer(format_args!("{}", Capability::Limits(config.limits()))),
+            Extension::StartTls => offer(format_args!("{}", Capability::StartTls)),
+            _ => {
+                if let Some(capability) = config.capabilities.get(extension) {
+                    offer(format_args!("{capability}"));
+                }
+            }
+        }
     }
+    config.capabilities.other().for_each(|other| offer(format_args!("{other}")));
+    out[last + "250".len()] = b' ';
 }
 
 pub(super) fn goodbye(out: &mut Vec<u8>, config: &Config) {
@@ -166,6 +195,19 @@ mod tests {
             Fault::HttpRequest,
             Fault::HeaderField,
             Fault::TlsRequired,
+            Fault::LhloFirst,
+            Fault::ChunksBegun,
+            Fault::BinaryNeedsBdat,
+            Fault::InTransaction,
+            Fault::SenderNeedsUtf8,
+            Fault::AddressNeedsUtf8,
+            Fault::AuthRequired,
+            Fault::AuthNeedsTls,
+            Fault::MechanismUnknown,
+            Fault::AlreadyAuthenticated,
+            Fault::AuthCancelled,
+            Fault::NotBase64,
+            Fault::AuthLineTooLong,
             Fault::TooManyErrors,
             Fault::TooMuchJunk,
             Fault::TooManyRefusals,
@@ -179,6 +221,8 @@ mod tests {
             SENDER_OK,
             RECIPIENT_OK,
             MESSAGE_OK,
+            CHUNK_OK,
+            AUTHENTICATED,
             TIMED_OUT,
             SHUTTING_DOWN,
             NO_ANSWER,

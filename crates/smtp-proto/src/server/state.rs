@@ -20,35 +20,57 @@ pub enum State {
     Mail,
     /// At least one recipient was accepted.
     Rcpt,
+    /// The message has begun with BDAT, and its last chunk did not come yet (RFC 3030).
+    Chunks,
 }
 
 impl State {
     /// All states, in the order in which a transaction walks through them.
-    pub const ALL: [Self; 4] = [Self::Connected, Self::Greeted, Self::Mail, Self::Rcpt];
+    pub const ALL: [Self; 5] =
+        [Self::Connected, Self::Greeted, Self::Mail, Self::Rcpt, Self::Chunks];
 
     /// Whether MAIL opened a transaction that has not ended.
     #[must_use]
     pub const fn in_transaction(self) -> bool {
-        matches!(self, Self::Mail | Self::Rcpt)
+        matches!(self, Self::Mail | Self::Rcpt | Self::Chunks)
     }
 
-    const fn without_transaction(self) -> Self {
+    /// Where the end of a transaction leads, if there is one.
+    #[must_use]
+    pub const fn without_transaction(self) -> Self {
         match self {
             Self::Connected => Self::Connected,
-            Self::Greeted | Self::Mail | Self::Rcpt => Self::Greeted,
+            Self::Greeted | Self::Mail | Self::Rcpt | Self::Chunks => Self::Greeted,
         }
     }
 }
 
 /// Everything beside state and verb that decides a transition.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[allow(clippy::struct_excessive_bools)]
 pub struct Facts {
+    /// The session speaks LMTP.
+    pub lmtp: bool,
     /// The session runs inside TLS.
     pub under_tls: bool,
     /// STARTTLS can be had.
     pub starttls_available: bool,
     /// The session does little else before TLS.
     pub tls_required: bool,
+    /// The session does little else before AUTH.
+    pub auth_required: bool,
+    /// The client is authenticated.
+    pub authenticated: bool,
+    /// How AUTH stands to the session.
+    pub auth: AuthOffer,
+    /// The mechanism of AUTH is one of those offered.
+    pub mechanism_known: bool,
+    /// BDAT was offered.
+    pub chunking: bool,
+    /// The octets behind BDAT are more than may be read for nobody.
+    pub chunk_too_costly: bool,
+    /// The handler answers this command.
+    pub requested: bool,
     /// Octets stand behind the command's line already.
     pub input_behind: bool,
     /// The client was offered PIPELINING.
@@ -59,16 +81,32 @@ pub struct Facts {
     pub malformed: Option<PeerMisbehaved>,
     /// No command was recognised yet, and this is a line of another protocol.
     pub foreign: Option<PeerMisbehaved>,
-    /// The size declared with MAIL is over the limit.
+    /// The size declared with MAIL, or that of the message with this chunk, is over the limit.
     pub declared_too_big: bool,
     /// The transaction has as many recipients as it may.
     pub recipients_full: bool,
     /// A recipient of the transaction was refused.
     pub recipient_refused: bool,
+    /// The recipient's address is outside ASCII, and MAIL did not say SMTPUTF8.
+    pub recipient_needs_utf8: bool,
+    /// MAIL said BODY=BINARYMIME.
+    pub binary: bool,
     /// The session sent as many commands that move no message as it may.
     pub junk_full: bool,
     /// The session sent as many MAIL commands as it may.
     pub messages_full: bool,
+}
+
+/// How AUTH stands to a session.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum AuthOffer {
+    /// There is none.
+    #[default]
+    None,
+    /// It is offered under TLS, and the session is in clear.
+    UnderTls,
+    /// It is offered now.
+    Now,
 }
 
 /// A question that a command puts to whoever drives the session.
@@ -80,6 +118,12 @@ pub enum Asked {
     Rcpt,
     /// May the message come?
     Data,
+    /// May the message come, whose first chunk follows at once?
+    Chunks,
+    /// What does the mechanism say to AUTH, or to the client's answer?
+    Auth,
+    /// What is the reply to this command?
+    Request,
 }
 
 /// A reply that changes nothing.
@@ -102,6 +146,10 @@ pub enum Admit {
     Refuse(PeerMisbehaved),
     /// Refuse, and end the session.
     Expel(PeerMisbehaved),
+    /// Read the chunk for nobody, end any transaction, refuse, count an error.
+    Discard(PeerMisbehaved),
+    /// Read the next chunk of the message.
+    Chunk,
     /// Take the client's name, end any transaction, and go to the state.
     Hello(State),
     /// End any transaction, reply, and go to the state.
@@ -131,55 +179,48 @@ pub const fn admit(state: State, verb: Option<Verb>, facts: Facts) -> Admit {
     if facts.waiting_enforced && does_not_wait(verb, facts) {
         return Admit::Expel(Fault::ImproperPipelining);
     }
+    // Nobody knows how many octets follow.
+    if let (Verb::Bdat, Some(fault)) = (verb, facts.malformed) {
+        return Admit::Expel(fault);
+    }
     if facts.tls_required && !facts.under_tls && !comes_before_tls(verb) {
-        return Admit::Refuse(Fault::TlsRequired);
+        return refuse(verb, facts, Fault::TlsRequired);
+    }
+    if facts.auth_required && !facts.authenticated && !comes_before_auth(verb) {
+        return refuse(verb, facts, Fault::AuthRequired);
     }
     match verb {
+        Verb::Mail => mail(state, facts),
+        Verb::Rcpt => rcpt(state, facts),
+        Verb::Data => data(state, facts),
+        Verb::Bdat => bdat(state, facts),
+        Verb::Auth => auth(state, facts),
         Verb::StartTls => starttls(facts),
-        Verb::Mail if facts.messages_full => Admit::Expel(Fault::TooManyMessages),
-        Verb::Mail => match state {
-            State::Connected => Admit::Refuse(Fault::HelloFirst),
-            State::Mail | State::Rcpt => Admit::Refuse(Fault::NestedMail),
-            State::Greeted => match facts.malformed {
-                Some(fault) => Admit::Refuse(fault),
-                None if facts.declared_too_big => Admit::Refuse(Fault::MessageTooBig),
-                None => Admit::Ask(Asked::Mail),
-            },
-        },
-        Verb::Rcpt => match state {
-            State::Connected => Admit::Refuse(Fault::HelloFirst),
-            State::Greeted => Admit::Refuse(Fault::MailFirst),
-            State::Mail | State::Rcpt => match facts.malformed {
-                Some(fault) => Admit::Refuse(fault),
-                None if facts.recipients_full => Admit::Refuse(Fault::TooManyRecipients),
-                None => Admit::Ask(Asked::Rcpt),
-            },
-        },
-        Verb::Data => match (facts.malformed, state) {
-            (Some(fault), _) => Admit::Refuse(fault),
-            (None, State::Connected) => Admit::Refuse(Fault::HelloFirst),
-            (None, State::Greeted) => Admit::Refuse(Fault::MailFirst),
-            (None, State::Mail) if facts.recipient_refused => {
-                Admit::Refuse(Fault::NoValidRecipients)
-            }
-            (None, State::Mail) => Admit::Refuse(Fault::RcptFirst),
-            (None, State::Rcpt) => Admit::Ask(Asked::Data),
-        },
-        Verb::Ehlo | Verb::Helo => junk(facts, Admit::Hello(State::Greeted)),
+        Verb::Ehlo | Verb::Helo if facts.lmtp => Admit::Refuse(Fault::Unrecognised),
+        Verb::Lhlo if !facts.lmtp => Admit::Refuse(Fault::NotImplemented),
+        Verb::Ehlo | Verb::Helo | Verb::Lhlo => junk(facts, Admit::Hello(State::Greeted)),
         Verb::Rset => junk(facts, Admit::Reset(state.without_transaction())),
         Verb::Quit => match facts.malformed {
             Some(fault) => Admit::Refuse(fault),
             None => Admit::Quit,
         },
         Verb::Noop => junk(facts, Admit::Courtesy(Courtesy::Noop)),
-        Verb::Help => junk(facts, Admit::Courtesy(Courtesy::Help)),
-        Verb::Vrfy => junk(facts, Admit::Courtesy(Courtesy::Vrfy)),
-        Verb::Expn
-        | Verb::Auth
-        | Verb::Bdat
+        Verb::Help if !facts.requested => junk(facts, Admit::Courtesy(Courtesy::Help)),
+        Verb::Vrfy if !facts.requested => junk(facts, Admit::Courtesy(Courtesy::Vrfy)),
+        Verb::Help | Verb::Vrfy | Verb::Expn | Verb::Etrn if facts.requested => {
+            junk(facts, Admit::Ask(Asked::Request))
+        }
+        Verb::Xclient | Verb::Xforward if facts.requested => {
+            if state.in_transaction() {
+                return Admit::Refuse(Fault::InTransaction);
+            }
+            junk(facts, Admit::Ask(Asked::Request))
+        }
+        Verb::Help
+        | Verb::Vrfy
+        | Verb::Expn
         | Verb::Etrn
         | Verb::Atrn
-        | Verb::Lhlo
         | Verb::Xclient
         | Verb::Xforward
         | Verb::Turn
@@ -187,6 +228,100 @@ pub const fn admit(state: State, verb: Option<Verb>, facts: Facts) -> Admit {
         | Verb::Soml
         | Verb::Saml => Admit::Refuse(Fault::NotImplemented),
     }
+}
+
+const fn hello_first(facts: Facts) -> PeerMisbehaved {
+    if facts.lmtp { PeerMisbehaved::LhloFirst } else { PeerMisbehaved::HelloFirst }
+}
+
+const fn no_recipient(facts: Facts) -> PeerMisbehaved {
+    match facts.recipient_refused {
+        true => PeerMisbehaved::NoValidRecipients,
+        false => PeerMisbehaved::RcptFirst,
+    }
+}
+
+const fn mail(state: State, facts: Facts) -> Admit {
+    use PeerMisbehaved as Fault;
+    if facts.messages_full {
+        return Admit::Expel(Fault::TooManyMessages);
+    }
+    match state {
+        State::Connected => Admit::Refuse(hello_first(facts)),
+        State::Mail | State::Rcpt => Admit::Refuse(Fault::NestedMail),
+        State::Chunks => Admit::Refuse(Fault::ChunksBegun),
+        State::Greeted => match facts.malformed {
+            Some(fault) => Admit::Refuse(fault),
+            None if facts.declared_too_big => Admit::Refuse(Fault::MessageTooBig),
+            None => Admit::Ask(Asked::Mail),
+        },
+    }
+}
+
+const fn rcpt(state: State, facts: Facts) -> Admit {
+    use PeerMisbehaved as Fault;
+    match state {
+        State::Connected => Admit::Refuse(hello_first(facts)),
+        State::Greeted => Admit::Refuse(Fault::MailFirst),
+        State::Chunks => Admit::Refuse(Fault::ChunksBegun),
+        State::Mail | State::Rcpt => match facts.malformed {
+            Some(fault) => Admit::Refuse(fault),
+            None if facts.recipients_full => Admit::Refuse(Fault::TooManyRecipients),
+            None if facts.recipient_needs_utf8 => Admit::Refuse(Fault::AddressNeedsUtf8),
+            None => Admit::Ask(Asked::Rcpt),
+        },
+    }
+}
+
+const fn data(state: State, facts: Facts) -> Admit {
+    use PeerMisbehaved as Fault;
+    match (facts.malformed, state) {
+        (Some(fault), _) => Admit::Refuse(fault),
+        (None, State::Connected) => Admit::Refuse(hello_first(facts)),
+        (None, State::Greeted) => Admit::Refuse(Fault::MailFirst),
+        (None, State::Mail) => Admit::Refuse(no_recipient(facts)),
+        (None, State::Rcpt) if facts.binary => Admit::Refuse(Fault::BinaryNeedsBdat),
+        (None, State::Rcpt) => Admit::Ask(Asked::Data),
+        (None, State::Chunks) => Admit::Refuse(Fault::ChunksBegun),
+    }
+}
+
+const fn bdat(state: State, facts: Facts) -> Admit {
+    use PeerMisbehaved as Fault;
+    let fault = match state {
+        _ if !facts.chunking => Fault::NotImplemented,
+        State::Connected => hello_first(facts),
+        State::Greeted => Fault::MailFirst,
+        State::Mail => no_recipient(facts),
+        State::Rcpt | State::Chunks if facts.declared_too_big => Fault::MessageTooBig,
+        State::Rcpt => return Admit::Ask(Asked::Chunks),
+        State::Chunks => return Admit::Chunk,
+    };
+    refuse(Verb::Bdat, facts, fault)
+}
+
+/// Refuses a command with what comes behind it.
+const fn refuse(verb: Verb, facts: Facts, fault: PeerMisbehaved) -> Admit {
+    match verb {
+        Verb::Bdat if facts.chunk_too_costly => Admit::Expel(fault),
+        Verb::Bdat => Admit::Discard(fault),
+        _ => Admit::Refuse(fault),
+    }
+}
+
+const fn auth(state: State, facts: Facts) -> Admit {
+    use PeerMisbehaved as Fault;
+    let fault = match (facts.auth, facts.malformed) {
+        (AuthOffer::None, _) => Fault::NotImplemented,
+        (AuthOffer::UnderTls, _) => Fault::AuthNeedsTls,
+        (AuthOffer::Now, _) if facts.authenticated => Fault::AlreadyAuthenticated,
+        (AuthOffer::Now, _) if state.in_transaction() => Fault::InTransaction,
+        (AuthOffer::Now, _) if matches!(state, State::Connected) => hello_first(facts),
+        (AuthOffer::Now, Some(fault)) => fault,
+        (AuthOffer::Now, None) if !facts.mechanism_known => Fault::MechanismUnknown,
+        (AuthOffer::Now, None) => return Admit::Ask(Asked::Auth),
+    };
+    Admit::Refuse(fault)
 }
 
 /// The order of the checks is qmail's (502, 501), with the refusal of input behind the command
@@ -215,16 +350,24 @@ const fn junk(facts: Facts, admit: Admit) -> Admit {
 
 /// Whether the client sent more behind a command whose reply it must wait for: one that may only
 /// end a group (RFC 2920 section 3.1; whatever else is not said to stand within a group), or any
-/// where PIPELINING was not offered.
+/// where PIPELINING was not offered. What stands behind BDAT is its chunk.
 #[must_use]
 pub const fn does_not_wait(verb: Verb, facts: Facts) -> bool {
     let stands_in_a_group = matches!(verb, Verb::Mail | Verb::Rcpt | Verb::Rset);
-    facts.input_behind && !(stands_in_a_group && facts.pipelining)
+    let waits_for_its_reply = !(stands_in_a_group && facts.pipelining);
+    facts.input_behind && waits_for_its_reply && !matches!(verb, Verb::Bdat)
 }
 
-/// RFC 3207 section 4 names NOOP, EHLO, STARTTLS and QUIT; HELO tells no more than EHLO.
+/// RFC 3207 section 4 names NOOP, EHLO, STARTTLS and QUIT; HELO and LHLO tell no more than EHLO.
 const fn comes_before_tls(verb: Verb) -> bool {
-    matches!(verb, Verb::Noop | Verb::Ehlo | Verb::Helo | Verb::StartTls | Verb::Quit)
+    let hello = matches!(verb, Verb::Ehlo | Verb::Helo | Verb::Lhlo);
+    hello || matches!(verb, Verb::Noop | Verb::StartTls | Verb::Quit)
+}
+
+/// RFC 4954 section 6 names AUTH, EHLO, HELO, NOOP, RSET and QUIT; without STARTTLS there might be
+/// no AUTH, and what a proxy says of its client is no action of that client.
+const fn comes_before_auth(verb: Verb) -> bool {
+    comes_before_tls(verb) || matches!(verb, Verb::Auth | Verb::Rset | Verb::Xclient)
 }
 
 /// What the answer to a question does.
@@ -234,18 +377,28 @@ pub enum Settled {
     Commands(State),
     /// Read the message (RFC 5321 section 4.1.1.4).
     Message,
+    /// Read the chunk for the message (RFC 3030 section 2).
+    Chunk,
+    /// Read the chunk for nobody, end the transaction, and then say no.
+    Discard,
 }
 
 /// Where the answer to `asked`, put in `state`, leads.
 ///
-/// A refused DATA leaves the transaction open: the client may add recipients, or reset it.
+/// A refused DATA leaves the transaction open: the client may add recipients, or reset it. A
+/// refused BDAT does not: the chunks behind it are no message. XCLIENT that was accepted begins
+/// the session anew, which is for the session to do: only it knows the verb.
 #[must_use]
 pub const fn settle(state: State, asked: Asked, accepted: bool) -> Settled {
     match (asked, accepted) {
         (Asked::Mail, true) => Settled::Commands(State::Mail),
         (Asked::Rcpt, true) => Settled::Commands(State::Rcpt),
         (Asked::Data, true) => Settled::Message,
-        (Asked::Mail | Asked::Rcpt | Asked::Data, false) => Settled::Commands(state),
+        (Asked::Chunks, true) => Settled::Chunk,
+        (Asked::Chunks, false) => Settled::Discard,
+        (Asked::Mail | Asked::Rcpt | Asked::Data, false) | (Asked::Auth | Asked::Request, _) => {
+            Settled::Commands(state)
+        }
     }
 }
 

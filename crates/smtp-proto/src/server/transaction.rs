@@ -3,6 +3,8 @@
 //! Does: count recipients and octets against the limits. Does not: keep addresses; the handler
 //! was given them. Fails: nothing here fails.
 
+use crate::wire::{BodyType, MailParameters};
+
 /// One mail transaction, from an accepted MAIL to its end (RFC 5321 section 3.3).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Transaction {
@@ -10,14 +12,45 @@ pub(super) struct Transaction {
     accepted: usize,
     refused: bool,
     octets: u64,
+    utf8: bool,
+    binary: bool,
 }
 
 impl Transaction {
-    pub(super) fn begin(&mut self, accepted: bool) {
-        *self = Self { mail_refused: !accepted, ..Self::default() };
+    /// A transaction that MAIL asks for.
+    pub(super) fn asked(parameters: &MailParameters<'_>) -> Self {
+        Self {
+            utf8: parameters.smtputf8,
+            binary: parameters.body == Some(BodyType::BinaryMime),
+            ..Self::default()
+        }
     }
 
-    /// MAIL was refused, and what was pipelined behind it comes without fault of the client.
+    /// None, because MAIL or a chunk of the message was refused.
+    pub(super) fn refused() -> Self {
+        Self { mail_refused: true, ..Self::default() }
+    }
+
+    /// The client said SMTPUTF8.
+    pub(super) const fn is_utf8(self) -> bool {
+        self.utf8
+    }
+
+    /// The client said BODY=BINARYMIME.
+    pub(super) const fn is_binary(self) -> bool {
+        self.binary
+    }
+
+    pub(super) const fn recipients(self) -> usize {
+        self.accepted
+    }
+
+    /// Whether so many octets more still fit.
+    pub(super) fn has_room(self, octets: u64, limit: Option<u64>) -> bool {
+        limit.is_none_or(|limit| self.octets.saturating_add(octets) <= limit)
+    }
+
+    /// There is no transaction, and what was pipelined comes without fault of the client.
     pub(super) const fn mail_was_refused(self) -> bool {
         self.mail_refused
     }

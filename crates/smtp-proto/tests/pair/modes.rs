@@ -179,6 +179,7 @@ impl<'m> Pair<'m> {
                     };
                     self.server.answer(ask, verdict).expect("it is open");
                 }
+                Output::Auth(..) | Output::Request(..) => unreachable!("it was not offered"),
                 Output::Data(ask) => {
                     self.server.answer(ask, Verdict::Accept).expect("it is open");
                 }

@@ -183,6 +183,7 @@ impl<'s> World<'s> {
                 }
                 self.server.answer(ask, verdict(script.recipients[number])).unwrap();
             }
+            Output::Auth(..) | Output::Request(..) => unreachable!("it was not offered"),
             Output::Data(ask) => {
                 self.body.clear();
                 let script = &self.script.mails[self.open.expect("DATA is in a transaction")];

@@ -4,9 +4,13 @@ use std::mem;
 use std::time::Duration;
 
 use smtp_proto::server::{
-    Commit, Config, Event, ImproperPipelining, Output, Session, Tls, Verdict,
+    AuthVerdict, Commit, Config, Event, ImproperPipelining, Output, Session, Tls, Verdict,
 };
-use smtp_proto::wire::{BareLf, Code, Detail, Refusal, Reply};
+use smtp_proto::wire::sasl::Exchange;
+use smtp_proto::wire::{
+    BareLf, Capability, ClientNames, Code, Command, Detail, Extension, Refusal, Reply,
+    UnknownParameters,
+};
 use smtp_testkit::transcript::{Side, Transcript, escape};
 
 /// What the handler does is written in the address: its local part is an [`Answer`].
@@ -83,6 +87,25 @@ impl Driver {
                 ("messages", _) => config.max_messages = Some(value.parse().unwrap()),
                 ("refused-octets", _) => config.max_refused_octets = Some(value.parse().unwrap()),
                 ("tls-required", "yes") => config.tls_required = true,
+                ("auth-required", "yes") => config.auth_required = true,
+                ("auth-in-clear", "yes") => config.auth_in_clear = true,
+                ("lmtp", "yes") => config.lmtp = true,
+                ("parameters", "keep") => config.unknown_parameters = UnknownParameters::Keep,
+                ("names", "lenient") => config.client_names = ClientNames::Lenient,
+                ("offer", _) => {
+                    for line in value.split(", ") {
+                        config.capabilities.insert(Capability::parse(line).unwrap());
+                    }
+                }
+                ("withdraw", _) => {
+                    let extension = Extension::from_keyword(value).unwrap();
+                    config.capabilities.remove(extension);
+                }
+                ("requests", "all") => {
+                    let all = &mut config.requests;
+                    (all.vrfy, all.expn, all.help) = (true, true, true);
+                    (all.etrn, all.xclient, all.xforward) = (true, true, true);
+                }
                 ("greeting-delay", _) => {
                     config.greeting_delay = Some(Duration::from_secs(value.parse().unwrap()));
                 }
@@ -104,6 +127,14 @@ impl Driver {
                     commit = Some(Commit::Refused(full));
                 }
                 ("commit", "drop") => commit = None,
+                ("commits", _) => {
+                    let commits = value.split(", ").map(|word| match Answer::of(word).verdict() {
+                        Some(Verdict::Accept) => Commit::Accepted(None),
+                        Some(Verdict::Refuse(refusal)) => Commit::Refused(refusal),
+                        other => panic!("{other:?}"),
+                    });
+                    commit = Some(Commit::PerRecipient(commits.collect()));
+                }
                 _ => panic!("{}: no such setting: {name}: {value}", transcript.name),
             }
         }
@@ -146,6 +177,19 @@ impl Driver {
                         self.session.answer(ask, verdict).unwrap();
                     }
                 }
+                Output::Auth(ask, exchange) => {
+                    let (event, verdict) = authenticate(exchange);
+                    events.push(event);
+                    if let Some(verdict) = verdict {
+                        self.session.answer(ask, verdict).unwrap();
+                    }
+                }
+                Output::Request(ask, command) => {
+                    events.push(format!("request {command}"));
+                    if let Some(reply) = reply_to(command) {
+                        self.session.answer(ask, reply).unwrap();
+                    }
+                }
                 Output::Data(ask) => {
                     self.message.clear();
                     if let Some(verdict) = self.data.verdict() {
@@ -182,6 +226,46 @@ impl Driver {
     }
 }
 
+/// Two mechanisms: `X-ONE` takes one message, and `X-MORE` asks until it is told `done`. `good` is
+/// the password of both.
+fn authenticate(exchange: Exchange<'_>) -> (String, Option<AuthVerdict>) {
+    let (event, message) = match exchange {
+        Exchange::Begin { mechanism, initial_response } => {
+            let message = initial_response.map(escape).unwrap_or("nothing".to_owned());
+            (format!("auth {mechanism} {message}"), initial_response)
+        }
+        Exchange::Response(message) => (format!("auth {}", escape(message)), Some(message)),
+    };
+    let failed = Reply::new_static(Code::new(535).unwrap(), Some(Detail::new(7, 8)), "failed");
+    let shut = Reply::new_static(Code::SERVICE_NOT_AVAILABLE, Some(Detail::new(7, 0)), "go");
+    let verdict = match message {
+        None => AuthVerdict::Challenge(Vec::new()),
+        Some(b"more") => AuthVerdict::Challenge(b"and?".to_vec()),
+        Some(b"good") => AuthVerdict::Accept,
+        Some(b"shut") => AuthVerdict::Refuse(Refusal::new(shut).unwrap()),
+        Some(b"drop") => return (event, None),
+        Some(_) => AuthVerdict::Refuse(Refusal::new(failed).unwrap()),
+    };
+    (event, Some(verdict))
+}
+
+fn reply_to(command: Command<'_>) -> Option<Reply> {
+    let code = |code| Code::new(code).unwrap();
+    Some(match command {
+        Command::Vrfy(query) if query.text().as_str() == "drop" => return None,
+        Command::Vrfy(query) if query.text().as_str() == "shut" => {
+            Reply::new_static(Code::SERVICE_NOT_AVAILABLE, Some(Detail::new(3, 2)), "go")
+        }
+        Command::Vrfy(_) => Reply::new(code(553), Some(Detail::new(1, 4)), "ambiguous"),
+        Command::Expn(_) => Reply::new(code(250), Some(Detail::new(1, 5)), "a\nb"),
+        Command::Xclient(attributes) => match attributes.iter().count() {
+            1 => Reply::new(code(220), None, "mx.example ESMTP"),
+            _ => Reply::new(code(550), Some(Detail::new(7, 0)), "not you"),
+        },
+        _ => Reply::new(code(250), Some(Detail::new(0, 0)), "done"),
+    })
+}
+
 impl Side for Driver {
     fn feed(&mut self, mut bytes: &[u8]) {
         while !bytes.is_empty() && !self.closed {
@@ -212,6 +296,7 @@ impl Side for Driver {
         self.wants_tls = false;
         self.session.tls_established().unwrap();
         assert!(self.session.under_tls() && self.session.hello().is_none());
+        assert!(!self.session.authenticated());
         self.drain();
     }
 

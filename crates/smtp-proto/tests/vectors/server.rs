@@ -63,6 +63,7 @@ impl Driver {
                 }
                 Output::Hello(_) | Output::Abort | Output::Note(_) => {}
                 Output::StartTls => self.wants_tls = true,
+                Output::Auth(..) | Output::Request(..) => unreachable!("no vector offers it"),
                 Output::Wait(_) => return,
                 Output::Close => self.closed = true,
             }

@@ -16,7 +16,7 @@ const TABLE: &str = "../../docs/states.md";
 /// Set to write the table instead of comparing it.
 const UPDATE: &str = "UPDATE_STATES";
 
-const FLAGS: u32 = 13;
+const FLAGS: u32 = 24;
 
 fn facts(bits: u32) -> Facts {
     let bit = |n: u32| bits & (1 << n) != 0;
@@ -34,11 +34,40 @@ fn facts(bits: u32) -> Facts {
         foreign: bit(10).then_some(PeerMisbehaved::HttpRequest),
         junk_full: bit(11),
         messages_full: bit(12),
+        lmtp: bit(13),
+        auth_required: bit(14),
+        authenticated: bit(15),
+        auth: match (bit(16), bit(17)) {
+            (true, _) => AuthOffer::Now,
+            (false, true) => AuthOffer::UnderTls,
+            (false, false) => AuthOffer::None,
+        },
+        mechanism_known: bit(18),
+        chunking: bit(19),
+        chunk_too_costly: bit(20),
+        requested: bit(21),
+        recipient_needs_utf8: bit(22),
+        binary: bit(23),
     }
 }
 
+/// All facts of which at most three are true, or at most three are not, and those that differ
+/// from the ordinary ones in three. What a command does hangs on fewer of them at once.
 fn all_facts() -> impl Iterator<Item = Facts> {
-    (0..1 << FLAGS).map(facts)
+    let ordinary = [1, 8, 16, 18, 19].into_iter().fold(0, |bits, n| bits | 1 << n);
+    assert_eq!(facts(ordinary), ORDINARY);
+    let few = |bases: [u32; 3]| {
+        let bit = |n: u32| if n == FLAGS { 0 } else { 1 << n };
+        (0..=FLAGS).flat_map(move |one| {
+            (one..=FLAGS).flat_map(move |two| {
+                (two..=FLAGS).flat_map(move |three| {
+                    let change = bit(one) | bit(two) | bit(three);
+                    bases.map(|base| base ^ change)
+                })
+            })
+        })
+    };
+    few([0, (1 << FLAGS) - 1, ordinary]).map(facts)
 }
 
 fn all_verbs() -> impl Iterator<Item = Option<Verb>> {
@@ -54,6 +83,16 @@ fn everything() -> impl Iterator<Item = (State, Option<Verb>, Facts, Admit)> {
 }
 
 const ORDINARY: Facts = Facts {
+    lmtp: false,
+    auth_required: false,
+    authenticated: false,
+    auth: AuthOffer::Now,
+    mechanism_known: true,
+    chunking: true,
+    chunk_too_costly: false,
+    requested: false,
+    recipient_needs_utf8: false,
+    binary: false,
     under_tls: false,
     starttls_available: true,
     tls_required: false,
@@ -70,7 +109,7 @@ const ORDINARY: Facts = Facts {
 };
 
 /// Deviations from the ordinary case that the table names, one at a time.
-fn deviations() -> [(&'static str, Facts); 12] {
+fn deviations() -> [(&'static str, Facts); 23] {
     let ordinary = ORDINARY;
     [
         ("under TLS", Facts { under_tls: true, ..ordinary }),
@@ -89,6 +128,20 @@ fn deviations() -> [(&'static str, Facts); 12] {
             "another protocol's line",
             Facts { foreign: Some(PeerMisbehaved::HttpRequest), ..ordinary },
         ),
+        ("AUTH required", Facts { auth_required: true, ..ordinary }),
+        ("authenticated", Facts { authenticated: true, ..ordinary }),
+        ("AUTH under TLS alone", Facts { auth: AuthOffer::UnderTls, ..ordinary }),
+        ("no AUTH", Facts { auth: AuthOffer::None, ..ordinary }),
+        ("mechanism not offered", Facts { mechanism_known: false, ..ordinary }),
+        ("no CHUNKING", Facts { chunking: false, ..ordinary }),
+        ("BODY=BINARYMIME", Facts { binary: true, ..ordinary }),
+        ("address needs SMTPUTF8", Facts { recipient_needs_utf8: true, ..ordinary }),
+        (
+            "too much to discard",
+            Facts { chunk_too_costly: true, declared_too_big: true, ..ordinary },
+        ),
+        ("put to the handler", Facts { requested: true, ..ordinary }),
+        ("LMTP", Facts { lmtp: true, ..ordinary }),
         ("junk full", Facts { junk_full: true, ..ordinary }),
         ("messages full", Facts { messages_full: true, ..ordinary }),
     ]
@@ -109,7 +162,15 @@ fn print(admit: Admit, state: State) -> String {
             Settled::Commands(next) if next == state => "ask".to_string(),
             Settled::Commands(next) => format!("ask → {next:?}"),
             Settled::Message => "ask → message".to_string(),
+            Settled::Chunk => "ask → chunk → Chunks".to_string(),
+            Settled::Discard => unreachable!("it was accepted"),
         },
+        Admit::Discard(fault) => {
+            let next = state.without_transaction();
+            let reply = code(crate::server::replies::fault(fault));
+            format!("chunk discarded, {reply}{abort} → {next:?}")
+        }
+        Admit::Chunk => "chunk".to_string(),
         Admit::StartTls => format!("220{abort}, TLS → Connected"),
         Admit::Quit => format!("221{abort}, close"),
     }
@@ -127,14 +188,18 @@ fn table() -> String {
          `ask` puts a question to the handler; the arrow is where a yes leads, and after a no the \
          state stays. `abort` ends the open transaction without a message. After the message, and \
          whatever became of it, the state is `Greeted`. A cell's first line is the ordinary case \
-         (well formed, in clear, STARTTLS \
-         and PIPELINING available); the others say what changes with one fact.\n\n",
+         (well formed, in clear; STARTTLS, \
+         PIPELINING, AUTH and CHUNKING offered); the others say what changes with one fact. \
+         `Chunks` stands between the first BDAT and the last; `chunk` reads the octets behind BDAT, \
+         and the last one is the end of the message. A chunk that is refused is read all the same, \
+         before its reply. Behind AUTH the lines are the client\'s answers to challenges, and no \
+         commands, until the mechanism accepts or refuses; the state stays.\n\n",
     );
     out.push_str("| |");
     for state in State::ALL {
         let _ = write!(out, " {state:?} |");
     }
-    out.push_str("\n|---|---|---|---|---|\n");
+    out.push_str("\n|---|---|---|---|---|---|\n");
     let mut unimplemented = Vec::new();
     for verb in all_verbs() {
         if let Some(verb) = verb
@@ -197,6 +262,7 @@ fn tls_begins_only_in_clear_with_nothing_behind_and_where_it_is_had() {
 fn mail_rcpt_and_data_are_asked_in_their_order_alone() {
     let asked: BTreeSet<_> = everything()
         .filter_map(|(state, verb, _, admit)| match admit {
+            Admit::Ask(Asked::Auth | Asked::Request) => None,
             Admit::Ask(asked) => Some(format!("{state:?} {verb:?} {asked:?}")),
             _ => None,
         })
@@ -204,6 +270,7 @@ fn mail_rcpt_and_data_are_asked_in_their_order_alone() {
     let expected = [
         "Greeted Some(Mail) Mail",
         "Mail Some(Rcpt) Rcpt",
+        "Rcpt Some(Bdat) Chunks",
         "Rcpt Some(Data) Data",
         "Rcpt Some(Rcpt) Rcpt",
     ];
@@ -224,8 +291,11 @@ fn a_malformed_command_never_does_what_it_says() {
 fn without_a_name_no_transaction_begins() {
     for (state, _, _, admit) in everything() {
         if state == State::Connected {
-            assert!(!matches!(admit, Admit::Ask(_)));
-            assert!(!matches!(admit, Admit::Reset(State::Greeted)));
+            assert!(!matches!(
+                admit,
+                Admit::Ask(Asked::Mail | Asked::Rcpt | Asked::Data | Asked::Chunks | Asked::Auth)
+            ));
+            assert!(!matches!(admit, Admit::Chunk | Admit::Reset(State::Greeted)));
         }
     }
 }
@@ -233,9 +303,10 @@ fn without_a_name_no_transaction_begins() {
 #[test]
 fn a_refusal_leaves_the_state() {
     for state in State::ALL {
-        for asked in [Asked::Mail, Asked::Rcpt, Asked::Data] {
+        for asked in [Asked::Mail, Asked::Rcpt, Asked::Data, Asked::Auth, Asked::Request] {
             assert_eq!(settle(state, asked, false), Settled::Commands(state));
         }
+        assert_eq!(settle(state, Asked::Chunks, false), Settled::Discard);
     }
 }
 
@@ -246,10 +317,11 @@ fn where_tls_is_required_nothing_moves_in_clear() {
             continue;
         }
         match admit {
-            Admit::Ask(_) | Admit::Reset(_) => panic!("{state:?} {verb:?}"),
+            Admit::Ask(_) | Admit::Reset(_) | Admit::Chunk => panic!("{state:?} {verb:?}"),
             Admit::Courtesy(courtesy) => assert_eq!(courtesy, Courtesy::Noop),
             Admit::Refuse(_)
             | Admit::Expel(_)
+            | Admit::Discard(_)
             | Admit::Hello(_)
             | Admit::StartTls
             | Admit::Quit => {}
@@ -269,9 +341,10 @@ fn who_does_not_wait_is_expelled_where_waiting_is_enforced() {
     let behind = Facts { input_behind: true, ..ORDINARY };
     let grouped: Vec<_> =
         Verb::ALL.iter().filter(|verb| !does_not_wait(**verb, behind)).copied().collect();
-    assert_eq!(grouped, [Verb::Mail, Verb::Rcpt, Verb::Rset]);
+    assert_eq!(grouped, [Verb::Mail, Verb::Rcpt, Verb::Rset, Verb::Bdat]);
     let not_offered = Facts { pipelining: false, ..behind };
-    assert!(Verb::ALL.iter().all(|verb| does_not_wait(*verb, not_offered)));
+    let waited_for = |verb: &&Verb| !does_not_wait(**verb, not_offered);
+    assert_eq!(Verb::ALL.iter().filter(waited_for).collect::<Vec<_>>(), [&Verb::Bdat]);
 }
 
 #[test]
@@ -283,6 +356,80 @@ fn a_limit_that_is_met_ends_the_session() {
         }
         if facts.messages_full {
             assert_ne!(admit, Admit::Ask(Asked::Mail), "{state:?}");
+        }
+    }
+}
+
+#[test]
+fn the_octets_behind_bdat_are_never_read_as_commands() {
+    let mut seen = BTreeSet::new();
+    for (state, _, facts, admit) in everything().filter(|(_, verb, ..)| *verb == Some(Verb::Bdat)) {
+        match admit {
+            Admit::Ask(Asked::Chunks) | Admit::Chunk => {
+                assert!(facts.chunking && !facts.declared_too_big && facts.malformed.is_none());
+                assert_eq!(admit == Admit::Chunk, state == State::Chunks);
+                seen.insert("taken");
+            }
+            Admit::Discard(_) => {
+                assert!(!facts.chunk_too_costly && facts.malformed.is_none());
+                seen.insert("discarded");
+            }
+            Admit::Expel(_) => {
+                seen.insert("expelled");
+            }
+            other => panic!("{state:?} {other:?}"),
+        }
+    }
+    assert_eq!(seen.len(), 3);
+}
+
+#[test]
+fn a_message_that_began_with_bdat_ends_with_bdat_or_not_at_all() {
+    for verb in [Verb::Mail, Verb::Rcpt, Verb::Data] {
+        let refused = Admit::Refuse(PeerMisbehaved::ChunksBegun);
+        assert_eq!(admit(State::Chunks, Some(verb), ORDINARY), refused);
+    }
+    let binary = Facts { binary: true, ..ORDINARY };
+    let refused = Admit::Refuse(PeerMisbehaved::BinaryNeedsBdat);
+    assert_eq!(admit(State::Rcpt, Some(Verb::Data), binary), refused);
+    assert_eq!(admit(State::Rcpt, Some(Verb::Bdat), binary), Admit::Ask(Asked::Chunks));
+}
+
+#[test]
+fn auth_is_asked_once_where_it_is_offered_and_no_transaction_is_open() {
+    let mut asked = 0;
+    for (state, verb, facts, admit) in everything() {
+        if admit == Admit::Ask(Asked::Auth) {
+            asked += 1;
+            assert_eq!((state, verb), (State::Greeted, Some(Verb::Auth)));
+            assert_eq!(facts.auth, AuthOffer::Now);
+            assert!(!facts.authenticated && facts.mechanism_known && facts.malformed.is_none());
+        }
+    }
+    assert!(asked > 0);
+}
+
+#[test]
+fn where_auth_is_required_nothing_moves_without_it() {
+    for (state, verb, facts, admit) in everything() {
+        if !facts.auth_required || facts.authenticated {
+            continue;
+        }
+        match admit {
+            Admit::Ask(Asked::Auth) => {}
+            Admit::Ask(Asked::Request) => assert_eq!(verb, Some(Verb::Xclient)),
+            Admit::Ask(_) | Admit::Chunk => panic!("{state:?} {verb:?}"),
+            Admit::Courtesy(courtesy) => assert_eq!(courtesy, Courtesy::Noop),
+            _ => {}
+        }
+    }
+}
+
+#[test]
+fn a_session_is_opened_with_its_own_word_alone() {
+    for (_, verb, facts, admit) in everything() {
+        if let Admit::Hello(_) = admit {
+            assert_eq!(verb == Some(Verb::Lhlo), facts.lmtp);
         }
     }
 }
