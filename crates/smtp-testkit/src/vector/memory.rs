@@ -23,6 +23,19 @@ pub trait Subject: Side {
     fn inside(&self) -> Inside;
 }
 
+/// Runs a vector once, against a side in memory.
+///
+/// # Errors
+/// As [`run`].
+pub fn once<S: Subject>(
+    vector: &Vector,
+    policy: &str,
+    schedule: Schedule,
+    side: S,
+) -> Result<Judged, Box<Miss>> {
+    run(vector, policy, schedule, Memory { side })
+}
+
 /// The longest input that is fed byte by byte, and cut at every offset.
 const EVERY_CUT: usize = 5_000;
 
@@ -49,7 +62,7 @@ pub fn check<S: Subject>(
         let cuts = cuts(&sent).step_by(step).map(Schedule::CutAt);
         for schedule in [Schedule::Whole].into_iter().chain(bytes).chain(cuts) {
             let side = make(vector, policy);
-            let Judged { unjudged } = run(vector, policy, schedule, Memory { side })?;
+            let Judged { unjudged } = once(vector, policy, schedule, side)?;
             assert!(unjudged.is_empty(), "{}: {unjudged:?} cannot be seen", vector.name);
             runs += 1;
         }

@@ -20,7 +20,7 @@ use std::path::{Path, PathBuf};
 
 pub use crate::transcript::{FormatError, Role};
 pub use condition::{Codes, Condition, Glob, Scope};
-pub use memory::{Inside, Subject, check, check_all};
+pub use memory::{Inside, Subject, check, check_all, once};
 pub use run::{Connection, FOREIGN, Judged, Miss, Received, Why, cuts, run};
 pub use socket::{Socket, Stream, Upgrade};
 
