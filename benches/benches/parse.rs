@@ -7,7 +7,9 @@ use std::hint::black_box;
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use smtp_proto::limits;
-use smtp_proto::wire::{Command, Extension, Line, LineScanner, Mailbox, OriginalAddress, Syntax};
+use smtp_proto::wire::{
+    Command, Domain, Extension, Line, LineScanner, Mailbox, OriginalAddress, Syntax,
+};
 
 const GROUP: &[u8] = b"EHLO client.example.org\r\n\
     MAIL FROM:<newsletter-bounces+4711@example.org> SIZE=48213 BODY=8BITMIME\r\n\
@@ -33,8 +35,7 @@ fn read(mut group: &[u8]) -> u64 {
             }
             Command::Mail(mail) => {
                 touch(mail.reverse_path.mailbox().expect("a mailbox"));
-                let parameters = &mail.parameters;
-                black_box((parameters.size, parameters.body, parameters.ret, parameters.envid));
+                black_box((mail.parameters.size, mail.parameters.body));
             }
             Command::Rcpt(rcpt) => {
                 touch(rcpt.forward_path.mailbox().expect("a mailbox"));
@@ -57,7 +58,15 @@ fn read(mut group: &[u8]) -> u64 {
 }
 
 fn touch(mailbox: Mailbox<'_>) {
-    black_box((mailbox.local_part(), mailbox.domain()));
+    black_box(mailbox.local_part());
+    match mailbox.domain() {
+        Domain::Name(name) => {
+            black_box(name);
+        }
+        Domain::Literal(literal) => {
+            black_box(literal);
+        }
+    }
 }
 
 /// The same with the registry's smtp-proto.
@@ -72,7 +81,7 @@ fn read_smtp_proto(group: &[u8]) -> u64 {
                 black_box(&*host);
             }
             Request::Mail { from } => {
-                black_box((&*from.address, from.size, from.flags, from.env_id.as_deref()));
+                black_box((&*from.address, from.size, from.flags));
             }
             Request::Rcpt { to } => {
                 black_box((&*to.address, to.flags, to.orcpt.as_deref()));

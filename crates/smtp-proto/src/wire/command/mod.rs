@@ -29,7 +29,7 @@ pub use self::transaction::{Mail, Rcpt};
 use self::attributes::AttributesError;
 use super::address::{self, AddressError, ClientName};
 use super::grammar::{self, Cause};
-use super::param::{ListError, MailParameters, RcptParameters};
+use super::param::ListError;
 use super::syntax::{ClientNames, Syntax, UnknownParameters};
 use super::verb::Verb;
 
@@ -303,15 +303,15 @@ impl<'a> Cursor<'a, '_> {
     }
 
     fn query(self, argument: Option<&'a str>) -> Result<Query<'a>, CommandError> {
-        let mut text = argument.unwrap_or_default();
-        let mut smtputf8 = false;
+        let argument = argument.unwrap_or_default();
+        let (mut text, mut smtputf8) = (argument, false);
         if self.syntax.takes_utf8()
             && let Some((before, word)) = text.rsplit_once(' ')
             && word.eq_ignore_ascii_case("SMTPUTF8")
         {
             (text, smtputf8) = (before, true);
         }
-        let text = Text::parse_utf8(text).ok_or_else(|| self.syntax(text, "a text"))?;
+        let text = Text::parse_utf8(text).ok_or_else(|| self.syntax(argument, "a text"))?;
         Query::new(text, smtputf8).ok_or(CommandError::Utf8NotDeclared { verb: self.verb })
     }
 
@@ -336,6 +336,7 @@ impl<'a> Cursor<'a, '_> {
     }
 
     /// `mail = "MAIL FROM:" Reverse-path [SP Mail-parameters] CRLF`
+    #[inline(always)]
     fn mail(self, argument: Option<&'a str>) -> Result<Mail<'a>, CommandError> {
         let rest = self.word(argument, "FROM:")?;
         let (rest, reverse_path) = address::reverse_path(rest, self.syntax.takes_utf8())
@@ -343,7 +344,8 @@ impl<'a> Cursor<'a, '_> {
         let mut mail = Mail::new(reverse_path);
         if !rest.is_empty() {
             let Syntax { extensions, .. } = *self.syntax;
-            mail.parameters = MailParameters::parse(rest, extensions, self.keeps_unknown())
+            mail.parameters
+                .read(rest, extensions, self.keeps_unknown())
                 .map_err(|error| self.list(error))?;
         }
         if self.syntax.takes_utf8() && !mail.parameters.smtputf8 && !mail.reverse_path.is_ascii() {
@@ -354,6 +356,7 @@ impl<'a> Cursor<'a, '_> {
 
     /// `rcpt = "RCPT TO:" ( "<Postmaster@" Domain ">" / "<Postmaster>" / Forward-path )
     /// [SP Rcpt-parameters] CRLF`
+    #[inline(always)]
     fn rcpt(self, argument: Option<&'a str>) -> Result<Rcpt<'a>, CommandError> {
         let rest = self.word(argument, "TO:")?;
         let (rest, forward_path) = address::forward_path(rest, self.syntax.takes_utf8())
@@ -361,7 +364,8 @@ impl<'a> Cursor<'a, '_> {
         let mut rcpt = Rcpt::new(forward_path);
         if !rest.is_empty() {
             let Syntax { extensions, .. } = *self.syntax;
-            rcpt.parameters = RcptParameters::parse(rest, extensions, self.keeps_unknown())
+            rcpt.parameters
+                .read(rest, extensions, self.keeps_unknown())
                 .map_err(|error| self.list(error))?;
         }
         Ok(rcpt)

@@ -132,19 +132,19 @@ impl<'a> Met<'a> {
 }
 
 impl<'a> MailParameters<'a> {
-    /// Reads the list: empty, or each parameter behind a space. `keep_unknown` where parameters
+    /// Adds those of a list: empty, or each parameter behind a space. `keep_unknown` where parameters
     /// that are not known are kept.
-    pub(super) fn parse(
+    #[inline]
+    pub(super) fn read(
+        &mut self,
         list: &'a str,
         allowed: Extensions,
         keep_unknown: bool,
-    ) -> Result<Self, ListError> {
-        let mut parameters = Self::default();
-        let known = each(list, allowed, keep_unknown, |met| parameters.take(met, allowed))?;
-        if !known {
-            parameters.other = OtherParameters::of_mail(list);
+    ) -> Result<(), ListError> {
+        if !each(list, allowed, keep_unknown, |met| self.take(met, allowed))? {
+            self.other = OtherParameters::of_mail(list);
         }
-        Ok(parameters)
+        Ok(())
     }
 
     /// Takes one parameter; `false` when it is not known.
@@ -240,18 +240,18 @@ impl fmt::Display for MailParameters<'_> {
 }
 
 impl<'a> RcptParameters<'a> {
-    /// As [`MailParameters::parse`].
-    pub(super) fn parse(
+    /// As [`MailParameters::read`].
+    #[inline]
+    pub(super) fn read(
+        &mut self,
         list: &'a str,
         allowed: Extensions,
         keep_unknown: bool,
-    ) -> Result<Self, ListError> {
-        let mut parameters = Self::default();
-        let known = each(list, allowed, keep_unknown, |met| parameters.take(met, allowed))?;
-        if !known {
-            parameters.other = OtherParameters::of_rcpt(list);
+    ) -> Result<(), ListError> {
+        if !each(list, allowed, keep_unknown, |met| self.take(met, allowed))? {
+            self.other = OtherParameters::of_rcpt(list);
         }
-        Ok(parameters)
+        Ok(())
     }
 
     /// Takes one parameter; `false` when it is not known.

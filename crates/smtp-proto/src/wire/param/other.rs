@@ -19,7 +19,7 @@ impl<'a> Parameter<'a> {
     /// `esmtp-keyword = (ALPHA / DIGIT) *(ALPHA / DIGIT / "-")`,
     /// `esmtp-value = 1*(%d33-60 / %d62-126)` (RFC 5321, 4.1.2), with `UTF8-non-ascii` where the
     /// session has SMTPUTF8 (RFC 6531, 3.3).
-    #[inline]
+    #[inline(always)]
     pub(super) fn split(list: &'a str, utf8: bool) -> Result<(Self, &'a str), ListError> {
         let syntax = |rest: &str, expected| ListError::Syntax { left: rest.len(), expected };
         let text = list.strip_prefix(' ').ok_or_else(|| syntax(list, "a space"))?;
