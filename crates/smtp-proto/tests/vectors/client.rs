@@ -6,7 +6,7 @@ use std::sync::Arc;
 use smtp_proto::client::{
     AfterHello, AfterRefusal, Config, EightBit, Envelope, MessageFacts, Outcome, Output, Session,
 };
-use smtp_proto::wire::{ClientName, Extension, ForwardPath, LineEnds, ReversePath};
+use smtp_proto::wire::{ClientName, Extension, ForwardPath, LineEnds, Mechanism, ReversePath};
 use smtp_testkit::transcript::Side;
 use smtp_testkit::vector::{Inside, Subject, Vector};
 
@@ -26,6 +26,7 @@ pub(crate) struct Driver {
     to: Vec<String>,
     message: Vec<u8>,
     messages: usize,
+    credentials: Option<String>,
     begun: usize,
     unsent: usize,
     output: Vec<u8>,
@@ -62,6 +63,7 @@ impl Driver {
             to,
             message: vector.octets("message").unwrap_or(b"Subject: x\r\n\r\ntext\r\n".to_vec()),
             messages: vector.setting("messages").map_or(1, |count| count.parse().unwrap()),
+            credentials: vector.setting("credentials").map(str::to_owned),
             begun: 0,
             unsent: 0,
             output: Vec::new(),
@@ -71,6 +73,17 @@ impl Driver {
         };
         driver.drain();
         driver
+    }
+
+    /// Authenticates first, where it has credentials and may.
+    fn ready(&mut self) {
+        let Some(credentials) = self.credentials.take() else { return self.begin() };
+        let (user, secret) = credentials.split_once(' ').unwrap();
+        let message = format!("\0{user}\0{secret}");
+        let plain = Mechanism::parse("PLAIN").unwrap();
+        if self.session.authenticate(plain, Some(message.as_bytes())).is_err() {
+            self.begin();
+        }
     }
 
     fn begin(&mut self) {
@@ -106,7 +119,7 @@ impl Driver {
                     };
                     self.session.answer(ask, verdict).unwrap();
                 }
-                Output::AuthChallenge(..) => panic!("no authentication was begun"),
+                Output::AuthChallenge(..) => panic!("PLAIN has one message"),
                 Output::StartTlsRefused(ask, _) => {
                     let verdict = match self.tls {
                         Tls::Required => AfterRefusal::Quit,
@@ -115,7 +128,7 @@ impl Driver {
                     self.session.answer(ask, verdict).unwrap();
                 }
                 Output::StartTls => self.wants_tls = true,
-                Output::Ready => self.begin(),
+                Output::Ready => self.ready(),
                 Output::Body if self.unsent == 0 => self.session.end_of_body().unwrap(),
                 Output::Body => {
                     let unsent = &self.message[self.message.len() - self.unsent..];

@@ -3,8 +3,9 @@
 
 use std::mem;
 
-use smtp_proto::server::{Commit, Config, Output, Session, Tls, Verdict};
-use smtp_proto::wire::BareLf;
+use smtp_proto::server::{AuthVerdict, Commit, Config, Output, Session, Tls, Verdict};
+use smtp_proto::wire::sasl::Exchange;
+use smtp_proto::wire::{BareLf, Capability, Detail, Refusal};
 use smtp_testkit::transcript::Side;
 use smtp_testkit::vector::{Inside, Subject, Vector};
 
@@ -33,6 +34,16 @@ impl Driver {
         };
         if let Some(errors) = vector.setting("errors") {
             config.max_errors = errors.parse().unwrap();
+        }
+        for need in vector.needs() {
+            match need {
+                "auth" => config.capabilities.insert(Capability::parse("AUTH PLAIN").unwrap()),
+                "auth-in-clear" => config.auth_in_clear = true,
+                "auth-required" => config.auth_required = true,
+                "chunking" => config.capabilities.insert(Capability::parse("CHUNKING").unwrap()),
+                "error-limit" | "http-refused" => {}
+                other => panic!("{}: needs {other}", vector.name),
+            }
         }
         let mut driver = Self {
             session: Session::new(config.into()),
@@ -63,7 +74,16 @@ impl Driver {
                 }
                 Output::Hello(_) | Output::Abort | Output::Note(_) => {}
                 Output::StartTls => self.wants_tls = true,
-                Output::Auth(..) | Output::Request(..) => unreachable!("no vector offers it"),
+                Output::Auth(ask, exchange) => {
+                    let verdict = match exchange {
+                        Exchange::Begin { initial_response: Some(b"\0user\0secret"), .. } => {
+                            AuthVerdict::Accept
+                        }
+                        _ => AuthVerdict::Refuse(Refusal::permanent(Detail::new(7, 8), "no")),
+                    };
+                    self.session.answer(ask, verdict).unwrap();
+                }
+                Output::Request(..) => unreachable!("no vector offers it"),
                 Output::Wait(_) => return,
                 Output::Close => self.closed = true,
             }
