@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use smtp_proto::client::{
-    AfterHello, Config, Envelope, Failure, MessageFacts, Outcome, Output, Rejection, Session,
+    AfterHello, Cause, Config, Envelope, Failure, MessageFacts, Outcome, Output, Rejection, Session,
 };
 use smtp_proto::error::ApiMisuse;
 use smtp_proto::limits::REPLY_TEXT_KEPT;
@@ -135,4 +135,63 @@ fn a_reply_of_any_length_leaves_little_behind_for_each_recipient() {
     assert!(texts.iter().all(|text| text.starts_with("xxx") && text.ends_with("...")));
     // Those whose outcome is one reply share its text.
     assert!(core::ptr::eq(texts[0], texts[2]) && core::ptr::eq(texts[2], texts[3]));
+}
+
+/// Feeds one reply, and drives the session up to where it waits again.
+fn answered(session: &mut Session, reply: &str) -> Vec<u8> {
+    session.input()[..reply.len()].copy_from_slice(reply.as_bytes());
+    session.received(reply.len()).unwrap();
+    let mut sent = Vec::new();
+    loop {
+        match session.poll_output() {
+            Output::Transmit(octets) => sent.extend_from_slice(octets),
+            Output::Ehlo(ask, _) => session.answer(ask, AfterHello::Proceed).unwrap(),
+            Output::Outcomes(_) | Output::Note(_) => {}
+            _ => return sent,
+        }
+    }
+}
+
+fn envelope(to: &str) -> Envelope {
+    Envelope::new(&ReversePath::parse("a@example.org").unwrap())
+        .to(&ForwardPath::parse(to).unwrap())
+}
+
+fn connected(offer: &str) -> Session {
+    let config = Config::new(ClientName::parse("client.example.org").unwrap());
+    let mut session = Session::new(Arc::new(config));
+    answered(&mut session, "220 mx\r\n");
+    answered(&mut session, offer);
+    assert!(session.is_ready());
+    session
+}
+
+#[test]
+fn what_was_asked_for_before_a_reply_came_is_not_asked_for_behind_it() {
+    let mut session = connected("250-mx\r\n250-PIPELINING\r\n250 CHUNKING\r\n");
+    let facts = MessageFacts { size: Some(4), ..MessageFacts::default() };
+    session.begin(envelope("b@example.org"), facts).unwrap();
+    while !is_body(&session.poll_output()) {}
+    let reply = "550 5.7.1 not you\r\n";
+    session.input()[..reply.len()].copy_from_slice(reply.as_bytes());
+    session.received(reply.len()).unwrap();
+    assert!(matches!(session.poll_output(), Output::Wait(_)));
+    assert_eq!(session.body(b"hi\r\n"), Err(ApiMisuse::BodyNotAsked));
+    assert_eq!(session.end_of_body(), Err(ApiMisuse::BodyNotAsked));
+}
+
+#[test]
+fn the_domains_of_earlier_messages_count_in_the_session() {
+    let mut session = connected("250-mx\r\n250 LIMITS RCPTDOMAINMAX=1 RCPTMAX=7\r\n");
+    assert_eq!(session.recipients_per_transaction(), Some(7));
+    session.begin(envelope("b@one.example"), MessageFacts::default()).unwrap();
+    while !matches!(session.poll_output(), Output::Wait(_)) {}
+    answered(&mut session, "550 no\r\n");
+    assert!(session.is_ready());
+    session.begin(envelope("b@two.example"), MessageFacts::default()).unwrap();
+    let Output::Outcomes(outcomes) = session.poll_output() else { panic!() };
+    let [Outcome::Deferred { failure, .. }] = &outcomes[..] else { panic!("{outcomes:?}") };
+    assert_eq!(failure.cause, Cause::LimitReached);
+    session.begin(envelope("c@ONE.example"), MessageFacts::default()).unwrap();
+    assert!(is_transmit(&session.poll_output()));
 }

@@ -23,6 +23,23 @@ const LOCK_STEP: &[&str] = &[
     "221 bye\r\n",
 ];
 
+const CHUNKS: &[&str] = &[
+    "220 mx\r\n",
+    "250-mx\r\n250-CHUNKING\r\n250 PIPELINING\r\n",
+    "250 sender\r\n250 first\r\n550 5.1.1 second\r\n",
+    "250 2.0.0 queued\r\n",
+    "221 bye\r\n",
+];
+const CHUNKS_IN_LOCK_STEP: &[&str] = &[
+    "220 mx\r\n",
+    "250-mx\r\n250 CHUNKING\r\n",
+    "250 sender\r\n",
+    "250 first\r\n",
+    "550 5.1.1 second\r\n",
+    "250 2.0.0 queued\r\n",
+    "221 bye\r\n",
+];
+
 fn plan() -> Plan {
     Plan { to: vec!["b@example.org".into(), "c@example.org".into()], ..Plan::default() }
 }
@@ -43,7 +60,7 @@ fn cut(server: &[&str], octets: usize, end: fn(&mut Driver)) -> Driver {
 #[test]
 fn a_connection_that_ends_anywhere_leaves_one_outcome_for_each_recipient() {
     let ends: [fn(&mut Driver); 3] = [Side::end_of_input, Side::timed_out, Side::shut_down];
-    for server in [CLEAR, LOCK_STEP] {
+    for server in [CLEAR, LOCK_STEP, CHUNKS, CHUNKS_IN_LOCK_STEP] {
         let whole: usize = server.iter().map(|part| part.len()).sum();
         let goodbye = server.last().unwrap().len();
         for octets in 0..=whole {

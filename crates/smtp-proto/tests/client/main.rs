@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod auth;
+mod chunks;
 mod contract;
 mod cuts;
 mod driver;
