@@ -337,8 +337,11 @@ impl Conversation {
 
     /// Letters outside ASCII only reach a client that said SMTPUTF8.
     pub(super) fn say_reply(&mut self, reply: &Reply, utf8: bool) {
-        let _ = utf8;
-        reply.write_to(self.queue.reply());
+        if utf8 {
+            reply.write_utf8_to(self.queue.reply());
+        } else {
+            reply.write_to(self.queue.reply());
+        }
     }
 
     pub(super) fn end_transaction(&mut self, state: State) {

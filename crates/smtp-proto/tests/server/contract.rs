@@ -5,8 +5,13 @@ use std::time::Duration;
 
 use smtp_proto::ask::Ask;
 use smtp_proto::error::ApiMisuse;
-use smtp_proto::server::{Commit, Config, Event, Output, Phase, Session, Tls, Verdict, question};
-use smtp_proto::wire::Verb;
+use smtp_proto::limits;
+use smtp_proto::server::{
+    AuthVerdict, Commit, Config, Event, Output, Phase, Session, Tls, Verdict, question,
+};
+use smtp_proto::wire::capability::Mechanisms;
+use smtp_proto::wire::sasl::Exchange;
+use smtp_proto::wire::{Capability, Verb};
 
 fn session(tls: Tls) -> Session {
     let mut config = Config::new("mx.example");
@@ -312,4 +317,101 @@ fn implicit_tls_is_not_held_back() {
     assert!(matches!(session.poll_output(), Output::StartTls));
     session.tls_established().unwrap();
     assert_eq!(to_wait(&mut session), (Phase::Greeting(Duration::from_secs(7)), Vec::new()));
+}
+
+/// With the longest name, and the reply buffer that is kept: all that lies on the heap beside the
+/// input buffer and a few notices.
+#[test]
+fn an_idle_session_is_small() {
+    let held = size_of::<Session>() + limits::SERVER_IDLE_REPLIES;
+    assert!(held <= 1024, "{held}");
+}
+
+fn with_auth() -> Session {
+    let mut config = Config::new("mx.example");
+    config.capabilities.insert(Capability::Auth(Mechanisms::new("X-ONE")));
+    config.auth_in_clear = true;
+    let mut session = Session::new(Arc::new(config));
+    to_wait(&mut session);
+    feed(&mut session, b"EHLO a.example\r\n");
+    to_wait(&mut session);
+    session
+}
+
+/// Feeds octets in reads of the session's choice, up to the first output that is none of the loop's.
+fn feed_all(session: &mut Session, mut octets: &[u8]) -> Vec<u8> {
+    let mut transmitted = Vec::new();
+    while !octets.is_empty() {
+        let n = octets.len().min(session.input().len());
+        feed(session, &octets[..n]);
+        octets = &octets[n..];
+        loop {
+            match session.poll_output() {
+                Output::Wait(_) => break,
+                Output::Transmit(said) => transmitted.extend_from_slice(said),
+                Output::Note(_) => {}
+                Output::Auth(ask, _) => {
+                    session.answer(ask, AuthVerdict::Challenge(Vec::new())).unwrap();
+                }
+                other => panic!("{other:?}"),
+            }
+        }
+    }
+    transmitted
+}
+
+#[test]
+fn lines_of_an_exchange_are_longer_than_commands() {
+    let response = |octets: usize| [&b"A".repeat(octets - 2)[..], b"\r\n"].concat();
+    let mut session = with_auth();
+    let mut line = b"AUTH X-ONE ".to_vec();
+    line.extend(response(limits::AUTH_LINE - line.len() - 3));
+    assert_eq!(feed_all(&mut session, &line), b"334 \r\n");
+    // A multiple of four, with the line end: as long as a line may be, and one over it.
+    assert_eq!(feed_all(&mut session, &response(limits::AUTH_LINE - 2)), b"334 \r\n");
+    let said = feed_all(&mut session, &response(limits::AUTH_LINE + 2));
+    assert!(said.starts_with(b"500 5.5.6 "), "{said:?}");
+    // The exchange is over, and commands are bounded as ever.
+    let noop = [b"NOOP ", &response(3000)[..]].concat();
+    let said = feed_all(&mut session, &noop);
+    assert!(said.starts_with(b"500 5.5.2 line too long"), "{said:?}");
+    assert_eq!(feed_all(&mut session, b"NOOP\r\n"), b"250 2.0.0 ok\r\n");
+    assert!(session.input().len() <= 1024, "the buffer shrinks behind a long line");
+}
+
+#[test]
+fn who_is_authenticated_is_known() {
+    let mut session = with_auth();
+    feed(&mut session, b"AUTH X-ONE\r\n");
+    let ask = loop {
+        match session.poll_output() {
+            Output::Auth(ask, Exchange::Begin { mechanism: "X-ONE", initial_response: None }) => {
+                break ask;
+            }
+            Output::Note(_) => {}
+            other => panic!("{other:?}"),
+        }
+    };
+    assert!(!session.authenticated());
+    session.answer(ask, AuthVerdict::Accept).unwrap();
+    assert!(session.authenticated());
+    assert_eq!(to_wait(&mut session).1, b"235 2.7.0 ok\r\n");
+}
+
+/// However large the chunk says it is, no more is held of it than of any message.
+#[test]
+fn a_chunk_costs_no_memory() {
+    let mut config = Config::new("mx.example");
+    config.max_refused_octets = None;
+    let mut session = Session::new(Arc::new(config));
+    to_wait(&mut session);
+    feed(&mut session, b"BDAT 18446744073709551615 LAST\r\n");
+    for _ in 0..1000 {
+        assert!(matches!(session.poll_output(), Output::Wait(Phase::Body)));
+        let space = session.input();
+        assert!(space.len() <= 64 * 1024);
+        space.fill(b'\n');
+        let n = space.len();
+        session.received(n).unwrap();
+    }
 }

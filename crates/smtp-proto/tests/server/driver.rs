@@ -22,6 +22,8 @@ enum Answer {
     /// A refusal with 421, which ends the session.
     Shut,
     RefuseAndClose,
+    /// A refusal with a letter outside ASCII.
+    Accent,
     Drop,
 }
 
@@ -33,6 +35,7 @@ impl Answer {
             Some("shut") => Self::Shut,
             Some("close") => Self::RefuseAndClose,
             Some("drop") => Self::Drop,
+            Some("accent") => Self::Accent,
             _ => Self::Accept,
         }
     }
@@ -48,6 +51,7 @@ impl Answer {
             Self::RefuseAndClose => {
                 Verdict::RefuseAndClose(Refusal::permanent(Detail::new(7, 1), "go away"))
             }
+            Self::Accent => Verdict::Refuse(Refusal::permanent(Detail::new(1, 1), "n\u{e9}")),
             Self::Drop => return None,
         })
     }
@@ -255,6 +259,9 @@ fn reply_to(command: Command<'_>) -> Option<Reply> {
         Command::Vrfy(query) if query.text().as_str() == "drop" => return None,
         Command::Vrfy(query) if query.text().as_str() == "shut" => {
             Reply::new_static(Code::SERVICE_NOT_AVAILABLE, Some(Detail::new(3, 2)), "go")
+        }
+        Command::Vrfy(query) if query.text().as_str() == "accent" => {
+            Reply::new(code(252), Some(Detail::new(1, 5)), "\u{e9}")
         }
         Command::Vrfy(_) => Reply::new(code(553), Some(Detail::new(1, 4)), "ambiguous"),
         Command::Expn(_) => Reply::new(code(250), Some(Detail::new(1, 5)), "a\nb"),
