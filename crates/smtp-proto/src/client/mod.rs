@@ -37,6 +37,17 @@
 //! handshake will name: the session ends with [`ServerMisbehaved::OctetsBehindStartTls`]
 //! (RFC 3207, 6), and that is never a reason to try again in clear. What was known of the
 //! server is forgotten at the handshake, and EHLO is sent again (RFC 3207, 4.2).
+//!
+//! # The message
+//!
+//! It goes behind DATA, or in chunks where the server offers CHUNKING ([`Chunking`]). What breaks
+//! [`Config::message`] on its way ends it before anybody has it: behind DATA the connection is
+//! dropped without the final dot, between chunks RSET follows. A recipient is
+//! [`Delivered`](Outcome::Delivered) by a positive reply to the end of the message alone, read
+//! after the end was sent; under LMTP, by its own.
+//!
+//! What the server's limits leave out is deferred without being sent, and when it takes no further
+//! MAIL the session says QUIT by itself (RFC 9422): see [`Session::is_ready`].
 
 mod advance;
 mod auth;
