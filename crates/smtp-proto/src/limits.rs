@@ -138,6 +138,8 @@ pub const SERVER_IDLE_BUFFER: usize = 1024;
 pub const SERVER_IDLE_REPLIES: usize = 512;
 /// Octets of input buffer that a client session keeps while no reply fills it.
 pub const CLIENT_IDLE_BUFFER: usize = 1024;
+/// Octets of output buffer that a client session keeps between messages.
+pub const CLIENT_IDLE_OUTPUT: usize = 256;
 /// Octets of input buffer with which a server session begins to read a message: one read has most
 /// of the short ones whole.
 pub const SERVER_FIRST_BODY_BUFFER: usize = 8 * 1024;

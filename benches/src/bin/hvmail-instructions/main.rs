@@ -24,7 +24,10 @@ const NO_STRING_INSTRUCTIONS: &str =
     "glibc.cpu.x86_rep_movsb_threshold=1073741824:glibc.cpu.x86_rep_stosb_threshold=1073741824";
 
 const USAGE: &str = "usage: hvmail-instructions COMPILER FILE [--update]\n\
-    Counts, and compares with FILE if COMPILER wrote it, or writes FILE anew.";
+    Counts, and compares with FILE if COMPILER wrote it, or writes FILE anew.\n\
+       hvmail-instructions --run NAME ROUNDS\n\
+    Does one piece of work and counts nothing: for `time`, which tells the processor's time on a \
+    busy machine too, and for a profiler.";
 
 enum Failure {
     Worse,
@@ -55,7 +58,7 @@ fn main() -> ExitCode {
     }
 }
 
-/// What runs under valgrind.
+/// What runs under valgrind, `time` or a profiler.
 fn run(name: &str, rounds: &str) -> Result<(), Failure> {
     let work = WORKS.iter().find(|work| work.name == name).ok_or(Failure::Usage)?;
     let rounds: u64 = rounds.parse().map_err(|_| Failure::Usage)?;

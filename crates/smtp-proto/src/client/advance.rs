@@ -13,7 +13,7 @@ use super::state::{Meaning, meaning};
 use super::transaction::{Stage, Transaction};
 use super::{Session, State, Step};
 use crate::error::ApiMisuse;
-use crate::limits::{COMMAND_LINE, REPLY_TEXT_KEPT};
+use crate::limits::REPLY_TEXT_KEPT;
 use crate::wire::{Capabilities, Code, Reply};
 
 impl Session {
@@ -153,7 +153,7 @@ impl Session {
 
     fn say_name(&mut self, phase: Phase, verb: &str) {
         let parts = [verb, " ", self.config.host_name(), "\r\n"];
-        self.outbox.reserve(COMMAND_LINE);
+        self.outbox.reserve(parts.iter().map(|part| part.len()).sum());
         parts.iter().for_each(|part| self.outbox.extend_from_slice(part.as_bytes()));
         self.state = State::Await(phase);
     }
@@ -222,7 +222,7 @@ impl Session {
                         Phase::StartTls
                     }
                     State::Transaction => {
-                        self.transaction.as_ref().map_or(Phase::Mail, Transaction::phase)
+                        self.transaction.as_deref().map_or(Phase::Mail, Transaction::phase)
                     }
                     State::Asked(phase) => phase,
                     State::AskChallenge => Phase::Auth,

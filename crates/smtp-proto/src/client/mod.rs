@@ -64,6 +64,7 @@ mod state;
 mod terms;
 mod transaction;
 
+use alloc::boxed::Box;
 use alloc::collections::VecDeque;
 use alloc::string::String;
 use alloc::sync::Arc;
@@ -81,6 +82,7 @@ use zeroize::Zeroize as _;
 
 use crate::ask::{Ask, Desk, Question};
 use crate::error::ApiMisuse;
+use crate::limits::CLIENT_IDLE_OUTPUT;
 use crate::wire::{Capabilities, Reply};
 use inbox::Inbox;
 use transaction::Transaction;
@@ -128,7 +130,8 @@ pub struct Session {
     outcomes: Option<Vec<Outcome>>,
     capabilities: Capabilities,
     refusal: Option<Reply>,
-    transaction: Option<Transaction>,
+    /// Apart, so that a session that is idle is small.
+    transaction: Option<Box<Transaction>>,
     /// The last output asked for the message.
     body_asked: bool,
     reset_first: bool,
@@ -311,7 +314,10 @@ impl Session {
                     self.state = State::Handshake { asked: true };
                     return Output::StartTls;
                 }
-                Step::Ready => return Output::Ready,
+                Step::Ready => {
+                    self.outbox.shrink_to(CLIENT_IDLE_OUTPUT);
+                    return Output::Ready;
+                }
                 Step::Body => {
                     self.body_asked = true;
                     return Output::Body;

@@ -5,6 +5,7 @@
 //! is rejected by outcomes, and nothing of it is sent; one that breaks the policy on its way is
 //! withdrawn before its end.
 
+use alloc::boxed::Box;
 use alloc::vec::Vec;
 use core::mem;
 
@@ -43,7 +44,7 @@ impl Session {
         self.count_domains(&envelope, &terms);
         self.mails += 1;
         self.reset_first = false;
-        self.transaction = Some(Transaction::new(envelope, terms));
+        self.transaction = Some(Box::new(Transaction::new(envelope, terms)));
         self.state = State::Transaction;
         Ok(())
     }
