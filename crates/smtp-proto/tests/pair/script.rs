@@ -18,8 +18,8 @@ pub(crate) struct Mail {
     pub(crate) mail: Answer,
     pub(crate) recipients: Vec<Answer>,
     pub(crate) data: Answer,
-    /// To the end of the message.
-    pub(crate) commit: Answer,
+    /// To the end of the message; under LMTP to each accepted recipient in turn, over and over.
+    pub(crate) commit: Vec<Answer>,
     pub(crate) body: Vec<u8>,
 }
 
@@ -27,6 +27,11 @@ pub(crate) struct Mail {
 #[derive(Clone, Debug)]
 pub(crate) struct Script {
     pub(crate) starttls: bool,
+    /// The server offers CHUNKING.
+    pub(crate) chunking: bool,
+    pub(crate) lmtp: bool,
+    /// The server takes mail from whom it knows, and the client has a name and a secret.
+    pub(crate) auth: bool,
     pub(crate) mails: Vec<Mail>,
 }
 
@@ -36,9 +41,15 @@ impl Mail {
             mail: Answer::Yes,
             recipients: recipients.to_vec(),
             data: Answer::Yes,
-            commit: Answer::Yes,
+            commit: vec![Answer::Yes],
             body: b"Subject: x\r\n\r\n.\r\n..two\r\n".to_vec(),
         }
+    }
+
+    /// What the handler says at the end of the message for the recipient that is the `nth` of those
+    /// that it accepted.
+    pub(crate) fn commit(&self, lmtp: bool, nth: usize) -> Answer {
+        self.commit[if lmtp { nth % self.commit.len() } else { 0 }]
     }
 }
 
@@ -50,15 +61,26 @@ pub(crate) fn chosen() -> Vec<Script> {
     let nobody = Mail::to(&[No, Later]);
     let refused = Mail { mail: No, ..Mail::to(&[Yes]) };
     let no_data = Mail { data: Later, ..Mail::to(&[Yes, No]) };
-    let not_kept = Mail { commit: Later, ..Mail::to(&[Yes, No]) };
-    let never_kept = Mail { commit: No, ..Mail::to(&[Yes]) };
+    let not_kept = Mail { commit: vec![Later, Yes], ..Mail::to(&[Yes, No]) };
+    let never_kept = Mail { commit: vec![No], ..Mail::to(&[Yes]) };
     let mut scripts = Vec::new();
-    for starttls in [false, true] {
-        let script =
-            |mails: &[&Mail]| Script { starttls, mails: mails.iter().copied().cloned().collect() };
-        scripts.push(script(&[&taken, &taken]));
+    // (STARTTLS, CHUNKING, LMTP, AUTH)
+    for (starttls, chunking, lmtp, auth) in [
+        (false, false, false, false),
+        (true, true, false, false),
+        (false, true, true, false),
+        (true, false, true, true),
+    ] {
+        let script = |mails: &[&Mail]| Script {
+            starttls,
+            chunking,
+            lmtp,
+            auth,
+            mails: mails.iter().copied().cloned().collect(),
+        };
+        scripts.push(script(&[&taken, &not_kept]));
         scripts.push(script(&[&nobody, &refused, &taken]));
-        scripts.push(script(&[&no_data, &not_kept, &never_kept]));
+        scripts.push(script(&[&no_data, &never_kept, &taken]));
     }
     scripts
 }
@@ -81,13 +103,23 @@ fn body() -> impl Strategy<Value = Vec<u8>> {
 
 fn mail() -> impl Strategy<Value = Mail> {
     let answers = proptest::collection::vec(answer(), 1..5);
-    (answer(), answers, answer(), answer(), body()).prop_map(
+    let commits = proptest::collection::vec(answer(), 1..4);
+    (answer(), answers, answer(), commits, body()).prop_map(
         |(mail, recipients, data, commit, body)| Mail { mail, recipients, data, commit, body },
     )
 }
 
 /// Any conversation.
 pub(crate) fn any_script() -> impl Strategy<Value = Script> {
-    (any::<bool>(), proptest::collection::vec(mail(), 1..4))
-        .prop_map(|(starttls, mails)| Script { starttls, mails })
+    let switches = (any::<bool>(), any::<bool>(), any::<bool>(), any::<bool>());
+    (switches, proptest::collection::vec(mail(), 1..4)).prop_map(
+        |((starttls, chunking, lmtp, auth), mails)| Script {
+            starttls,
+            chunking,
+            lmtp,
+            // Only under TLS are credentials sent.
+            auth: auth && starttls,
+            mails,
+        },
+    )
 }

@@ -123,7 +123,7 @@ fn check(script: &Script, world: &World<'_>, context: (Counted, Cut, usize)) {
             let taken = story.taken_for.contains(&recipient);
             let honest = match outcome {
                 Outcome::Delivered { .. } => taken,
-                Outcome::Deferred { may_have_been_accepted: true, .. } => true,
+                Outcome::Deferred { may_have_been_accepted: true, .. } => world.end_said[number],
                 Outcome::Deferred { may_have_been_accepted: false, .. } => !taken,
                 Outcome::Rejected(_) => !taken,
             };
@@ -131,7 +131,7 @@ fn check(script: &Script, world: &World<'_>, context: (Counted, Cut, usize)) {
             let refused = mail.mail == Answer::No
                 || mail.recipients[recipient] == Answer::No
                 || mail.data == Answer::No
-                || mail.commit == Answer::No;
+                || mail.commit.contains(&Answer::No);
             let rejected = matches!(outcome, Outcome::Rejected(_));
             assert!(refused || !rejected, "{context:?}: nobody refused: {mail:?} {story:?}");
             if story.body.is_some() {
@@ -181,10 +181,10 @@ fn cut_while_one_side_is_slow_nobody_lies_about_a_recipient() {
     for script in chosen() {
         for (order, counted) in [(SLOWLY_UP, Counted::Up), (SLOWLY_DOWN, Counted::Down)] {
             for (first, cut) in CUTS.into_iter().enumerate() {
-                // Some octets for each cut; between them, all.
+                // Some octets for each cut.
                 let mut at = first;
                 while sever(&script, &order, counted, cut, at) {
-                    at += CUTS.len();
+                    at += 5 * CUTS.len() + 1;
                 }
             }
         }
@@ -192,7 +192,7 @@ fn cut_while_one_side_is_slow_nobody_lies_about_a_recipient() {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(256))]
+    #![proptest_config(ProptestConfig::with_cases(128))]
 
     #[test]
     fn cut_anywhere_in_any_order_nobody_lies_about_a_recipient(

@@ -4,8 +4,10 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use smtp_proto::client::{self, AfterHello, AfterRefusal, Outcome};
-use smtp_proto::server::{self, Commit, Verdict};
-use smtp_proto::wire::{ClientName, Detail, Extension, ForwardPath, Refusal, ReversePath};
+use smtp_proto::server::{self, AuthVerdict, Commit, Verdict};
+use smtp_proto::wire::{
+    Capability, ClientName, Detail, Extension, ForwardPath, Mechanism, Refusal, ReversePath,
+};
 
 use crate::script::{Answer, Mail, Script};
 
@@ -80,6 +82,10 @@ pub(crate) struct World<'s> {
     pub(crate) up: Pipe,
     pub(crate) down: Pipe,
     pub(crate) stories: Vec<Story>,
+    /// Whether the client was given the whole of each message to send.
+    pub(crate) end_said: Vec<bool>,
+    /// The client has yet to authenticate.
+    credentials: bool,
     begun: usize,
     unsent: &'s [u8],
     /// Which message the server's transaction is, which recipients it accepted, and its text.
@@ -94,7 +100,16 @@ impl<'s> World<'s> {
         if script.starttls {
             config.tls = server::Tls::StartTls;
         }
-        let wants = client::Config::new(ClientName::parse("a.example").unwrap());
+        if script.chunking {
+            config.capabilities.insert(Capability::parse("CHUNKING").unwrap());
+        }
+        if script.auth {
+            config.capabilities.insert(Capability::parse("AUTH PLAIN").unwrap());
+            config.auth_required = true;
+        }
+        config.lmtp = script.lmtp;
+        let mut wants = client::Config::new(ClientName::parse("a.example").unwrap());
+        wants.lmtp = script.lmtp;
         Self {
             script,
             server: server::Session::new(Arc::new(config)),
@@ -104,6 +119,8 @@ impl<'s> World<'s> {
             up: Pipe::default(),
             down: Pipe::default(),
             stories: vec![Story::default(); script.mails.len()],
+            end_said: vec![false; script.mails.len()],
+            credentials: script.auth,
             begun: 0,
             unsent: &[],
             open: None,
@@ -183,7 +200,11 @@ impl<'s> World<'s> {
                 }
                 self.server.answer(ask, verdict(script.recipients[number])).unwrap();
             }
-            Output::Auth(..) | Output::Request(..) => unreachable!("it was not offered"),
+            Output::Auth(ask, _) => {
+                assert!(under_tls, "credentials came in clear");
+                self.server.answer(ask, AuthVerdict::Accept).unwrap();
+            }
+            Output::Request(..) => unreachable!("it was not offered"),
             Output::Data(ask) => {
                 self.body.clear();
                 let script = &self.script.mails[self.open.expect("DATA is in a transaction")];
@@ -192,16 +213,24 @@ impl<'s> World<'s> {
             Output::Body(octets) => self.body.extend_from_slice(octets),
             Output::EndOfMessage(ask) => {
                 let number = self.open.take().expect("a message is in a transaction");
-                let commit = match self.script.mails[number].commit {
-                    Answer::Yes => {
-                        let story = &mut self.stories[number];
-                        assert!(story.body.is_none(), "one message became two");
-                        story.body = Some(std::mem::take(&mut self.body));
-                        story.taken_for = std::mem::take(&mut self.accepted);
-                        Commit::Accepted(None)
+                let mail = &self.script.mails[number];
+                let accepted = std::mem::take(&mut self.accepted);
+                let story = &mut self.stories[number];
+                let mut commits = Vec::new();
+                for (nth, recipient) in accepted.into_iter().enumerate() {
+                    let answer = mail.commit(self.script.lmtp, nth);
+                    if answer == Answer::Yes {
+                        story.taken_for.push(recipient);
                     }
-                    Answer::No => Commit::Refused(no()),
-                    Answer::Later => Commit::Refused(later()),
+                    commits.push(commit(answer));
+                }
+                if !story.taken_for.is_empty() {
+                    assert!(story.body.is_none(), "one message became two");
+                    story.body = Some(std::mem::take(&mut self.body));
+                }
+                let commit = match self.script.lmtp {
+                    true => Commit::PerRecipient(commits),
+                    false => commits.remove(0),
                 };
                 self.server.answer(ask, commit).unwrap();
             }
@@ -232,18 +261,25 @@ impl<'s> World<'s> {
                 };
                 self.client.answer(ask, verdict).unwrap();
             }
-            Output::AuthChallenge(..) => panic!("no authentication was begun"),
+            Output::AuthChallenge(..) => panic!("PLAIN has one message"),
             Output::StartTlsRefused(ask, _) => {
                 self.client.answer(ask, AfterRefusal::Quit).unwrap();
             }
             Output::StartTls => self.client_turn = Turn::Handshakes,
+            Output::Ready if std::mem::take(&mut self.credentials) => {
+                let plain = Mechanism::parse("PLAIN").unwrap();
+                self.client.authenticate(plain, Some(b"\0user\0secret")).unwrap();
+            }
             Output::Ready => match self.script.mails.get(self.begun) {
                 None => self.client.quit().unwrap(),
                 Some(mail) => {
                     self.begin(mail);
                 }
             },
-            Output::Body if self.unsent.is_empty() => self.client.end_of_body().unwrap(),
+            Output::Body if self.unsent.is_empty() => {
+                self.end_said[self.begun - 1] = true;
+                self.client.end_of_body().unwrap();
+            }
             Output::Body => {
                 let piece = &self.unsent[..self.unsent.len().min(piece)];
                 self.unsent = &self.unsent[self.client.body(piece).unwrap()..];
@@ -334,6 +370,14 @@ fn no() -> Refusal {
 
 fn later() -> Refusal {
     Refusal::transient(Detail::new(3, 0), "later")
+}
+
+fn commit(answer: Answer) -> Commit {
+    match answer {
+        Answer::Yes => Commit::Accepted(None),
+        Answer::No => Commit::Refused(no()),
+        Answer::Later => Commit::Refused(later()),
+    }
 }
 
 fn verdict(answer: Answer) -> Verdict {
