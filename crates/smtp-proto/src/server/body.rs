@@ -9,7 +9,6 @@ use super::conversation::{Chunk, Conversation, Reading, Stage};
 use super::event::{Event, Phase};
 use super::queue::Notice;
 use super::state::State;
-use super::transaction::Transaction;
 use super::{Session, Step, replies};
 use crate::error::PeerMisbehaved;
 use crate::limits;
@@ -163,6 +162,7 @@ impl Conversation {
         let reading = Reading::Refused(fault);
         if let Stage::Chunk(chunk) = self.stage {
             self.body.chunks.skip();
+            self.transaction = self.transaction.given_up();
             self.stage = Stage::Chunk(Chunk { reading, then: State::Greeted, ..chunk });
             if self.counts.may_refuse(self.body.octets, &self.config) {
                 self.counts.refused(self.body.octets);
@@ -181,7 +181,7 @@ impl Conversation {
         let replies = if bdat.last { self.replies_due() } else { 1 };
         if state.in_transaction() {
             self.queue.notice(Notice::Abort);
-            self.transaction = Transaction::refused();
+            self.transaction = self.transaction.given_up();
         }
         self.counts.refused(bdat.size);
         self.body.begin_chunks(true);
@@ -216,9 +216,6 @@ impl Conversation {
             Reading::Refused(fault) => {
                 self.stage = Stage::Commands(chunk.then);
                 self.refuse_message(Verb::Bdat, fault, chunk.replies);
-                if chunk.then == State::Greeted {
-                    self.transaction = Transaction::refused();
-                }
             }
             Reading::RefusedByHandler => {
                 self.stage = Stage::Commands(chunk.then);

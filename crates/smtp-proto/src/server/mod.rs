@@ -48,7 +48,29 @@
 //!
 //! It is a state. Octets that are already behind the command when it is read end the session;
 //! from the 220 to [`Session::tls_established`] the session takes no input; behind the handshake
-//! it knows neither the client's name nor a transaction of before.
+//! it knows neither the client's name, nor who authenticated, nor a transaction of before.
+//!
+//! # Chunks
+//!
+//! BDAT asks [`Output::Data`] once for a message, at its first chunk; [`Output::Body`] and
+//! [`Output::EndOfMessage`] follow as behind DATA. The octets behind a BDAT that is refused are
+//! read and dropped before the reply, where it was not offered too: they are never read as
+//! commands. A refused chunk ends the transaction. Where nobody knows how many octets follow, or
+//! they are more than [`Config::max_refused_octets`] lets the session read for nobody, the refusal
+//! ends the session.
+//!
+//! # AUTH
+//!
+//! [`Output::Auth`] hands out what the client says, decoded, until the answer is no
+//! [`AuthVerdict::Challenge`]. Where AUTH was not offered it is refused at once, and what a client
+//! sends behind it without waiting is read as commands: it is base64, and no verb has that form,
+//! except by a chance that is the client's own.
+//!
+//! # Limits
+//!
+//! Each protocol error counts against [`Config::max_errors`], each refusal that is none (by the
+//! handler, or met in good faith) against [`Config::max_refusals`], and each command that moves no
+//! message against [`Config::max_junk`]; an accepted message forgives all three.
 
 mod answer;
 mod auth;

@@ -26,9 +26,14 @@ impl Transaction {
         }
     }
 
-    /// None, because MAIL or a chunk of the message was refused.
+    /// None, because MAIL was refused.
     pub(super) fn refused() -> Self {
         Self { mail_refused: true, ..Self::default() }
+    }
+
+    /// None, because a chunk of the message was refused; the reply still is in its words.
+    pub(super) fn given_up(self) -> Self {
+        Self { utf8: self.utf8, ..Self::refused() }
     }
 
     /// The client said SMTPUTF8.
