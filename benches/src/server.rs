@@ -8,6 +8,7 @@ use std::hint::black_box;
 use std::sync::Arc;
 
 use smtp_proto::server::{Commit, Config, Output, Session, Verdict};
+use smtp_proto::wire::Capability;
 
 /// What a driver does with the values that a session hands out.
 pub trait Handler {
@@ -223,10 +224,11 @@ impl<'a> Reader<'a> {
     }
 }
 
-/// A server as it stands on the internet: no TLS here, a limit on size.
+/// A server as it stands on the internet: no TLS here, a limit on size, chunks are taken.
 #[must_use]
 pub fn config() -> Arc<Config> {
     let mut config = Config::new("mx.example.net");
+    config.capabilities.insert(Capability::Chunking);
     config.max_message_size = Some(50_000_000);
     Arc::new(config)
 }

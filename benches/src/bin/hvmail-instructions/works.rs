@@ -49,6 +49,12 @@ pub(crate) const WORKS: &[Work] = &[
         prepare: || serve(Style::Pipelined, 1, 1),
     },
     Work {
+        name: "server-chunked",
+        per: "session",
+        units: 1,
+        prepare: || serve(Style::Chunked, 1, 1),
+    },
+    Work {
         name: "server-lock-step",
         per: "session",
         units: 1,
