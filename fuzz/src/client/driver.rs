@@ -4,10 +4,15 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use smtp_proto::client::{
-    AfterHello, AfterRefusal, Envelope, Event, MessageFacts, Outcome, Output, Rejection, Session,
+    AfterHello, AfterRefusal, AuthResponse, Envelope, Event, MessageFacts, Outcome, Output,
+    Rejection, Session,
 };
 use smtp_proto::error::ApiMisuse;
-use smtp_proto::wire::{Capabilities, ForwardPath, Reply, ReversePath, Verb};
+use smtp_proto::wire::sasl::Secret;
+use smtp_proto::wire::{
+    Capabilities, ClientNames, Command, Extension, Mechanism, Reply, Syntax, UnknownParameters,
+    Verb,
+};
 
 use super::view::{Sent, View};
 use super::{Plan, Tls};
@@ -53,6 +58,8 @@ struct Transaction {
     end_sent: bool,
     /// The server said 421.
     closing: bool,
+    /// BODY=BINARYMIME was sent.
+    binary: bool,
 }
 
 impl Transaction {
@@ -90,6 +97,10 @@ pub(super) struct Driver<'c> {
     concluded: usize,
     delivered: usize,
     under_tls: bool,
+    asked_auth: bool,
+    authenticated: bool,
+    /// Transactions, since the server said what it takes.
+    transactions: u32,
     drop_next: bool,
     handshake_fails: bool,
     wants_tls: bool,
@@ -117,6 +128,9 @@ impl<'c> Driver<'c> {
             concluded: 0,
             delivered: 0,
             under_tls: false,
+            asked_auth: false,
+            authenticated: false,
+            transactions: 0,
             drop_next: false,
             handshake_fails: false,
             wants_tls: false,
@@ -256,6 +270,12 @@ impl<'c> Driver<'c> {
             let Some(awaited) = self.awaited.pop_front() else { return };
             self.paired += reply.octets;
             self.broken |= reply.code == 421;
+            if awaited.what == Sent::Line(Verb::Auth) {
+                self.authenticated |= positive(reply.code);
+                if reply.code == 334 {
+                    self.view.is_challenged();
+                }
+            }
             let Some(transaction) = &mut self.transaction else { continue };
             transaction.closing |= reply.code == 421;
             match &awaited.what {
@@ -293,6 +313,7 @@ impl<'c> Driver<'c> {
         self.came.clear();
         self.paired = 0;
         self.awaited.clear();
+        self.transactions = 0;
         if self.plan.config.implicit_tls {
             self.awaited.push_back(Awaited { what: Sent::Connection, came: 0 });
         }
@@ -350,6 +371,15 @@ impl<'c> Driver<'c> {
                     self.wants_tls = true;
                 }
                 Output::Ready => self.begin(),
+                Output::AuthChallenge(ask, _) => {
+                    let verdict = match self.pieces.below(4) {
+                        0 => AuthResponse::Cancel,
+                        length => AuthResponse::Response(Secret::from(vec![b's'; length.into()])),
+                    };
+                    if !std::mem::take(&mut self.drop_next) {
+                        self.session.answer(ask, verdict).expect("it is open");
+                    }
+                }
                 Output::Body => {
                     if self.plan.reads_in_body
                         && let Some(Step::Read(octets)) = steps.as_slice().first()
@@ -380,12 +410,30 @@ impl<'c> Driver<'c> {
             self.session.quit().expect("it is ready");
             return;
         }
+        if let Some(first) = self.plan.auth.filter(|_| !self.asked_auth) {
+            self.asked_auth = true;
+            let mechanism = Mechanism::parse("PLAIN").expect("a mechanism");
+            let allowed = self.under_tls || self.plan.config.auth_in_clear;
+            let begun = self.session.authenticate(mechanism, first);
+            assert!(begun.is_err() || allowed, "credentials in clear");
+            if begun.is_ok() {
+                return;
+            }
+        }
         self.begun += 1;
-        let from = ReversePath::parse("a@example.org").expect("a path");
-        let mut envelope = Envelope::new(&from);
+        let wide = Syntax {
+            extensions: Extension::ALL.iter().copied().collect(),
+            unknown_parameters: UnknownParameters::Keep,
+            client_names: ClientNames::Strict,
+        };
+        let mail = Command::parse_with(self.plan.mail.as_bytes(), &wide);
+        let Ok(Command::Mail(mail)) = mail else { panic!("{mail:?}") };
+        let mut envelope = Envelope::from_mail(&mail);
         for number in 0..self.plan.recipients {
-            let to = self.plan.recipient(number);
-            envelope.add(&ForwardPath::parse(&to).expect("a path"));
+            let rcpt = self.plan.rcpt(number);
+            let rcpt = Command::parse_with(rcpt.as_bytes(), &wide);
+            let Ok(Command::Rcpt(rcpt)) = rcpt else { panic!("{rcpt:?}") };
+            envelope.add_rcpt(&rcpt);
         }
         let facts = MessageFacts {
             size: self.plan.size_known.then_some(self.plan.body.len() as u64),
@@ -399,7 +447,7 @@ impl<'c> Driver<'c> {
 
     fn body(&mut self) {
         let transaction = self.transaction.as_mut().expect("a message of no transaction");
-        let unanswered = transaction.recipients.len() < self.plan.recipients;
+        let unanswered = self.awaited.iter().any(|awaited| matches!(awaited.what, Sent::Rcpt(_)));
         assert!(unanswered || transaction.accepted().next().is_some(), "nobody to send it to");
         assert!(!transaction.ended, "the message is asked for again");
         self.calls += 1;
@@ -420,6 +468,27 @@ impl<'c> Driver<'c> {
 
     /// What was sent so far: a message only whole, and no parameter that was not offered.
     fn judge_sent(&mut self) {
+        let came = self.came.to_ascii_uppercase();
+        let offered =
+            |keyword: &str| came.windows(keyword.len()).any(|at| at == keyword.as_bytes());
+        for parameters in self.view.parameters.drain(..) {
+            for parameter in parameters.split_ascii_whitespace() {
+                let keyword = match parameter.split('=').next().unwrap_or_default() {
+                    "BODY" if parameter.ends_with("BINARYMIME") => "BINARYMIME",
+                    "BODY" => "8BITMIME",
+                    "RET" | "ENVID" | "NOTIFY" | "ORCPT" => "DSN",
+                    "HOLDFOR" | "HOLDUNTIL" => "FUTURERELEASE",
+                    "BY" => "DELIVERBY",
+                    keyword => keyword,
+                };
+                assert!(offered(keyword), "{parameter} was not offered");
+                assert!(keyword != "AUTH" || self.authenticated, "AUTH= to a stranger");
+                assert!(keyword != "REQUIRETLS" || self.under_tls, "REQUIRETLS in clear");
+                if let Some(transaction) = &mut self.transaction {
+                    transaction.binary |= keyword == "BINARYMIME";
+                }
+            }
+        }
         for message in self.view.messages.drain(..) {
             let transaction = self.transaction.as_ref().expect("a message of no transaction");
             if !message.in_chunks && transaction.accepted().next().is_none() {
@@ -428,20 +497,13 @@ impl<'c> Driver<'c> {
                 continue;
             }
             assert!(transaction.ended, "the end is sent before the message is over");
+            if transaction.binary {
+                assert!(message.in_chunks);
+                assert_eq!(message.text, self.plan.body);
+                continue;
+            }
             let expected = oracle::data::sent(&self.plan.body, self.plan.config.message);
             assert_eq!(Ok(message.text), expected);
-        }
-        let came = self.came.to_ascii_uppercase();
-        let offered =
-            |keyword: &str| came.windows(keyword.len()).any(|at| at == keyword.as_bytes());
-        for parameters in self.view.parameters.drain(..) {
-            for parameter in parameters.split_ascii_whitespace() {
-                let keyword = match parameter.split('=').next().unwrap_or_default() {
-                    "BODY" => "8BITMIME",
-                    keyword => keyword,
-                };
-                assert!(offered(keyword), "{parameter} was not offered");
-            }
         }
     }
 
@@ -450,6 +512,12 @@ impl<'c> Driver<'c> {
         self.concluded += 1;
         let transaction = self.transaction.take().expect("outcomes of no transaction");
         assert_eq!(outcomes.len(), self.plan.recipients);
+        let limits = self.session.capabilities().limits();
+        let sent = u32::try_from(transaction.recipients.len()).expect("a few");
+        assert!(limits.rcpt_max.is_none_or(|most| sent <= most), "{sent} recipients");
+        self.transactions += u32::from(transaction.mail.is_some());
+        let transactions = self.transactions;
+        assert!(limits.mail_max.is_none_or(|most| transactions <= most), "{transactions} MAILs");
         for (number, outcome) in outcomes.iter().enumerate() {
             self.trace.facts.push(format!("{outcome:?}"));
             let to = self.plan.recipient(number);

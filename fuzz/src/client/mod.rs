@@ -37,11 +37,42 @@ struct Plan {
     messages: usize,
     body: Vec<u8>,
     size_known: bool,
+    /// The sender, as MAIL would say it.
+    mail: &'static str,
+    /// What stands behind each forward-path, in turn.
+    rcpt_parameters: &'static [&'static str],
+    /// The caller authenticates before its first message, with or without a first message.
+    auth: Option<Option<&'static [u8]>>,
     /// The server is read before the message is given.
     reads_in_body: bool,
 }
 
+/// Senders with parameters that a server may or may not offer.
+const MAILS: [&str; 10] = [
+    "MAIL FROM:<a@example.org>",
+    "MAIL FROM:<>",
+    "MAIL FROM:<a@example.org> RET=HDRS ENVID=a+2Bb",
+    "MAIL FROM:<a@example.org> BODY=BINARYMIME",
+    "MAIL FROM:<a@example.org> REQUIRETLS",
+    "MAIL FROM:<\u{e4}@example.org> SMTPUTF8",
+    "MAIL FROM:<a@example.org> MT-PRIORITY=3 AUTH=<>",
+    "MAIL FROM:<a@example.org> HOLDFOR=60 BY=120;R",
+    "MAIL FROM:<a@example.org> SMTPUTF8 BODY=8BITMIME",
+    "MAIL FROM:<a@example.org> UNKNOWN=1",
+];
+const RCPTS: [&[&str]; 4] = [
+    &[""],
+    &[" NOTIFY=NEVER", ""],
+    &[" NOTIFY=FAILURE ORCPT=rfc822;c@example.org", " RRVS=2026-01-01T00:00:00Z"],
+    &[" ORCPT=utf-8;\u{e4}@example.org", "", " UNKNOWN"],
+];
+
 impl Plan {
+    fn rcpt(&self, number: usize) -> String {
+        let parameters = self.rcpt_parameters;
+        format!("RCPT TO:<{}>{}", self.recipient(number), parameters[number % parameters.len()])
+    }
+
     fn recipient(&self, number: usize) -> String {
         format!("b{number}@{}.example", if number % 2 == 0 { "even" } else { "odd" })
     }
@@ -87,17 +118,28 @@ fn plan(mut settings: Choices<'_>) -> Plan {
         2 => Tls::Required,
         _ => Tls::Always,
     };
+    config.auth_in_clear = more & 32 != 0;
+    let auth = match more >> 6 {
+        0 | 1 => None,
+        2 => Some(Some(&b"\0user\0secret"[..])),
+        _ => Some(None),
+    };
     let recipients = match settings.octet() {
         255 => 70,
         recipients => 1 + usize::from(recipients % 5),
     };
     let messages = 1 + usize::from(settings.below(3));
+    let body = body(settings.octet());
+    let parameters = settings.octet();
     Plan {
         config,
+        mail: MAILS[usize::from(parameters & 15) % MAILS.len()],
+        rcpt_parameters: RCPTS[usize::from(parameters >> 4) % RCPTS.len()],
+        auth,
         tls,
         recipients,
         messages,
-        body: body(settings.octet()),
+        body,
         size_known: switches & 32 == 0,
         reads_in_body: switches & 64 != 0,
     }

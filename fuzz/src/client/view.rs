@@ -38,6 +38,8 @@ pub(super) struct Sending {
 pub(super) struct View {
     mode: Mode,
     line: Vec<u8>,
+    /// The server has asked for a line of a SASL exchange.
+    challenged: bool,
     text: Vec<u8>,
     /// The messages that were sent to their end, as their text.
     pub(super) messages: Vec<Sending>,
@@ -50,6 +52,7 @@ impl View {
         Self {
             mode: Mode::Lines,
             line: Vec::new(),
+            challenged: false,
             text: Vec::new(),
             messages: Vec::new(),
             parameters: Vec::new(),
@@ -66,6 +69,12 @@ impl View {
         assert!(self.is_between_commands(), "a command behind DATA: {:?}", self.line);
         self.mode = Mode::Text;
         self.text.clear();
+    }
+
+    /// The server has said 334: a line of the exchange comes next.
+    pub(super) fn is_challenged(&mut self) {
+        assert!(self.is_between_commands(), "a command behind AUTH");
+        self.challenged = true;
     }
 
     /// Reads octets; what they are, in order.
@@ -129,6 +138,11 @@ impl View {
             client_names: ClientNames::Strict,
         };
         let line = line.strip_suffix(b"\r\n").unwrap_or_else(|| panic!("{shown:?} is sent"));
+        if std::mem::take(&mut self.challenged) {
+            let base64 = |octet: &u8| octet.is_ascii_alphanumeric() || b"+/=".contains(octet);
+            assert!(line == b"*" || line.iter().all(base64), "{shown:?} is sent");
+            return Some(Sent::Line(Verb::Auth));
+        }
         let command = Command::parse_with(line, &syntax)
             .unwrap_or_else(|error| panic!("{shown:?} is sent: {error}"));
         assert_eq!(command.to_string().as_bytes(), line);
