@@ -5,8 +5,14 @@ use std::sync::Arc;
 
 use smtp_proto::ask::{Ask, Question};
 use smtp_proto::error::{ApiMisuse, PeerMisbehaved};
-use smtp_proto::server::{Answerable, Commit, Config, Event, Output, Phase, Session, Verdict};
-use smtp_proto::wire::{BareLf, Code, Detail, Refusal, Reply};
+use smtp_proto::limits::AUTH_LINE;
+use smtp_proto::server::{
+    Answerable, AuthVerdict, Commit, Config, Event, Output, Phase, Session, Verdict, question,
+};
+use smtp_proto::wire::sasl::Exchange;
+use smtp_proto::wire::{
+    BareLf, Bdat, BodyType, Class, Code, Command, Detail, Extension, Refusal, Reply, Verb,
+};
 
 use super::order::Order;
 use crate::choices::Choices;
@@ -34,6 +40,8 @@ pub(super) enum Fact {
     Mail(String),
     Rcpt(String),
     Data,
+    Auth(String),
+    Request(String),
     Message(Vec<u8>),
     Abort,
     StartTls,
@@ -49,6 +57,8 @@ enum Mode {
     Commands,
     /// Message text, which began so far into what was fed.
     Text(usize),
+    /// So many octets of a chunk, the last one of its message.
+    Chunk(u64, bool),
 }
 
 pub(super) struct Driver<'c> {
@@ -59,6 +69,14 @@ pub(super) struct Driver<'c> {
     /// What the mode is behind a handshake under which the session begins, or at once.
     first: Mode,
     bounds_refused: bool,
+    chunking: bool,
+    lmtp: bool,
+    /// The body was declared as BINARYMIME.
+    binary: bool,
+    /// The chunks of the message that is on its way.
+    chunks: Option<Vec<u8>>,
+    /// The next line belongs to an authentication exchange.
+    exchange: bool,
     answers: Choices<'c>,
     order: Order,
     trace: Trace,
@@ -68,11 +86,17 @@ pub(super) struct Driver<'c> {
     message: Vec<u8>,
     mode: Mode,
     fed: Vec<u8>,
+    /// Where the line that is read began in it.
+    line_start: usize,
     /// Commits that were asked for, and messages that came to their end.
     commits: usize,
     ends: usize,
     kept: Option<Vec<u8>>,
     stopping: bool,
+    /// The end of the input, or of the time, has come.
+    interrupted: bool,
+    /// A question was dropped, which ends the session.
+    drop_happened: bool,
     outputs: usize,
     calls: usize,
     phase: Option<Phase>,
@@ -87,13 +111,18 @@ impl<'c> Driver<'c> {
         };
         Self {
             first,
+            chunking: config.capabilities.has(Extension::Chunking),
+            lmtp: config.lmtp,
+            binary: false,
+            chunks: None,
+            exchange: false,
             bounds_refused: config.max_refused_octets.is_some_and(|most| most < 1000),
             session: Session::new(Arc::new(config.clone())),
             bare_lf: config.bare_lf,
             max_size: config.max_message_size,
             max_line: config.max_command_line,
             answers,
-            order: Order::default(),
+            order: Order { auth_in_clear: config.auth_in_clear, ..Order::default() },
             trace: Trace::default(),
             asked: HashSet::new(),
             drop_next: false,
@@ -101,10 +130,13 @@ impl<'c> Driver<'c> {
             message: Vec::new(),
             mode: first,
             fed: Vec::new(),
+            line_start: 0,
             commits: 0,
             ends: 0,
             kept: None,
             stopping: false,
+            interrupted: false,
+            drop_happened: false,
             outputs: 0,
             calls: 0,
             phase: None,
@@ -150,7 +182,7 @@ impl<'c> Driver<'c> {
         assert!(self.outputs <= allowed, "{} outputs in {} calls", self.outputs, self.calls);
         let most = match self.phase {
             Some(Phase::Body) => BODY_MEMORY,
-            _ => COMMAND_MEMORY + 2 * self.max_line,
+            _ => COMMAND_MEMORY + 2 * self.max_line.max(AUTH_LINE),
         };
         let closed = self.order.closed;
         if closed {
@@ -171,10 +203,15 @@ impl<'c> Driver<'c> {
     fn event(&mut self, event: u8) {
         self.calls += 1;
         match event {
-            script::END_OF_INPUT => self.session.end_of_input(),
+            script::END_OF_INPUT => {
+                self.interrupted = true;
+                self.session.end_of_input();
+            }
             script::TIMED_OUT => {
                 if self.mode == Mode::Greeting {
                     self.mode = Mode::Commands;
+                } else {
+                    self.interrupted = true;
                 }
                 self.session.timed_out();
             }
@@ -226,6 +263,16 @@ impl<'c> Driver<'c> {
         }
         let before = self.trace.transmitted.len();
         let mode = self.mode;
+        if mode != Mode::Commands {
+            self.line_start = self.fed.len() + 1;
+        }
+        let exchange = self.exchange;
+        if octet == b'\n' {
+            self.exchange = false;
+        }
+        if let (Mode::Chunk(..), Some(chunks)) = (mode, &mut self.chunks) {
+            chunks.push(script::voice(octet, self.order.under_tls));
+        }
         self.feed(&[octet]);
         let mut replies = replies(&self.trace.transmitted[before..]);
         let shown = || String::from_utf8_lossy(&self.fed).into_owned();
@@ -238,7 +285,27 @@ impl<'c> Driver<'c> {
                 assert!(replies == 1 && self.order.closed, "who speaks first is not heard");
             }
             // One line, one reply; and none before its end, but to a line that is none of SMTP.
-            Mode::Commands if octet == b'\n' => assert_eq!(replies, 1, "{:?}", shown()),
+            Mode::Commands if octet == b'\n' => {
+                let line = &self.fed[self.line_start.min(self.fed.len())..];
+                let bdat = if exchange { None } else { bdat(line) };
+                let too_long = line.len() > self.max_line;
+                self.line_start = self.fed.len();
+                match bdat.filter(|bdat| bdat.size > 0) {
+                    Some(Bdat { size, last }) if replies == 0 => {
+                        // Who sends one sends its octets, whether it was offered or not.
+                        assert!(self.chunking || !self.order.message, "not offered, and taken");
+                        self.mode = Mode::Chunk(size, last);
+                    }
+                    Some(_) => {
+                        assert!(self.order.closed || too_long, "{:?}", shown());
+                    }
+                    None if bdat.is_some_and(|bdat| bdat.last) => {
+                        assert!(replies >= 1, "{:?}", shown());
+                        self.judge_chunks();
+                    }
+                    None => assert_eq!(replies, 1, "{:?}", shown()),
+                }
+            }
             Mode::Commands => assert!(replies == 0 || self.order.closed, "{:?}", shown()),
             Mode::Text(start) => {
                 if self.fed.ends_with(b".\r\n") {
@@ -251,6 +318,48 @@ impl<'c> Driver<'c> {
                 let expelled = self.bounds_refused && self.order.closed;
                 assert!(replies == 0 || expelled, "{:?}", shown());
             }
+            Mode::Chunk(1, last) => {
+                self.mode = Mode::Commands;
+                let one = replies == 1 || self.lmtp && last && replies >= 1;
+                assert!(one || self.stopping && replies == 2, "{:?}", shown());
+                if last {
+                    self.judge_chunks();
+                }
+            }
+            Mode::Chunk(left, last) => {
+                let expelled = self.bounds_refused && self.order.closed;
+                assert!(replies == 0 || expelled, "{:?}", shown());
+                self.mode = Mode::Chunk(left - 1, last);
+            }
+        }
+    }
+
+    /// The last chunk is whole: its message is kept or refused.
+    fn judge_chunks(&mut self) {
+        assert!(!self.order.open, "a transaction goes on behind the last chunk");
+        let Some(chunks) = self.chunks.take() else {
+            assert_eq!(self.kept, None, "a message of no chunks");
+            return;
+        };
+        self.ends += 1;
+        assert!(self.commits <= self.ends);
+        let message = oracle::data::chunks(&chunks, self.line_ends());
+        let kept = message.refused.is_none().then_some(message.body);
+        assert_eq!(self.kept.take(), kept);
+    }
+
+    /// How the lines of a message in chunks are judged.
+    fn line_ends(&self) -> Option<BareLf> {
+        (!self.binary).then_some(self.bare_lf)
+    }
+
+    /// A transaction ends without its message. In the middle of a chunk there must be a reason.
+    fn aborted(&mut self) {
+        let Some(chunks) = self.chunks.take() else { return };
+        if matches!(self.mode, Mode::Chunk(..)) && !self.interrupted {
+            let message = oracle::data::chunks(&chunks, self.line_ends());
+            let fits = self.max_size.is_none_or(|most| message.body.len() as u64 <= most);
+            assert!(message.refused.is_some() || !fits || self.drop_happened, "given up");
         }
     }
 
@@ -258,7 +367,9 @@ impl<'c> Driver<'c> {
     fn judge_message(&mut self, message: oracle::data::Message, replies: usize) {
         self.mode = Mode::Commands;
         self.ends += 1;
-        assert!(replies == 1 + usize::from(self.stopping) || replies == 1 && self.order.closed);
+        let due = if self.lmtp { self.order.recipients.max(1) } else { 1 };
+        let stopped = replies == due + usize::from(self.stopping);
+        assert!(stopped || replies >= 1 && self.order.closed, "{replies} replies, {due} are due");
         assert!(self.commits <= self.ends && !self.order.open);
         let fits = self.max_size.is_none_or(|most| message.body.len() as u64 <= most);
         let kept = (message.refused.is_none() && fits).then_some(message.body);
@@ -267,6 +378,10 @@ impl<'c> Driver<'c> {
 
     /// What was handed out of a message that has not ended is what the oracle has of it.
     fn judge_partial_message(&self) {
+        if let (Mode::Chunk(..), Some(chunks), true) = (self.mode, &self.chunks, self.order.message)
+        {
+            assert_eq!(self.message, oracle::data::chunks(chunks, self.line_ends()).body);
+        }
         let Mode::Text(start) = self.mode else { return };
         if self.order.message {
             let expected = oracle::data::decode(&self.fed[start..], self.bare_lf);
@@ -287,12 +402,15 @@ impl<'c> Driver<'c> {
             self.session.tls_established().expect("it was asked for");
             assert_eq!(self.session.tls_established(), Err(ApiMisuse::TlsNotAsked));
             assert!(self.session.under_tls() && self.session.hello().is_none());
+            assert!(!self.session.authenticated());
+            self.exchange = false;
             if self.trace.facts == [Fact::StartTls] && self.trace.transmitted.is_empty() {
                 self.mode = self.first;
             }
             self.order.tls_established();
         }
         self.fed.clear();
+        self.line_start = 0;
         self.drain();
     }
 
@@ -316,7 +434,24 @@ impl<'c> Driver<'c> {
                     self.fact(Fact::Hello(name, extended));
                     self.order.greeted = true;
                 }
+                Output::Auth(ask, exchange) => {
+                    let said = match exchange {
+                        Exchange::Begin { mechanism, initial_response } => {
+                            format!("{mechanism} {initial_response:?}")
+                        }
+                        Exchange::Response(octets) => format!("{octets:?}"),
+                    };
+                    self.fact(Fact::Auth(said));
+                    self.auth(ask);
+                }
+                Output::Request(ask, command) => {
+                    let text = heard(&self.order, command.to_string());
+                    let xclient = command.verb() == Verb::Xclient;
+                    self.fact(Fact::Request(text));
+                    self.request(ask, xclient);
+                }
                 Output::Mail(ask, mail) => {
+                    self.binary = mail.parameters.body == Some(BodyType::BinaryMime);
                     let text = heard(&self.order, mail.to_string());
                     self.fact(Fact::Mail(text));
                     if self.verdict(ask) {
@@ -335,7 +470,12 @@ impl<'c> Driver<'c> {
                     if self.verdict(ask) {
                         self.order.message = true;
                         self.message.clear();
-                        self.mode = Mode::Text(self.fed.len());
+                        let line = &self.fed[self.line_start.min(self.fed.len())..];
+                        if bdat(line).is_some() {
+                            self.chunks = Some(Vec::new());
+                        } else {
+                            self.mode = Mode::Text(self.fed.len());
+                        }
                     }
                 }
                 Output::Body(octets) => {
@@ -348,6 +488,7 @@ impl<'c> Driver<'c> {
                 Output::Abort => {
                     self.fact(Fact::Abort);
                     self.order.transaction_ended();
+                    self.aborted();
                 }
                 Output::StartTls => {
                     self.fact(Fact::StartTls);
@@ -386,18 +527,22 @@ impl<'c> Driver<'c> {
         }
     }
 
-    fn end_of_message(&mut self, ask: Ask<smtp_proto::server::question::EndOfMessage>) {
+    fn end_of_message(&mut self, ask: Ask<question::EndOfMessage>) {
         self.once(&ask);
         self.commits += 1;
         let message = std::mem::take(&mut self.message);
         self.kept = Some(message.clone());
         self.fact(Fact::Message(message));
-        if std::mem::take(&mut self.drop_next) {
+        if self.dropped() {
             return;
         }
         let reply = |code, text: &str| Reply::new(code, None, text);
-        let commit = match self.answers.below(8) {
+        let commit = match self.answers.below(10) {
             0..=3 => Commit::Accepted(None),
+            8 | 9 => Commit::PerRecipient(vec![
+                Commit::Accepted(None),
+                Commit::Refused(Refusal::permanent(Detail::new(6, 0), "no")),
+            ]),
             4 => Commit::Accepted(Some(reply(Code::OK, "kept\nas 1"))),
             5 => Commit::Accepted(Some(reply(Code::LOCAL_ERROR, "not a yes"))),
             6 => Commit::Refused(Refusal::permanent(Detail::new(6, 0), "no")),
@@ -410,7 +555,7 @@ impl<'c> Driver<'c> {
     /// Answers a question about a command; whether with yes.
     fn verdict<Q: Question<Verdict = Verdict> + Answerable>(&mut self, ask: Ask<Q>) -> bool {
         self.once(&ask);
-        if std::mem::take(&mut self.drop_next) {
+        if self.dropped() {
             return false;
         }
         let verdict = match self.answers.below(16) {
@@ -425,8 +570,62 @@ impl<'c> Driver<'c> {
         accepted
     }
 
+    fn auth(&mut self, ask: Ask<question::Auth>) {
+        self.once(&ask);
+        if self.dropped() {
+            return;
+        }
+        let verdict = match self.answers.below(8) {
+            0..=2 => AuthVerdict::Accept,
+            3..=6 => AuthVerdict::Challenge(b"more"[..usize::from(self.answers.below(5))].to_vec()),
+            _ => AuthVerdict::Refuse(Refusal::permanent(Detail::new(7, 8), "no")),
+        };
+        self.exchange = matches!(verdict, AuthVerdict::Challenge(_));
+        let accepted = verdict == AuthVerdict::Accept;
+        self.session.answer(ask, verdict).expect("it is open");
+        self.order.authenticated = accepted;
+        assert_eq!(self.session.authenticated(), accepted);
+    }
+
+    fn request(&mut self, ask: Ask<question::Request>, xclient: bool) {
+        self.once(&ask);
+        if self.dropped() {
+            return;
+        }
+        let (code, text) = match self.answers.below(8) {
+            0..=4 => (Code::OK, "one\ntwo"),
+            5 => (Code::CANNOT_VERIFY, "perhaps"),
+            6 => (Code::MAILBOX_UNAVAILABLE, "no"),
+            _ => (Code::SERVICE_NOT_AVAILABLE, "bye"),
+        };
+        self.session.answer(ask, Reply::new(code, None, text)).expect("it is open");
+        if xclient && positive(code) {
+            self.order.forget_client();
+        }
+    }
+
+    fn dropped(&mut self) -> bool {
+        let dropped = std::mem::take(&mut self.drop_next);
+        self.drop_happened |= dropped;
+        dropped
+    }
+
     fn once<Q: Question>(&mut self, ask: &Ask<Q>) {
         assert!(self.asked.insert(format!("{ask:?}")), "{ask:?} is asked twice");
+    }
+}
+
+fn positive(code: Code) -> bool {
+    code.class() == Class::Positive
+}
+
+/// What BDAT a line is, with its line end.
+fn bdat(line: &[u8]) -> Option<Bdat> {
+    let line = line.strip_suffix(b"\n")?;
+    let line = line.strip_suffix(b"\r").unwrap_or(line);
+    match Command::parse(line) {
+        Ok(Command::Bdat(bdat)) => Some(bdat),
+        _ => None,
     }
 }
 

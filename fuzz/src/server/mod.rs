@@ -9,8 +9,8 @@ mod order;
 
 use std::time::Duration;
 
-use smtp_proto::server::{Config, ImproperPipelining, Tls};
-use smtp_proto::wire::BareLf;
+use smtp_proto::server::{Config, ImproperPipelining, Requests, Tls};
+use smtp_proto::wire::{BareLf, Capabilities, ClientNames, Code, Reply, UnknownParameters};
 
 use crate::choices::Choices;
 use crate::script;
@@ -47,6 +47,11 @@ fn compare(lock_step: &Trace, cut: &Trace) {
     );
 }
 
+/// What a server may offer, in the form in which it does.
+const EVERYTHING: &str = "mx\nPIPELINING\n8BITMIME\nENHANCEDSTATUSCODES\nCHUNKING\nBINARYMIME\n\
+    SMTPUTF8\nDSN\nAUTH PLAIN LOGIN\nREQUIRETLS\nMT-PRIORITY\nFUTURERELEASE 86400 2030-01-01T00:00:00Z\n\
+    DELIVERBY 240\nRRVS\nLIMITS\nETRN\nXCLIENT NAME\nXFORWARD NAME\nVRFY\nEXPN\nHELP";
+
 fn config(mut settings: Choices<'_>) -> Config {
     let mut config = Config::new("mx.example.org");
     let switches = settings.octet();
@@ -72,6 +77,24 @@ fn config(mut settings: Choices<'_>) -> Config {
         0 => config.max_command_line,
         octets => usize::from(octets),
     };
+    if switches & 8 != 0 {
+        config.capabilities = Capabilities::from_reply(&Reply::new(Code::OK, None, EVERYTHING));
+    }
+    config.lmtp = switches & 16 != 0;
+    config.auth_in_clear = switches & 32 != 0;
+    config.auth_required = switches & 64 != 0;
+    if switches & 128 != 0 {
+        config.requests = Requests {
+            vrfy: true,
+            expn: true,
+            help: true,
+            etrn: true,
+            xclient: true,
+            xforward: true,
+        };
+        config.unknown_parameters = UnknownParameters::Keep;
+        config.client_names = ClientNames::Lenient;
+    }
     let more = settings.octet();
     config.tls_required = more & 1 != 0;
     config.greeting_delay = (more & 2 != 0).then_some(Duration::from_secs(1));

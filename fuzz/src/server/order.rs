@@ -7,6 +7,8 @@ use smtp_proto::server::Output;
 pub(super) struct Order {
     pub(super) greeted: bool,
     pub(super) under_tls: bool,
+    pub(super) auth_in_clear: bool,
+    pub(super) authenticated: bool,
     /// MAIL was accepted, and neither the end of the message nor an abort has come.
     pub(super) open: bool,
     pub(super) recipients: usize,
@@ -24,6 +26,10 @@ impl Order {
                 assert!(!self.open, "a new name inside a transaction");
                 assert!(!hello.name.is_empty());
             }
+            Output::Auth(..) => {
+                assert!(self.greeted && !self.open && !self.authenticated, "AUTH: {self:?}");
+                assert!(self.under_tls || self.auth_in_clear, "AUTH in clear");
+            }
             Output::Mail(..) => assert!(self.greeted && !self.open, "MAIL: {self:?}"),
             Output::Rcpt(..) => assert!(self.open && !self.message, "RCPT: {self:?}"),
             Output::Data(_) => {
@@ -37,7 +43,8 @@ impl Order {
             Output::StartTls => assert!(!self.open && !self.under_tls, "StartTls: {self:?}"),
             Output::Close => assert!(!self.open, "Close inside a transaction"),
             Output::Transmit(octets) => assert!(!octets.is_empty()),
-            Output::Wait(_) | Output::Note(_) => {}
+            // A request may stand between the chunks of a message.
+            Output::Request(..) | Output::Wait(_) | Output::Note(_) => {}
         }
     }
 
@@ -53,6 +60,11 @@ impl Order {
 
     pub(super) fn tls_established(&mut self) {
         self.under_tls = true;
+        self.forget_client();
+    }
+
+    pub(super) fn forget_client(&mut self) {
         self.greeted = false;
+        self.authenticated = false;
     }
 }
