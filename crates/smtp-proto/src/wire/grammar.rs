@@ -240,9 +240,11 @@ mod tests {
 
     #[test]
     fn every_octet_is_judged_at_every_place() {
+        // Miri takes a thousand times as long for each of them.
+        let step = if cfg!(miri) { 31 } else { 1 };
         for len in 0..20 {
             for place in 0..len {
-                for octet in 0..=u8::MAX {
+                for octet in (0..=u8::MAX).step_by(step) {
                     let mut text: Vec<u8> = core::iter::repeat_n(b'~', len).collect();
                     text[place] = octet;
                     let printable = (0x20..=0x7e).contains(&octet);
