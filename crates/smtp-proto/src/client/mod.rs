@@ -439,7 +439,7 @@ mod sealed {
         fn settle(session: &mut Session, verdict: AfterRefusal) {
             match verdict {
                 AfterRefusal::Proceed => session.state = State::Ready,
-                AfterRefusal::Quit => session.part(Phase::Ehlo, Cause::Stopped, None),
+                AfterRefusal::Quit => session.part(Phase::StartTls, Cause::Stopped, None),
             }
         }
     }
