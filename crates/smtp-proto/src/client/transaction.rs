@@ -27,7 +27,11 @@ use crate::wire::Reply;
 enum Fate {
     Undecided,
     Accepted,
-    Decided(Outcome),
+    Decided {
+        outcome: Outcome,
+        /// Its RCPT was taken, whatever else was refused.
+        taken: bool,
+    },
     /// It is not sent.
     NotSent(Outcome),
 }
@@ -70,7 +74,8 @@ pub(super) struct Transaction {
     next: Next,
     /// The recipient that the next reply to RCPT is about.
     answered: usize,
-    taken: usize,
+    /// A RCPT was taken.
+    taken: bool,
     mail_refused: bool,
     chunk_refused: bool,
     fates: Vec<Fate>,
@@ -93,7 +98,7 @@ impl Transaction {
             next: if terms.reset_first { Next::Rset } else { Next::Mail },
             terms,
             answered: 0,
-            taken: 0,
+            taken: false,
             mail_refused: false,
             chunk_refused: false,
             fates,
@@ -166,7 +171,7 @@ impl Transaction {
                 Next::Mail | Next::Rcpt(_) | Next::Data | Next::Chunk if self.mail_refused => {
                     self.next = Next::Nothing;
                 }
-                Next::Data | Next::Chunk if self.all_answered() && self.taken == 0 => {
+                Next::Data | Next::Chunk if self.all_answered() && !self.taken => {
                     self.next = Next::Nothing;
                 }
                 _ => {}
@@ -286,34 +291,34 @@ impl Transaction {
                 }
             }
             Phase::Rcpt => {
-                let fate = &mut self.fates[self.answered];
-                if !refused {
-                    self.taken += 1;
-                }
-                if matches!(fate, Fate::Undecided) {
-                    *fate = match refused {
-                        true => Fate::Decided(refusal(phase, meaning, reply)),
-                        false => Fate::Accepted,
-                    };
+                self.taken |= !refused;
+                match &mut self.fates[self.answered] {
+                    fate @ Fate::Undecided if refused => {
+                        let outcome = refusal(phase, meaning, reply);
+                        *fate = Fate::Decided { outcome, taken: false };
+                    }
+                    fate @ Fate::Undecided => *fate = Fate::Accepted,
+                    Fate::Decided { taken, .. } => *taken = !refused,
+                    Fate::Accepted | Fate::NotSent(_) => {}
                 }
                 self.answered = self.recipient_from(self.answered + 1);
             }
             Phase::Data if refused => self.decide_rest(&refusal(phase, meaning, reply)),
             Phase::Data => match (self.taken, self.mail_refused) {
                 // No reply would come to a dot, as none comes without a recipient (RFC 2033, 4.2).
-                (0, _) if self.terms.lmtp => {
+                (false, _) if self.terms.lmtp => {
                     return Err(misbehaved(phase, ServerMisbehaved::MisplacedReply, Some(reply)));
                 }
-                (0, _) => {
+                (false, _) => {
                     out.extend_from_slice(b".\r\n");
                     self.pipeline.push(Phase::FinalDot, 3);
                     self.stage = Stage::LoneDot;
                 }
                 // MAIL was refused: whatever a dot ended here would go out without a sender.
-                (_, true) => {
+                (true, true) => {
                     return Err(misbehaved(phase, ServerMisbehaved::MisplacedReply, Some(reply)));
                 }
-                (_, false) => self.stage = Stage::Body,
+                (true, false) => self.stage = Stage::Body,
             },
             Phase::Bdat if refused => {
                 self.decide_rest(&refusal(phase, meaning, reply));
@@ -336,11 +341,12 @@ impl Transaction {
     fn end_answered(&mut self, phase: Phase, how: Meaning, reply: Reply) -> Result<(), Failure> {
         let refused = how != Meaning::GoOn;
         let is_bdat = phase == Phase::BdatLast;
-        if is_bdat && !refused && self.taken > 0 && (self.mail_refused || self.chunk_refused) {
+        if is_bdat && !refused && self.taken && (self.mail_refused || self.chunk_refused) {
+            self.doubt(&reply);
             return Err(misbehaved(phase, ServerMisbehaved::MisplacedReply, Some(reply)));
         }
         // A failed BDAT leaves the server in no certain state (RFC 3030, 2).
-        self.open_at_server = is_bdat && !self.terms.lmtp && (refused || self.taken == 0);
+        self.open_at_server = is_bdat && !self.terms.lmtp && (refused || !self.taken);
         if self.stage == Stage::End {
             let outcome = match refused {
                 true => refusal(phase, how, reply),
@@ -423,7 +429,7 @@ impl Transaction {
         self.fates
             .into_iter()
             .map(|fate| match fate {
-                Fate::Decided(outcome) | Fate::NotSent(outcome) => outcome,
+                Fate::Decided { outcome, .. } | Fate::NotSent(outcome) => outcome,
                 Fate::Undecided | Fate::Accepted => Outcome::Deferred {
                     failure: failure.clone(),
                     may_have_been_accepted: end_given,
@@ -435,8 +441,21 @@ impl Transaction {
     /// One outcome for all that are not decided, refused recipients keep theirs.
     fn decide_rest(&mut self, outcome: &Outcome) {
         for fate in &mut self.fates {
-            if matches!(fate, Fate::Undecided | Fate::Accepted) {
-                *fate = Fate::Decided(outcome.clone());
+            if let Fate::Undecided | Fate::Accepted = fate {
+                let taken = matches!(fate, Fate::Accepted);
+                *fate = Fate::Decided { outcome: outcome.clone(), taken };
+            }
+        }
+    }
+
+    /// The server says that it has a message of which it refused a part: it may have it for those
+    /// whose RCPT it took.
+    fn doubt(&mut self, reply: &Reply) {
+        for fate in &mut self.fates {
+            if let Fate::Decided { outcome, taken: true } = fate {
+                let how = ServerMisbehaved::MisplacedReply;
+                let failure = misbehaved(Phase::BdatLast, how, Some(reply.clone()));
+                *outcome = Outcome::Deferred { failure, may_have_been_accepted: true };
             }
         }
     }
@@ -445,7 +464,7 @@ impl Transaction {
     /// the order of the RCPTs).
     fn decide_next(&mut self, outcome: Outcome) {
         if let Some(fate) = self.fates.iter_mut().find(|fate| matches!(fate, Fate::Accepted)) {
-            *fate = Fate::Decided(outcome);
+            *fate = Fate::Decided { outcome, taken: true };
         }
     }
 }

@@ -147,6 +147,23 @@ fn behind_a_refused_chunk_no_other_is_sent_and_reset_goes_before_the_next_messag
 }
 
 #[test]
+fn a_message_that_is_taken_behind_a_refused_chunk_of_it_is_neither_delivered_nor_rejected() {
+    let line = b"a line of thirty-two octets...\r\n";
+    let body = line.repeat(3 * BODY_CHUNK / line.len());
+    let mut driver = begun(PIPELINING, Plan { body, ..Plan::default() });
+    driver.feed(b"250 ok\r\n250 ok\r\n");
+    let said = read(&driver.take_output());
+    assert!(matches!(said.last(), Some(Said::Chunk { last: true, .. })), "{said:?}");
+    driver.feed(b"250 ok\r\n554 5.6.0 what a chunk\r\n250 ok\r\n250 2.0.0 queued\r\n");
+    assert!(driver.closed());
+    let outcome = &driver.outcomes[0][0];
+    assert!(
+        matches!(outcome, Outcome::Deferred { may_have_been_accepted: true, .. }),
+        "{outcome:?}"
+    );
+}
+
+#[test]
 fn success_that_was_said_before_the_last_chunk_is_no_success() {
     // In the place of the reply to the first chunk, which was sent, come two: the second answers
     // nothing, and must not be kept for the last chunk.
