@@ -84,6 +84,7 @@ impl Session {
     fn finish_transaction(&mut self) -> Step {
         if let Some(transaction) = self.transaction.take() {
             self.reset_first = transaction.open_at_server();
+            self.inbox.keep_utf8(false);
             // Every recipient is decided here; the failure is given to none.
             let none = Failure { phase: Phase::FinalDot, cause: Cause::Stopped, reply: None };
             self.outcomes = Some(transaction.conclude(&none));

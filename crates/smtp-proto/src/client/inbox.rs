@@ -30,6 +30,11 @@ impl Inbox {
         Self { buffer: Vec::new(), start: 0, end: 0, filled: false, bare_lf, parser }
     }
 
+    /// Whether the text of replies may be UTF-8 from now on.
+    pub(super) fn keep_utf8(&mut self, keep: bool) {
+        self.parser.keep_utf8(keep);
+    }
+
     /// Room to read into.
     pub(super) fn space(&mut self) -> &mut [u8] {
         self.buffer.copy_within(self.start..self.end, 0);

@@ -38,6 +38,8 @@ pub(super) struct Terms {
     pub(super) left_out: Extensions,
     pub(super) transfer: Transfer,
     pub(super) policy: MessagePolicy,
+    /// SMTPUTF8 is declared.
+    pub(super) utf8: bool,
     /// Octets above 127 were not declared, and are not sent.
     pub(super) seven_bit: bool,
     pub(super) pipelining: bool,
@@ -99,6 +101,7 @@ impl Session {
                 _ => Transfer::Data,
             },
             policy: self.config.message,
+            utf8,
             seven_bit: body.is_none() && self.config.eight_bit == EightBit::Refuse,
             pipelining,
             lmtp,

@@ -137,6 +137,61 @@ fn a_reply_of_any_length_leaves_little_behind_for_each_recipient() {
     assert!(core::ptr::eq(texts[0], texts[2]) && core::ptr::eq(texts[2], texts[3]));
 }
 
+#[test]
+fn replies_are_read_in_utf8_where_the_message_declared_it_and_nowhere_else() {
+    let offer = b"250-mx\r\n250-8BITMIME\r\n250-SMTPUTF8\r\n250 CHUNKING\r\n";
+    let declares = [("b\u{fc}cher@example.org", true), ("b@example.org", false)];
+    for (to, declared) in declares {
+        let mut driver = Driver::new(Plan { to: vec![to.into()], messages: 2, ..Plan::default() });
+        driver.feed(b"220 mx\r\n");
+        driver.feed(offer);
+        for _ in 0..2 {
+            driver.feed(b"250 ok\r\n");
+            // The reply to RCPT, cut within a character.
+            let reply = "551 5.1.6 try <b\u{fc}ro@example.com>\r\n".as_bytes();
+            let within = reply.iter().position(|octet| *octet > 127).unwrap() + 1;
+            driver.feed(&reply[..within]);
+            driver.feed(&reply[within..]);
+            // The transaction is open at the server: RSET goes before the next.
+            driver.feed("250 r\u{e9}initialis\u{e9}\r\n".as_bytes());
+        }
+        let [first, second] = driver.outcomes.as_slice() else { panic!("{:?}", driver.outcomes) };
+        for outcome in [&first[0], &second[0]] {
+            let Outcome::Rejected(Rejection::ByServer { reply, .. }) = outcome else {
+                panic!("{outcome:?}");
+            };
+            let address = if declared { "b\u{fc}ro@example.com" } else { "b??ro@example.com" };
+            assert_eq!(reply.text(), format!("try <{address}>"), "{to}");
+        }
+    }
+}
+
+#[test]
+fn the_reply_behind_a_message_that_declared_utf8_is_ascii_again() {
+    let mut session = connected("250-mx\r\n250-8BITMIME\r\n250 SMTPUTF8\r\n");
+    session.begin(envelope("b\u{fc}cher@example.org"), MessageFacts::default()).unwrap();
+    while !matches!(session.poll_output(), Output::Wait(_)) {}
+    answered(&mut session, "550 no\r\n");
+    session.begin(envelope("b@example.org"), MessageFacts::default()).unwrap();
+    while !matches!(session.poll_output(), Output::Wait(_)) {}
+    let reply = "550 b\u{fc}cher\r\n";
+    session.input()[..reply.len()].copy_from_slice(reply.as_bytes());
+    session.received(reply.len()).unwrap();
+    loop {
+        match session.poll_output() {
+            Output::Outcomes(outcomes) => {
+                let Outcome::Rejected(Rejection::ByServer { reply, .. }) = &outcomes[0] else {
+                    panic!("{outcomes:?}")
+                };
+                assert_eq!(reply.text(), "b??cher");
+                return;
+            }
+            Output::Transmit(_) => {}
+            other => panic!("{other:?}"),
+        }
+    }
+}
+
 /// Feeds one reply, and drives the session up to where it waits again.
 fn answered(session: &mut Session, reply: &str) -> Vec<u8> {
     session.input()[..reply.len()].copy_from_slice(reply.as_bytes());
@@ -154,7 +209,7 @@ fn answered(session: &mut Session, reply: &str) -> Vec<u8> {
 
 fn envelope(to: &str) -> Envelope {
     Envelope::new(&ReversePath::parse("a@example.org").unwrap())
-        .to(&ForwardPath::parse(to).unwrap())
+        .to(&ForwardPath::parse_utf8(to).unwrap())
 }
 
 fn connected(offer: &str) -> Session {
