@@ -110,7 +110,7 @@ pub enum PeerMisbehaved {
     /// The client gave the exchange up (RFC 4954 section 4).
     #[error("the client cancelled its authentication")]
     AuthCancelled,
-    /// What should be base64 is not (RFC 4954 section 6).
+    /// What should be base64 is not (RFC 4954 section 4).
     #[error("a response is not base64")]
     NotBase64,
     /// A line of the exchange is over the limit (RFC 4954 section 6).

@@ -107,8 +107,20 @@ fn names_another_limit(reply: &Reply) -> bool {
 
 #[cfg(test)]
 mod tests {
+    extern crate std;
+
+    use alloc::format;
+    use alloc::string::String;
+    use std::{env, fs, println};
+
     use super::*;
     use crate::wire::Detail;
+
+    /// Where the table is kept, from this package's root.
+    const TABLE: &str = "src/client/states.md";
+
+    /// Set to write the table instead of comparing it.
+    const UPDATE: &str = "UPDATE_STATES";
 
     const PHASES: [Phase; 15] = [
         Phase::Greeting,
@@ -173,5 +185,49 @@ mod tests {
         let reply = |detail| Reply::new_static(Code::EXCEEDED_STORAGE, Some(detail), "full");
         assert_eq!(meaning(Phase::Rcpt, &reply(Detail::new(2, 2))), Meaning::Reject);
         assert_eq!(meaning(Phase::Rcpt, &reply(Detail::new(5, 3))), Meaning::Defer);
+    }
+
+    fn words(meaning: Meaning) -> &'static str {
+        match meaning {
+            Meaning::GoOn => "goes on",
+            Meaning::Challenge => "asks the mechanism",
+            Meaning::TryHelo => "tries HELO",
+            Meaning::Defer => "defers",
+            Meaning::Reject => "rejects",
+            Meaning::Closing => "defers, closes",
+            Meaning::Misplaced => "misbehaved, closes",
+        }
+    }
+
+    /// What most codes of a class mean, and those that mean something else.
+    fn cell(phase: Phase, class: u16) -> String {
+        let codes = || (class * 100..class * 100 + 100).filter(|code| Code::new(*code).is_some());
+        // A code that means something else than its class ends in no 99.
+        let ordinary = codes().rev().map(|code| of(phase, code)).next().unwrap();
+        let mut text = String::from(words(ordinary));
+        for code in codes() {
+            match of(phase, code) {
+                same if same == ordinary => {}
+                other => text += &format!("<br>{code}: {}", words(other)),
+            }
+        }
+        text
+    }
+
+    #[test]
+    fn the_meanings_are_the_documented_ones() {
+        let mut table =
+            String::from("| reply to | 2yz | 3yz | 4yz | 5yz |\n|---|---|---|---|---|\n");
+        for phase in PHASES {
+            let cells = [2, 3, 4, 5].map(|class| cell(phase, class)).join(" | ");
+            table += &format!("| {phase} | {cells} |\n");
+        }
+        let path = format!("{}/{TABLE}", env!("CARGO_MANIFEST_DIR"));
+        if env::var_os(UPDATE).is_some() {
+            fs::write(&path, &table).unwrap();
+            println!("wrote {path}");
+        }
+        let documented = fs::read_to_string(&path).unwrap();
+        assert!(documented == table, "{path} differs; {UPDATE}=1 writes it anew:\n{table}");
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! Does: read the list of `keyword=value`, check every value as its RFC says, and print the list
 //! back. What is borrowed is borrowed from the line. Does not: know what a session does with a
-//! parameter. Fails: [`ListError`], which the command's parser makes a
+//! parameter. Fails: `ListError`, which the command's parser makes a
 //! [`CommandError`](super::CommandError) of.
 //!
 //! All of these values can only be made by parsing or by checked constructors, so none can put a
