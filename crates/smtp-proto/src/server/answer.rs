@@ -140,6 +140,7 @@ impl Conversation {
                 }
             }
         }
+        self.transaction = Transaction::default();
         if said.accepted {
             self.counts.forgive();
         }

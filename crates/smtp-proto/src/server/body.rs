@@ -9,6 +9,7 @@ use super::conversation::{Chunk, Conversation, Reading, Stage};
 use super::event::{Event, Phase};
 use super::queue::Notice;
 use super::state::State;
+use super::transaction::Transaction;
 use super::{Session, Step, replies};
 use crate::error::PeerMisbehaved;
 use crate::limits;
@@ -99,6 +100,7 @@ impl Session {
                 talk.counts.refused(talk.body.octets);
                 talk.stage = Stage::Commands(State::Greeted);
                 talk.refuse_message(Verb::Data, fault, talk.replies_due());
+                talk.transaction = Transaction::default();
             }
             (DataStatus::EndOfData, Reading::RefusedByHandler) => {
                 unreachable!("what the handler refuses is not read behind DATA")
