@@ -30,11 +30,14 @@ pub(super) struct Line {
     limit: usize,
     /// The line is over the limit, and its end is looked for.
     skipping: bool,
+    /// The last line over the limit was BDAT.
+    announces_chunk: bool,
 }
 
 impl Line {
     pub(super) fn new(limit: usize) -> Self {
-        Self { scanner: LineScanner::new(limit), limit, skipping: false }
+        let scanner = LineScanner::new(limit);
+        Self { scanner, limit, skipping: false, announces_chunk: false }
     }
 
     pub(super) fn reset(&mut self) {
@@ -61,8 +64,8 @@ impl Session {
         }
         match self.next_line(state) {
             Framed::Line(line) => self.command(state, line),
-            Framed::Fault(fault @ PeerMisbehaved::LineTooLong) => {
-                self.talk.refuse(None, fault);
+            Framed::Fault(PeerMisbehaved::LineTooLong) => {
+                self.talk.refuse_long_line(self.line.announces_chunk);
                 None
             }
             Framed::Fault(fault) => {
@@ -90,9 +93,11 @@ impl Session {
                 Framed::Line(line.start..line.end - end.octets())
             }
             wire::Line::TooLong => {
-                self.line.skipping = true;
                 // What stands behind the limit, and whether it came yet, is the network's chance.
-                match foreign(&self.input.unused()[..self.line.limit]) {
+                let start = &self.input.unused()[..self.line.limit];
+                self.line.skipping = true;
+                self.line.announces_chunk = announces_chunk(start);
+                match foreign(start) {
                     Some(fault) if !self.talk.spoke_smtp => Framed::Fault(fault),
                     _ => Framed::Nothing(None),
                 }
@@ -145,7 +150,7 @@ impl Session {
         if !exchange && text.len() + "\r\n".len() > self.talk.config.max_command_line {
             match foreign(text) {
                 Some(fault) if !self.talk.spoke_smtp => self.talk.expel(None, fault),
-                _ => self.talk.refuse(None, PeerMisbehaved::LineTooLong),
+                _ => self.talk.refuse_long_line(announces_chunk(text)),
             }
             return None;
         }
@@ -156,7 +161,7 @@ impl Session {
         let parsed = Command::parse_with(text, &self.talk.syntax());
         let behind = self.input.len();
         let admit = self.talk.admit(state, text, &parsed, behind);
-        self.talk.carry_out(state, admit, &parsed, behind)
+        self.talk.carry_out(state, admit, verb_of(text, &parsed), &parsed, behind)
     }
 }
 
@@ -165,12 +170,19 @@ fn first_word(line: &[u8]) -> &[u8] {
     &line[..end]
 }
 
+/// Whether a chunk may follow the line, however little of the line can be read.
+fn announces_chunk(line: &[u8]) -> bool {
+    let letters = line.iter().take_while(|octet| octet.is_ascii_alphabetic()).count();
+    line[..letters].eq_ignore_ascii_case(b"BDAT")
+}
+
 type Parsed<'a> = Result<Command<'a>, CommandError>;
 
-fn verb_of(parsed: &Parsed<'_>) -> Option<Verb> {
+/// The verb of a line, where it has one; BDAT even where the parser takes no word of the line.
+pub(super) fn verb_of(line: &[u8], parsed: &Parsed<'_>) -> Option<Verb> {
     match parsed {
         Ok(command) => Some(command.verb()),
-        Err(error) => error.verb(),
+        Err(error) => error.verb().or_else(|| announces_chunk(line).then_some(Verb::Bdat)),
     }
 }
 
@@ -183,7 +195,7 @@ impl Conversation {
         parsed: &Parsed<'_>,
         behind: usize,
     ) -> Admit {
-        let verb = verb_of(parsed);
+        let verb = verb_of(line, parsed);
         // RFC 2920 section 3.2: only these replies may wait for those behind them.
         if !matches!(verb, Some(Verb::Mail | Verb::Rcpt | Verb::Rset)) {
             self.queue.make_due();
@@ -256,6 +268,15 @@ impl Conversation {
         admit
     }
 
+    /// A line over the limit. Behind BDAT nobody knows how many octets follow.
+    fn refuse_long_line(&mut self, announces_chunk: bool) {
+        if announces_chunk {
+            self.expel(Some(Verb::Bdat), PeerMisbehaved::LineTooLong);
+        } else {
+            self.refuse(None, PeerMisbehaved::LineTooLong);
+        }
+    }
+
     /// What may stand in a command now.
     pub(super) fn syntax(&self) -> Syntax {
         Syntax {
@@ -301,10 +322,10 @@ impl Conversation {
         &mut self,
         state: State,
         admit: Admit,
+        verb: Option<Verb>,
         parsed: &Parsed<'_>,
         behind: usize,
     ) -> Option<Step> {
-        let verb = verb_of(parsed);
         match admit {
             Admit::Courtesy(courtesy) => self.say(replies::courtesy(courtesy)),
             Admit::Refuse(fault) => {

@@ -95,7 +95,7 @@ pub use self::answer::Answerable;
 pub use self::config::{Config, ImproperPipelining, Requests, Tls};
 pub use self::event::{AuthVerdict, Commit, Event, Hello, Output, Phase, Verdict, question};
 
-use self::command::Line;
+use self::command::{Line, verb_of};
 use self::conversation::{Conversation, End, Request, Stage};
 use self::input::Input;
 use self::queue::Notice;
@@ -352,7 +352,7 @@ impl Session {
                 Output::Request(talk.ask(state, asked), command)
             }
             (admit, parsed) => {
-                let step = talk.carry_out(state, admit, &parsed, behind);
+                let step = talk.carry_out(state, admit, verb_of(text, &parsed), &parsed, behind);
                 debug_assert!(step.is_none(), "it is refused");
                 let notice = talk.queue.next_notice().expect("a refusal is noted");
                 talk.output(notice)
