@@ -228,6 +228,7 @@ impl Conversation {
                 Ok(Command::Bdat(bdat)) => !self.counts.may_refuse(bdat.size, &self.config),
                 _ => false,
             },
+            chunk_empty: matches!(parsed, Ok(Command::Bdat(Bdat { size: 0, last: false }))),
             requested: verb.is_some_and(|verb| self.config.requests.has(verb)),
             input_behind: behind > 0,
             pipelining: self.extended == Some(true) && self.offered.contains(Extension::Pipelining),

@@ -126,9 +126,9 @@ pub struct Config {
     /// The protocol errors that a session may make since its start or its last accepted message;
     /// the last of them is answered with 421 and ends it.
     pub max_errors: u32,
-    /// The commands that move no message (EHLO, HELO, NOOP, RSET, VRFY, HELP) that a session may
-    /// send between its start or its last accepted message and the next; one more is answered
-    /// with 421.
+    /// The commands that move no message (EHLO, HELO, NOOP, RSET, VRFY, HELP, or an empty chunk
+    /// that is not the last) that a session may send between its start or its last accepted
+    /// message and the next; one more is answered with 421.
     pub max_junk: u32,
     /// The refusals that are no protocol errors, as of recipients by the handler, that a session
     /// may have since its start or its last accepted message; 421 follows the last of them.

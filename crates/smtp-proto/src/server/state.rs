@@ -69,6 +69,8 @@ pub struct Facts {
     pub chunking: bool,
     /// The octets behind BDAT are more than may be read for nobody.
     pub chunk_too_costly: bool,
+    /// No octets are behind BDAT, and it is not the last chunk.
+    pub chunk_empty: bool,
     /// The handler answers this command.
     pub requested: bool,
     /// Octets stand behind the command's line already.
@@ -293,6 +295,9 @@ const fn bdat(state: State, facts: Facts) -> Admit {
         State::Connected => hello_first(facts),
         State::Greeted => Fault::MailFirst,
         State::Mail => no_recipient(facts),
+        State::Rcpt | State::Chunks if facts.chunk_empty && facts.junk_full => {
+            return Admit::Expel(Fault::TooMuchJunk);
+        }
         State::Rcpt | State::Chunks if facts.declared_too_big => Fault::MessageTooBig,
         State::Rcpt => return Admit::Ask(Asked::Chunks),
         State::Chunks => return Admit::Chunk,
