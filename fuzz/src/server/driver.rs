@@ -355,6 +355,10 @@ impl<'c> Driver<'c> {
 
     /// A transaction ends without its message. In the middle of a chunk there must be a reason.
     fn aborted(&mut self) {
+        if self.kept.is_some() {
+            // It was handed out whole, and its question dropped.
+            return;
+        }
         let Some(chunks) = self.chunks.take() else { return };
         if matches!(self.mode, Mode::Chunk(..)) && !self.interrupted {
             let message = oracle::data::chunks(&chunks, self.line_ends());
