@@ -82,7 +82,7 @@ fn taken<'a>(line: &'a [u8], syntax: &Syntax) -> Option<Command<'a>> {
     match command {
         Command::Mail(mail) => {
             let path = mail.reverse_path;
-            assert_eq!(ReversePath::parse(&path.to_string()), Ok(path));
+            assert_eq!(ReversePath::parse_utf8(&path.to_string()), Ok(path));
             let parameters = mail.parameters;
             for extension in mail_needs(&parameters).iter() {
                 assert!(syntax.extensions.contains(extension), "{extension} in {printed}");
@@ -92,7 +92,7 @@ fn taken<'a>(line: &'a [u8], syntax: &Syntax) -> Option<Command<'a>> {
         }
         Command::Rcpt(rcpt) => {
             let path = rcpt.forward_path;
-            assert_eq!(ForwardPath::parse(&path.to_string()), Ok(path));
+            assert_eq!(ForwardPath::parse_utf8(&path.to_string()), Ok(path));
             for extension in rcpt_needs(&rcpt.parameters).iter() {
                 assert!(syntax.extensions.contains(extension), "{extension} in {printed}");
             }
