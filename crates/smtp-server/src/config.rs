@@ -14,6 +14,10 @@ use tokio::time::Instant;
 /// One deadline over a TLS handshake, unless a policy says less.
 pub const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(30);
 
+/// How long a peer may keep the server waiting between two messages, unless a policy says
+/// otherwise: for a thousand recipients, one at a time, more than three seconds each.
+pub const PATIENCE: Duration = Duration::from_secs(60 * 60);
+
 /// How long open sessions may go on after the server was told to stop.
 pub const DRAIN_TIMEOUT: Duration = Duration::from_secs(30);
 
@@ -34,14 +38,28 @@ pub struct ConnectionPolicy {
     pub idle_timeout: Option<Duration>,
     /// One deadline over the whole handshake.
     pub handshake_timeout: Duration,
+    /// How long the peer may keep the server waiting in all since its session began, or its last
+    /// message was accepted: for commands, for a message that is refused already and only read to
+    /// its end, and for room to write replies to. Then it is told 421, or not even that.
+    ///
+    /// RFC 5321 section 4.5.3.2.7 wants five minutes for each command, and lets a peer that uses
+    /// them all stay for weeks; this is what ends it. It is never less than the time for one
+    /// command. The time of handlers and sinks is not counted, nor that of a message which is
+    /// taken: that one is bounded by the silence between two of its reads, and by its size.
+    pub patience: Duration,
 }
 
 impl ConnectionPolicy {
     /// Serves `smtp` in clear, whatever its `tls` says.
     #[must_use]
     pub fn new(smtp: Arc<Config>) -> Self {
-        let policy =
-            Self { smtp, acceptor: None, idle_timeout: None, handshake_timeout: HANDSHAKE_TIMEOUT };
+        let policy = Self {
+            smtp,
+            acceptor: None,
+            idle_timeout: None,
+            handshake_timeout: HANDSHAKE_TIMEOUT,
+            patience: PATIENCE,
+        };
         policy.with_tls(Tls::Unavailable, None)
     }
 
@@ -72,6 +90,12 @@ impl ConnectionPolicy {
             handshake_timeout: self.handshake_timeout.min(timeout),
             ..self
         }
+    }
+
+    /// The same, with another [`patience`](Self::patience).
+    #[must_use]
+    pub fn with_patience(self, patience: Duration) -> Self {
+        Self { patience, ..self }
     }
 
     /// The protocol's settings.

@@ -8,17 +8,20 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
-use smtp_proto::server::{AuthVerdict, Commit, Event, Hello, Output, Phase, Session, Verdict};
-use smtp_proto::wire::{Code, Detail, Refusal, Reply};
+use smtp_proto::server::{AuthVerdict, Commit, Event, Output, Phase, Session, Verdict};
+use smtp_proto::wire::Refusal;
 use smtp_tls::TlsInfo;
 use tokio::net::TcpStream;
 use tokio::sync::watch;
 use tokio::time::{Instant, timeout, timeout_at};
 use tracing::{debug, info, warn};
 
-use crate::config::{ConnectionPolicy, deadline};
+use crate::auth::Authentication;
+use crate::config::ConnectionPolicy;
+use crate::context::Known;
 use crate::error::{ConnectionError, storage_refusal};
-use crate::handler::{Context, HandlerSession, Peer, Sink};
+use crate::handler::{HandlerSession, Peer, Sink};
+use crate::patience::{Patience, Wait};
 use crate::transport::Transport;
 
 /// How long the closing of a connection may take in all.
@@ -35,31 +38,6 @@ pub(crate) struct Connection<'a, S> {
     pub(crate) policy: Arc<ConnectionPolicy>,
     pub(crate) handler: S,
     pub(crate) stopping: watch::Receiver<bool>,
-}
-
-/// The client's name, kept beside the session so that a question can be asked with it.
-#[derive(Debug, Default)]
-struct Name {
-    text: String,
-    /// `None` while there is no name, then whether EHLO gave it.
-    extended: Option<bool>,
-}
-
-impl Name {
-    fn set(&mut self, hello: Hello<'_>) {
-        self.text.clear();
-        self.text.push_str(hello.name);
-        self.extended = Some(hello.extended);
-    }
-
-    fn forget(&mut self) {
-        self.text.clear();
-        self.extended = None;
-    }
-
-    fn get(&self) -> Option<Hello<'_>> {
-        self.extended.map(|extended| Hello { name: &self.text, extended })
-    }
 }
 
 impl<S: HandlerSession> Connection<'_, S> {
@@ -83,24 +61,28 @@ impl<S: HandlerSession> Connection<'_, S> {
 
     async fn run(&mut self, transport: &mut Option<Transport>) -> Result<(), ConnectionError> {
         let mut session = Session::new(Arc::clone(&self.policy.smtp));
-        let mut name = Name::default();
-        let mut tls: Option<TlsInfo> = None;
+        let mut known = Known::default();
+        let mut patience = Patience::new(&self.policy);
         let mut sink: Option<S::Sink> = None;
         let mut storage_error: Option<io::Error> = None;
-        let mut command_deadline: Option<Instant> = None;
         let mut told_to_stop = false;
         loop {
+            known.follow(&session);
             let output = session.poll_output();
             if !matches!(output, Output::Wait(_)) {
-                command_deadline = None;
+                patience.moved();
             }
-            let context = Context { peer: self.peer, hello: name.get(), tls: tls.as_ref() };
+            let context = known.context(self.peer, self.policy.smtp.lmtp);
             match output {
                 Output::Transmit(octets) => {
-                    transmit(&self.policy, transport.as_mut(), octets).await?
+                    let wait = Wait::begin(Phase::Command, false);
+                    transmit(&self.policy, transport.as_mut(), octets).await?;
+                    patience.spend(wait);
                 }
-                Output::Hello(hello) => name.set(hello),
+                Output::Hello(hello) => known.set_name(hello),
                 Output::Mail(ask, mail) => {
+                    known.begin_transaction(&mail);
+                    let context = known.context(self.peer, self.policy.smtp.lmtp);
                     let verdict = self.handler.mail(&context, mail).await;
                     session.answer(ask, verdict)?;
                 }
@@ -108,10 +90,14 @@ impl<S: HandlerSession> Connection<'_, S> {
                     let verdict = self.handler.rcpt(&context, rcpt).await;
                     session.answer(ask, verdict)?;
                 }
-                Output::Auth(ask, _) => {
-                    session.answer(ask, AuthVerdict::Refuse(no_mechanism()))?;
+                Output::Auth(ask, exchange) => {
+                    let verdict = self.handler.authenticate(&context, exchange).await;
+                    session.answer(ask, self.authenticated(verdict, &mut known))?;
                 }
-                Output::Request(ask, _) => session.answer(ask, not_implemented())?,
+                Output::Request(ask, command) => {
+                    let reply = self.handler.request(&context, command).await;
+                    session.answer(ask, reply)?;
+                }
                 Output::Data(ask) => {
                     storage_error = None;
                     let verdict = match self.handler.data(&context).await {
@@ -136,14 +122,18 @@ impl<S: HandlerSession> Connection<'_, S> {
                         Some(sink) => sink.commit().await,
                         None => Commit::Refused(not_kept(storage_error.take())),
                     };
+                    known.end_transaction();
                     self.log_commit(&commit);
-                    if matches!(commit, Commit::Refused(_)) {
+                    if accepts(&commit) {
+                        patience.renew();
+                    } else {
                         self.handler.reset();
                     }
                     session.answer(ask, commit)?;
                 }
                 Output::Abort => {
                     sink = None;
+                    known.end_transaction();
                     self.handler.reset();
                 }
                 Output::StartTls => {
@@ -152,38 +142,51 @@ impl<S: HandlerSession> Connection<'_, S> {
                     match Box::pin(handshake).await {
                         Some((secured, info)) => {
                             *transport = Some(secured);
-                            tls = Some(info);
-                            name.forget();
+                            known.tls = Some(info);
                             session.tls_established()?;
                         }
                         None => session.tls_failed()?,
                     }
                 }
                 Output::Wait(phase) => {
-                    let deadline = deadline(self.policy.timeout(phase));
-                    let deadline = if phase.restarts_with_input() {
-                        deadline
-                    } else {
-                        *command_deadline.get_or_insert(deadline)
-                    };
+                    let wait = Wait::begin(phase, sink.is_some());
+                    let deadline = patience.deadline(&self.policy, wait);
                     let read = read(transport.as_mut(), session.input(), deadline);
                     let input = tokio::select! {
                         biased;
-                        () = stop(&mut self.stopping), if !told_to_stop => {
-                            told_to_stop = true;
-                            session.shut_down();
-                            continue;
-                        }
+                        () = stop(&mut self.stopping), if !told_to_stop => Input::Stop,
                         input = read => input,
                     };
+                    patience.spend(wait);
                     match input {
                         Input::Octets(n) => session.received(n)?,
                         Input::End => session.end_of_input(),
                         Input::TimedOut => session.timed_out(),
+                        Input::Stop => {
+                            told_to_stop = true;
+                            session.shut_down();
+                        }
                     }
                 }
                 Output::Note(event) => self.log(event),
                 Output::Close => return Ok(()),
+            }
+        }
+    }
+
+    fn authenticated(&self, verdict: Authentication, known: &mut Known) -> AuthVerdict {
+        let (service, peer) = (self.peer.service, self.peer.address);
+        match verdict {
+            Authentication::Challenge(challenge) => AuthVerdict::Challenge(challenge),
+            Authentication::Accept(identity) => {
+                info!(service, %peer, identity, "authenticated");
+                known.identity = Some(identity);
+                AuthVerdict::Accept
+            }
+            // What a client gives as a name may be a password.
+            Authentication::Refuse(refusal) => {
+                info!(service, %peer, code = %refusal.reply().code(), "authentication failed");
+                AuthVerdict::Refuse(refusal)
             }
         }
     }
@@ -200,11 +203,19 @@ impl<S: HandlerSession> Connection<'_, S> {
                 info!(service, %peer, code = %refusal.reply().code(), "message refused");
             }
             Commit::PerRecipient(commits) => {
-                let accepts = |commit: &&Commit| matches!(commit, Commit::Accepted(_));
-                let accepted = commits.iter().filter(accepts).count();
+                let accepted = commits.iter().filter(|commit| accepts(commit)).count();
                 info!(service, %peer, accepted, of = commits.len(), "message answered");
             }
         }
+    }
+}
+
+/// Whether somebody gets the message.
+fn accepts(commit: &Commit) -> bool {
+    match commit {
+        Commit::Accepted(_) => true,
+        Commit::Refused(_) => false,
+        Commit::PerRecipient(commits) => commits.iter().any(accepts),
     }
 }
 
@@ -252,6 +263,7 @@ enum Input {
     Octets(usize),
     End,
     TimedOut,
+    Stop,
 }
 
 /// An error of the socket, and a TLS stream cut short, are an end like any other: what the
@@ -274,15 +286,6 @@ fn not_kept(error: Option<io::Error>) -> Refusal {
     storage_refusal(&error.unwrap_or_else(|| io::ErrorKind::Other.into()))
 }
 
-/// RFC 4954 section 6: nobody here knows a mechanism, whatever was offered.
-fn no_mechanism() -> Refusal {
-    Refusal::transient(Detail::new(7, 0), "temporary authentication failure")
-}
-
-fn not_implemented() -> Reply {
-    Reply::new_static(Code::NOT_IMPLEMENTED, Some(Detail::new(5, 1)), "unimplemented (#5.5.1)")
-}
-
 async fn close(mut transport: Transport) {
     if transport.shutdown().await.is_err() {
         return;
@@ -300,6 +303,7 @@ async fn close(mut transport: Transport) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::context::Context;
     use crate::discard::{Discard, DiscardSink};
     use smtp_proto::server::Config;
     use smtp_proto::wire::Rcpt;

@@ -1,4 +1,4 @@
-//! Errors of the server, and what the peer is told of a failing sink.
+//! Errors of the server, and what it tells a peer of its own.
 //!
 //! Does: give each failure a type by whose fault it is. Does not: log. Fails: nothing here fails.
 
@@ -36,17 +36,35 @@ pub(crate) enum ConnectionError {
 /// everything else. Either way it keeps the message and tries again.
 #[must_use]
 pub fn storage_refusal(error: &io::Error) -> Refusal {
-    let reply = match error.kind() {
-        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => Reply::new_static(
+    match error.kind() {
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => refusal(
             Code::INSUFFICIENT_STORAGE,
-            Some(Detail::new(3, 1)),
+            (3, 1),
             "mail system full, try again later (#4.3.1)",
         ),
-        _ => Reply::new_static(
-            Code::LOCAL_ERROR,
-            Some(Detail::new(3, 0)),
-            "mail system error, try again later (#4.3.0)",
-        ),
-    };
-    Refusal::new(reply).expect("both codes are 4yz")
+        _ => refusal(Code::LOCAL_ERROR, (3, 0), "mail system error, try again later (#4.3.0)"),
+    }
+}
+
+/// RFC 4954 section 6: nobody here knows the mechanism, whatever was offered.
+pub(crate) fn no_mechanism() -> Refusal {
+    refusal(Code::TLS_NOT_AVAILABLE, (7, 0), "temporary authentication failure (#4.7.0)")
+}
+
+pub(crate) fn credentials_invalid() -> Refusal {
+    refusal(Code::CREDENTIALS_INVALID, (7, 8), "authentication failed (#5.7.8)")
+}
+
+pub(crate) fn malformed_exchange() -> Refusal {
+    refusal(Code::ARGUMENT_SYNTAX, (5, 2), "malformed auth input (#5.5.2)")
+}
+
+/// RFC 3463 section 3.7: the message would have to be converted.
+pub(crate) fn binary_message() -> Refusal {
+    refusal(Code::TRANSACTION_FAILED, (6, 3), "cannot keep a binary message (#5.6.3)")
+}
+
+fn refusal(code: Code, (subject, detail): (u8, u8), text: &'static str) -> Refusal {
+    Refusal::new(Reply::new_static(code, Some(Detail::new(subject, detail)), text))
+        .expect("the code is 4yz or 5yz")
 }

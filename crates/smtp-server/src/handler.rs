@@ -1,19 +1,22 @@
 //! What a user of the server writes: who is served, which mail is taken, where it goes.
 //!
 //! Does: define the three traits and what they are told. Does not: decide anything; a method
-//! that has a default says what that is. Fails: an answer is a [`Verdict`], a [`Refusal`] or a
-//! [`Commit`]; a panic ends the one connection it happened on.
+//! that has a default says what that is. Fails: an answer is a [`Verdict`], a [`Refusal`], a
+//! [`Commit`], a [`Reply`] or an [`Authentication`]; a panic ends the one connection it happened on.
 
 use std::future::{self, Future};
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use smtp_proto::server::{Commit, Hello, Verdict};
-use smtp_proto::wire::{Mail, Rcpt, Refusal};
-use smtp_tls::TlsInfo;
+use smtp_proto::server::{Commit, Verdict, replies};
+use smtp_proto::wire::sasl::Exchange;
+use smtp_proto::wire::{Command, Mail, Rcpt, Refusal, Reply};
 
+use crate::auth::Authentication;
 use crate::config::ConnectionPolicy;
+use crate::context::Context;
+use crate::error::no_mechanism;
 
 /// Makes one [`HandlerSession`] for every connection.
 pub trait Handler: Send + Sync + 'static {
@@ -68,33 +71,46 @@ pub enum Admission<S> {
     ServeWith(S, Arc<ConnectionPolicy>),
 }
 
-/// What is known of a connection at the moment of a question.
-#[derive(Clone, Copy, Debug)]
-#[non_exhaustive]
-pub struct Context<'a> {
-    /// Who is at the other end.
-    pub peer: Peer<'a>,
-    /// The name that the client gave itself, unverified; inside TLS, the one it gave there.
-    pub hello: Option<Hello<'a>>,
-    /// What the TLS handshake negotiated, under TLS.
-    pub tls: Option<&'a TlsInfo>,
-}
-
-impl<'a> Context<'a> {
-    /// A context, for whoever drives a handler without this crate's server.
-    #[must_use]
-    pub const fn new(peer: Peer<'a>, hello: Option<Hello<'a>>, tls: Option<&'a TlsInfo>) -> Self {
-        Self { peer, hello, tls }
-    }
-}
-
 /// The mail policy of one connection.
 ///
 /// The methods of a transaction come in order: `mail`, then `rcpt` once or more, then `data`. The
-/// peer's time does not run while one of them works.
+/// peer's time does not run while one of them works. The parameters of MAIL and RCPT come with
+/// them, as far as the session offers their extensions: who offers one keeps its promise.
 pub trait HandlerSession: Send {
     /// What takes a message.
     type Sink: Sink;
+
+    /// AUTH, or the client's answer to a challenge: what does the mechanism say?
+    ///
+    /// Asked only for a mechanism that [`Config::capabilities`] names.
+    /// [`Passwords`](crate::auth::Passwords) answers for PLAIN and LOGIN. If not told otherwise,
+    /// everything is refused with 454. To slow down who guesses, take your time.
+    ///
+    /// [`Config::capabilities`]: smtp_proto::server::Config::capabilities
+    fn authenticate(
+        &mut self,
+        context: &Context<'_>,
+        exchange: Exchange<'_>,
+    ) -> impl Future<Output = Authentication> + Send {
+        let _ = (context, exchange);
+        future::ready(Authentication::Refuse(no_mechanism()))
+    }
+
+    /// VRFY, EXPN, HELP, ETRN, XCLIENT or XFORWARD, each only where [`Config::requests`] names it. If
+    /// not told otherwise, the session's own answer: it verifies nothing and does nothing.
+    ///
+    /// A positive reply to XCLIENT makes the session forget who the client is, as behind STARTTLS.
+    /// [`Context::peer`] stays the proxy: whoever takes the proxy's word keeps it.
+    ///
+    /// [`Config::requests`]: smtp_proto::server::Config::requests
+    fn request(
+        &mut self,
+        context: &Context<'_>,
+        command: Command<'_>,
+    ) -> impl Future<Output = Reply> + Send {
+        let _ = context;
+        future::ready(replies::of_session(command.verb()))
+    }
 
     /// MAIL: may a transaction begin? Yes, if not told otherwise.
     fn mail(
@@ -113,7 +129,7 @@ pub trait HandlerSession: Send {
         rcpt: Rcpt<'_>,
     ) -> impl Future<Output = Verdict> + Send;
 
-    /// DATA: gives the sink for the message, or refuses.
+    /// DATA, or the first BDAT: gives the sink for the message, or refuses.
     fn data(
         &mut self,
         context: &Context<'_>,
@@ -124,6 +140,10 @@ pub trait HandlerSession: Send {
 }
 
 /// Takes one message. Dropped before [`Sink::commit`] is done, nothing of it may stay behind.
+///
+/// Behind DATA, a message is whole lines. In chunks (BDAT, RFC 3030) its last line may lack its
+/// end. Only where [`Context::body`] said [`BINARYMIME`](smtp_proto::wire::BodyType::BinaryMime) it
+/// is any octets at all, with line ends or without.
 pub trait Sink: Send {
     /// Takes the next piece; line ends are CRLF, dots are removed, a piece may end anywhere. The
     /// next piece is not read from the peer before this is done.
@@ -133,5 +153,9 @@ pub trait Sink: Send {
     fn write(&mut self, octets: &[u8]) -> impl Future<Output = io::Result<()>> + Send;
 
     /// The message is whole. [`Commit::Accepted`] must not be said before it is safe.
+    ///
+    /// In LMTP the answer holds for every recipient, or is a [`Commit::PerRecipient`] with one for
+    /// each that `rcpt` accepted, in their order. If that accepts for some, the message is
+    /// delivered to these, and the client tries the others again or reports them.
     fn commit(self) -> impl Future<Output = Commit> + Send;
 }

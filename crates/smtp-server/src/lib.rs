@@ -59,17 +59,23 @@
 //! server speaks clear text alone.
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
+pub mod auth;
 mod config;
 mod connection;
+mod context;
 pub mod discard;
 mod error;
 mod handler;
 pub mod maildir;
+mod patience;
 mod server;
 mod transport;
 
-pub use config::{CONCURRENCY, ConnectionPolicy, DRAIN_TIMEOUT, HANDSHAKE_TIMEOUT, Service};
+pub use config::{
+    CONCURRENCY, ConnectionPolicy, DRAIN_TIMEOUT, HANDSHAKE_TIMEOUT, PATIENCE, Service,
+};
+pub use context::Context;
 pub use error::{BindError, storage_refusal};
-pub use handler::{Admission, Context, Handler, HandlerSession, Peer, Sink};
+pub use handler::{Admission, Handler, HandlerSession, Peer, Sink};
 pub use server::{Drained, Server};
 pub use smtp_tls::Acceptor;

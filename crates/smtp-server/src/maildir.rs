@@ -12,7 +12,8 @@
 //!
 //! A message file begins with `Return-Path`, a `Delivered-To` for each recipient and qmail's
 //! `Received` line; then come the message's own lines, ended with LF as Maildir readers expect
-//! and otherwise unchanged: a CR that stands alone stays.
+//! and otherwise unchanged: a CR that stands alone stays, and a last line that came without an end
+//! has none. A message that says BINARYMIME is refused: its LF and CRLF could not be told apart.
 
 mod disk;
 mod header;
@@ -29,12 +30,14 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use smtp_proto::server::Commit;
+use smtp_proto::wire::BodyType;
 use tokio::runtime::Handle;
 use tokio::task::{JoinError, spawn_blocking};
 
 use self::disk::{Disk, RealDisk};
-use crate::error::storage_refusal;
-use crate::handler::{Context, Sink};
+use crate::context::Context;
+use crate::error::{binary_message, storage_refusal};
+use crate::handler::Sink;
 
 /// Octets of a message that are gathered before they are handed to the disk.
 const HAND_OVER: usize = 64 * 1024;
@@ -119,7 +122,13 @@ impl Maildir {
     pub fn deliver(&self, context: &Context<'_>, envelope: &Envelope) -> Delivery {
         let mut buffer = Vec::new();
         header::write(&mut buffer, context, envelope, &self.0.host_name, SystemTime::now());
-        Delivery { maildir: Arc::clone(&self.0), file: Some(MaybeFile::NotYet), buffer, cr: false }
+        Delivery {
+            maildir: Arc::clone(&self.0),
+            file: Some(MaybeFile::NotYet),
+            buffer,
+            cr: false,
+            binary: context.body == Some(BodyType::BinaryMime),
+        }
     }
 }
 
@@ -133,6 +142,8 @@ pub struct Delivery {
     buffer: Vec<u8>,
     /// A CR came last; whether it is data depends on what comes next.
     cr: bool,
+    /// It is thrown away and refused.
+    binary: bool,
 }
 
 /// A message that fits the buffer gets its file only at its commit: one visit to the disk in all.
@@ -144,6 +155,9 @@ enum MaybeFile {
 
 impl Sink for Delivery {
     async fn write(&mut self, octets: &[u8]) -> io::Result<()> {
+        if self.binary {
+            return Ok(());
+        }
         append_with_lf(&mut self.buffer, &mut self.cr, octets);
         if self.buffer.len() < HAND_OVER {
             return Ok(());
@@ -164,6 +178,9 @@ impl Sink for Delivery {
     }
 
     async fn commit(mut self) -> Commit {
+        if self.binary {
+            return Commit::Refused(binary_message());
+        }
         if mem::take(&mut self.cr) {
             self.buffer.push(b'\r');
         }

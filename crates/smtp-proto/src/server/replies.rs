@@ -10,7 +10,7 @@ use core::fmt::{self, Write};
 use super::config::Config;
 use super::state::Courtesy;
 use crate::error::PeerMisbehaved;
-use crate::wire::{Capability, Extension, Extensions};
+use crate::wire::{Capability, Code, Detail, Extension, Extensions, Reply, Verb};
 
 /// For a connection over the limit of its service, before any session: a whole reply, with its
 /// line end.
@@ -35,6 +35,21 @@ pub(super) const fn courtesy(courtesy: Courtesy) -> &'static str {
         Courtesy::Help => "214 2.0.0 see RFC 5321",
         Courtesy::Vrfy => "252 2.0.0 send some mail, i'll try my best",
     }
+}
+
+/// What a session says to a command that the handler could be asked to answer, and is not: 252 to
+/// VRFY, 214 to HELP, 502 to any other.
+#[must_use]
+pub fn of_session(verb: Verb) -> Reply {
+    let line = match verb {
+        Verb::Vrfy => courtesy(Courtesy::Vrfy),
+        Verb::Help => courtesy(Courtesy::Help),
+        _ => fault(PeerMisbehaved::NotImplemented),
+    };
+    let (enhanced, text) = (&line.as_bytes()["250 ".len()..], &line["250 2.0.0 ".len()..]);
+    let code = line.get(..3).and_then(|code| Code::new(code.parse().ok()?));
+    let detail = Detail::new(enhanced[2] - b'0', enhanced[4] - b'0');
+    Reply::new_static(code.expect("it begins with one"), Some(detail), text)
 }
 
 /// The one function from a peer's fault to the reply that names it.
@@ -168,6 +183,19 @@ mod tests {
             None => true,
         };
         (reply.code().to_string(), enhanced, agrees)
+    }
+
+    #[test]
+    fn the_session_s_answer_to_a_request_is_its_line() {
+        for (verb, line) in [
+            (Verb::Vrfy, courtesy(Courtesy::Vrfy)),
+            (Verb::Help, courtesy(Courtesy::Help)),
+            (Verb::Etrn, fault(PeerMisbehaved::NotImplemented)),
+        ] {
+            let mut octets = Vec::new();
+            of_session(verb).write_to(&mut octets);
+            assert_eq!(octets, [line.as_bytes(), b"\r\n"].concat());
+        }
     }
 
     #[test]

@@ -8,7 +8,7 @@ use std::fmt::{self, Write};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use super::Envelope;
-use crate::handler::Context;
+use crate::context::Context;
 
 pub(super) fn write(
     out: &mut Vec<u8>,
@@ -30,9 +30,10 @@ fn print(
     host_name: &str,
     now: SystemTime,
 ) -> fmt::Result {
-    writeln!(out, "Return-Path: <{}>", Printable(envelope.reverse_path()))?;
+    let printable = |text| Printable { text, utf8: context.smtputf8 };
+    writeln!(out, "Return-Path: <{}>", printable(envelope.reverse_path()))?;
     for recipient in envelope.recipients() {
-        writeln!(out, "Delivered-To: {}", Printable(recipient))?;
+        writeln!(out, "Delivered-To: {}", printable(recipient))?;
     }
     // The peer's name in the DNS is not looked up: to qmail such a peer is `unknown`.
     write!(out, "Received: from unknown ")?;
@@ -40,22 +41,31 @@ fn print(
         write!(out, "(HELO {}) ", Safe(hello.name))?;
     }
     write!(out, "({})\n  by {} with ", context.peer.address.ip().to_canonical(), Safe(host_name))?;
-    match (context.tls, context.hello) {
-        (Some(tls), _) => write!(out, "ESMTPS ({} encrypted)", Safe(&tls.suite))?,
-        (None, Some(hello)) if hello.extended => out.push_str("ESMTP"),
-        (None, _) => out.push_str("SMTP"),
+    out.push_str(context.protocol());
+    if let Some(tls) = context.tls {
+        write!(out, " ({} encrypted)", Safe(&tls.suite))?;
     }
     writeln!(out, "; {}", Date(now))
 }
 
-/// A text from the peer inside a header: what is not printable ASCII becomes a question mark.
-struct Printable<'a>(&'a str);
+/// A text from the peer inside a header: what is not printable becomes a question mark, and so does
+/// what is outside ASCII, unless the message came with SMTPUTF8 (RFC 6532).
+struct Printable<'a> {
+    text: &'a str,
+    utf8: bool,
+}
 
 impl fmt::Display for Printable<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.chars().try_for_each(|character| {
-            f.write_char(if matches!(character, ' '..='~') { character } else { '?' })
-        })
+        // Some readers end a line at the separators of Unicode, too.
+        let stays = |character: char| match character {
+            ' '..='~' => true,
+            '\u{2028}' | '\u{2029}' => false,
+            _ => self.utf8 && !character.is_ascii() && !character.is_control(),
+        };
+        self.text
+            .chars()
+            .try_for_each(|character| f.write_char(if stays(character) { character } else { '?' }))
     }
 }
 
@@ -159,6 +169,25 @@ mod tests {
              Delivered-To: r?@y\n\
              Received: from unknown (HELO a??X:??b????) (192.0.2.7)\n  \
              by me.example with ESMTP; 1 Jan 1970 00:00:00 -0000\n"
+        );
+    }
+
+    #[test]
+    fn letters_outside_ascii_stay_where_the_message_may_have_them() {
+        let address = "192.0.2.7:4000".parse().unwrap();
+        let hello = Hello { name: "b\u{fc}ro", extended: true };
+        let mut context = Context::new(Peer::new("smtp", address, address), Some(hello), None);
+        context.smtputf8 = true;
+        let mut envelope = Envelope::new("\u{65e5}\u{85}\n@x");
+        envelope.add_recipient("r\u{2028}\u{7f}\u{e9}@y");
+        let mut out = Vec::new();
+        write(&mut out, &context, &envelope, "me.example", UNIX_EPOCH);
+        assert_eq!(
+            String::from_utf8(out).unwrap(),
+            "Return-Path: <\u{65e5}??@x>\n\
+             Delivered-To: r??\u{e9}@y\n\
+             Received: from unknown (HELO b?ro) (192.0.2.7)\n  \
+             by me.example with UTF8SMTP; 1 Jan 1970 00:00:00 -0000\n"
         );
     }
 }

@@ -13,7 +13,8 @@ use tempfile::TempDir;
 
 use super::disk::{Disk, RealDisk};
 use super::{Delivery, Envelope, HAND_OVER, Maildir, STALE, append_with_lf, unique_name};
-use crate::handler::{Context, Peer, Sink};
+use crate::context::Context;
+use crate::handler::{Peer, Sink};
 
 /// The steps of a delivery.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -167,11 +167,23 @@ pub(crate) fn start_with(
     drain: Duration,
     wishes: Wishes,
 ) -> Running {
+    let inbox = |maildir, wishes| Inbox { maildir, wishes };
+    start_handler(inbox, policy, concurrency, drain, wishes)
+}
+
+/// The same with a handler of the test's own.
+pub(crate) fn start_handler<H: Handler>(
+    handler: impl FnOnce(Maildir, Arc<Wishes>) -> H,
+    policy: ConnectionPolicy,
+    concurrency: usize,
+    drain: Duration,
+    wishes: Wishes,
+) -> Running {
     let runtime = Runtime::new().unwrap();
     let root = temp_dir();
     let wishes = Arc::new(wishes);
     let maildir = Maildir::open(root.path().join("inbox"), "mx.example").unwrap();
-    let inbox = Inbox { maildir, wishes: Arc::clone(&wishes) };
+    let inbox = handler(maildir, Arc::clone(&wishes));
     let (stop, stopped) = oneshot::channel();
     let mut server = Server::new(inbox).with_drain_timeout(drain);
     let address = {

@@ -128,3 +128,76 @@ fn nothing_is_read_ahead_of_a_sink() {
     }
     assert_eq!(running.wishes.written.load(Ordering::SeqCst), 0);
 }
+
+/// What a peer may keep the server waiting in all is one sum, whatever it waits for.
+const PATIENCE: Duration = Duration::from_millis(800);
+
+fn tired() -> ConnectionPolicy {
+    let mut config = config();
+    config.max_message_size = Some(10);
+    config.capabilities.insert(smtp_proto::wire::Capability::Chunking);
+    ConnectionPolicy::new(Arc::new(config)).with_idle_timeout(PATIENCE / 2).with_patience(PATIENCE)
+}
+
+/// Sends `text` again and again, never idle for long, until it is told to leave.
+fn dawdle(mut peer: Peer, text: &str) {
+    let since = Instant::now();
+    while since.elapsed() < PATIENCE * 3 / 2 && peer.try_send(text).is_ok() {
+        std::thread::sleep(PATIENCE / 10);
+    }
+    let took = loop {
+        let line = peer.read_line().expect("421 before the end");
+        if line.starts_with(b"421 4.4.2") {
+            break since.elapsed();
+        }
+        assert!(line.starts_with(b"2"), "{}", String::from_utf8_lossy(&line));
+    };
+    assert!(took >= PATIENCE && took < PATIENCE * 5, "{took:?}");
+}
+
+#[test]
+fn a_refused_message_that_trickles_ends_in_time() {
+    let running = start(tired());
+    let mut data = running.in_data();
+    data.send("far more than ten octets\r\n");
+    let mut chunk = running.greeted();
+    chunk.send("BDAT 1000000 LAST\r\n");
+    std::thread::scope(|scope| {
+        scope.spawn(|| dawdle(data, "x\r\n"));
+        scope.spawn(|| dawdle(chunk, "x"));
+    });
+    running.nothing_is_kept();
+}
+
+#[test]
+fn commands_that_move_nothing_end_in_time() {
+    let running = start(tired());
+    let (idle, mut chunks) = (running.greeted(), running.greeted());
+    chunks.ask("MAIL FROM:<s@a.example>", "250");
+    chunks.ask("RCPT TO:<s@a.example>", "250");
+    std::thread::scope(|scope| {
+        scope.spawn(|| dawdle(idle, "NOOP\r\n"));
+        scope.spawn(|| dawdle(chunks, "BDAT 0\r\n"));
+    });
+    assert_eq!(running.wishes.dropped.load(Ordering::SeqCst), 1);
+}
+
+/// A message that is taken has its own time, and one that was accepted gives all of it back.
+#[test]
+fn messages_that_are_taken_tire_nobody() {
+    let policy = clear().with_idle_timeout(PATIENCE / 2).with_patience(PATIENCE);
+    let running = start(policy);
+    let mut peer = running.greeted();
+    let since = Instant::now();
+    while since.elapsed() < PATIENCE * 3 / 2 {
+        peer.ask("MAIL FROM:<s@a.example>", "250");
+        peer.ask("RCPT TO:<r@b.example>", "250");
+        peer.ask("DATA", "354");
+        for _ in 0..12 {
+            std::thread::sleep(PATIENCE / 10);
+            peer.line("text");
+        }
+        peer.ask(".", "250");
+    }
+    peer.ask("QUIT", "221");
+}
