@@ -20,11 +20,17 @@ pub struct Recipients {
 
 impl Recipients {
     /// Whether mail for an address with this domain is taken. An address without a domain is taken,
-    /// as by qmail: it is a local one.
+    /// as by qmail: it is a local one. One outside ASCII is looked for by its A-labels.
     #[must_use]
     pub fn accepts(&self, domain: Option<&str>) -> bool {
         let Some(domain) = domain else { return true };
-        let domain = domain.to_ascii_lowercase();
+        let domain = match domain.is_ascii() {
+            true => domain.to_ascii_lowercase(),
+            false => match idna::domain_to_ascii(domain) {
+                Ok(ascii) => ascii,
+                Err(_) => return false,
+            },
+        };
         self.entries.contains(&domain)
             || domain.match_indices('.').any(|(dot, _)| self.entries.contains(&domain[dot..]))
     }
@@ -177,6 +183,19 @@ mod tests {
         let absent = read(&mut gather).unwrap();
         assert!(!absent.accepts(Some("example.com")) && absent.is_empty());
         assert_eq!(gather.diagnostics.so_far()[0].code, "no-rcpthosts");
+    }
+
+    #[test]
+    fn a_domain_outside_ascii_is_its_a_labels() {
+        let recipients = recipients("xn--bcher-kva.example\n.xn--bcher-kva.example\n");
+        for listed in ["b\u{fc}cher.example", "B\u{dc}CHER.example", "mx.b\u{fc}cher.example"] {
+            assert!(recipients.accepts(Some(listed)), "{listed}");
+        }
+        for other in
+            ["bucher.example", "b\u{fc}cher.test", "b\u{fc}.cher.example", "\u{378}.example"]
+        {
+            assert!(!recipients.accepts(Some(other)), "{other}");
+        }
     }
 
     #[test]
