@@ -9,10 +9,16 @@ use std::sync::Arc;
 
 use hvmail_control::{Control, Service, ServiceTls};
 use smtp_proto::server::Config;
+use smtp_proto::wire::{Capability, ClientNames, Limits};
 use smtp_server::{Acceptor, ConnectionPolicy};
 use smtp_tls::{Backend, ConfigError, ServerPolicy};
 
 use crate::print;
+
+/// What is offered beside the server's own. Not DSN, DELIVERBY and the like, for a Maildir notifies
+/// nobody; not REQUIRETLS, for whoever reads the Maildir knows nothing of it; not BINARYMIME, for
+/// its files are lines.
+const OFFERED: [Capability<'static>; 2] = [Capability::Chunking, Capability::SmtpUtf8];
 
 /// The connection policies, by service and by what TLS its client is offered.
 #[derive(Debug, Default)]
@@ -96,6 +102,13 @@ fn connection_policy(
 ) -> Result<ConnectionPolicy, ConfigError> {
     let mut smtp = Config::new(host_name);
     smtp.max_message_size = control.inbound.max_message_size.value;
+    // Who comes from qmail calls itself what qmail takes.
+    smtp.client_names = ClientNames::Lenient;
+    for capability in OFFERED {
+        smtp.capabilities.insert(capability);
+    }
+    let rcpt_max = u32::try_from(smtp.max_recipients).ok();
+    smtp.capabilities.insert(Capability::Limits(Limits { rcpt_max, ..Limits::default() }));
     let acceptor = |policy: &ServerPolicy| {
         let acceptor = Acceptor::new(backend, policy)?;
         print::unhonoured(control, service.name, acceptor.unhonoured());

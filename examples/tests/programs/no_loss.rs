@@ -2,6 +2,7 @@
 //! whole, whether the server is killed, told to end, or its disk is full; and whoever cannot know says
 //! so.
 
+mod chunks;
 mod disk;
 mod drain;
 mod final_dot;

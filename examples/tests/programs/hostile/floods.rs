@@ -56,21 +56,69 @@ fn a_command_line_of_one_gibibyte_is_refused() {
     });
 }
 
-/// A line of 1 GiB in a message over the limit is skipped to the dot, and nothing of it is kept.
+/// A client in the middle of a message.
+fn in_data(host: &Host) -> Peer {
+    let mut peer = Peer::connect(at(host.starttls));
+    peer.expect_reply("220");
+    peer.ask("EHLO client.example.net", "250");
+    peer.ask("MAIL FROM:<a@example.org>", "250");
+    peer.ask("RCPT TO:<b@example.org>", "250");
+    peer.ask("DATA", "354");
+    peer
+}
+
+/// A line in a message over the limit is skipped to the dot, and nothing of it is kept; one of 1
+/// GiB, for which the dot is not waited, ends the session.
 #[test]
-fn a_message_line_of_one_gibibyte_is_refused() {
+fn a_message_line_without_end_is_refused() {
     let host = Host::new();
     host.write("databytes", "1000000\n");
     let server = host.serve(&[]);
     assert_bounded(&server, || {
+        let mut peer = in_data(&host);
+        send_line(&mut peer, 100 * MEBI);
+        peer.send("\r\n.\r\n");
+        peer.expect("552 5.3.4 ");
+        peer.ask("NOOP", "250");
+
+        let mut peer = in_data(&host);
+        let block = vec![b'x'; MEBI];
+        let sent = (0..1024).take_while(|_| peer.try_send(&block).is_ok()).count();
+        assert!((128..256).contains(&sent), "{sent} MiB were taken");
+    });
+    assert!(host.leftovers().is_empty() && host.messages().is_empty());
+}
+
+/// What BDAT announces is not what there is: no memory is held for it, and a chunk that could not be
+/// read to its end is not begun.
+#[test]
+fn a_chunk_without_end_is_refused() {
+    let host = Host::new();
+    host.write("databytes", "1000000\n");
+    let server = host.serve(&[]);
+    let begin = |bdat: &str| {
         let mut peer = Peer::connect(at(host.starttls));
         peer.expect_reply("220");
         peer.ask("EHLO client.example.net", "250");
-        peer.ask("MAIL FROM:<a@example.org>", "250");
-        peer.ask("RCPT TO:<b@example.org>", "250");
-        peer.ask("DATA", "354");
-        send_line(&mut peer, 1024 * MEBI);
-        peer.send("\r\n.\r\n");
+        peer.send("MAIL FROM:<a@example.org>\r\nRCPT TO:<b@example.org>\r\n");
+        peer.send(format!("{bdat}\r\n"));
+        peer.expect_reply("250");
+        peer.expect_reply("250");
+        peer
+    };
+    assert_bounded(&server, || {
+        for bdat in ["BDAT 18446744073709551615", "BDAT 18446744073709551615 LAST"] {
+            let mut peer = begin(bdat);
+            peer.expect("552 5.3.4 ");
+            peer.expect_end();
+        }
+        for bdat in ["BDAT 18446744073709551616", "BDAT 0x10", "BDAT -1 LAST"] {
+            let mut peer = begin(bdat);
+            peer.expect("501 5.5.4 ");
+            peer.expect_end();
+        }
+        let mut peer = begin(&format!("BDAT {} LAST", 100 * MEBI));
+        send_line(&mut peer, 100 * MEBI);
         peer.expect("552 5.3.4 ");
         peer.ask("NOOP", "250");
     });
@@ -94,7 +142,7 @@ fn long_lines_inside_tls_are_refused() {
             peer.ask("MAIL FROM:<a@example.org>", "250");
             peer.ask("RCPT TO:<b@example.org>", "250");
             peer.ask("DATA", "354");
-            send_line(&mut peer, 128 * MEBI);
+            send_line(&mut peer, 100 * MEBI);
             peer.ask("\r\n.", "552");
             peer.ask("NOOP", "250");
         });

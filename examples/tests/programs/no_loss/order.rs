@@ -14,6 +14,9 @@ use super::senders::{GROUP, greeted, hear, send};
 const CALLS: &str = "trace=openat,write,writev,pwrite64,fsync,fdatasync,link,linkat,\
                      unlink,unlinkat,sendto,sendmsg,sendmmsg";
 
+/// What a record of TLS 1.3 has beside its text: a header, the type, and the tag.
+const TLS_1_3_RECORD: usize = 5 + 1 + 16;
+
 /// One system call: it ran from one line of the trace to another.
 #[derive(Debug)]
 struct Call {
@@ -36,6 +39,13 @@ impl Call {
         const SENDING: [&str; 5] = ["sendto", "sendmsg", "sendmmsg", "write", "writev"];
         let descriptor = self.arguments.split(", ").next().unwrap_or_default();
         SENDING.contains(&self.name.as_str()) && descriptor.contains("<TCP")
+    }
+
+    /// Whether it answers a chunk that is not the last, inside TLS: a record with a reply of that
+    /// length, which no other reply to a message has.
+    fn goes_on(&self) -> bool {
+        const SEALED: usize = "250 2.0.0 ok, go on\r\n".len() + TLS_1_3_RECORD;
+        self.sends() && self.result == SEALED.to_string()
     }
 
     fn succeeded(&self) -> bool {
@@ -162,10 +172,10 @@ fn check(host: &Host, calls: &[Call]) -> Vec<String> {
             call.name.starts_with("unlink") && call.arguments.contains(&format!("\"{path}\""))
         });
         // The answer is the next that the server sends behind the creation: until the message is
-        // whole it has nothing to say.
+        // whole it has nothing to say, but for the chunks that it goes on with.
         let answer = calls
             .iter()
-            .find(|call| call.sends() && call.end > created.begin)
+            .find(|call| call.sends() && call.end > created.begin && !call.goes_on())
             .unwrap_or_else(|| panic!("{path}: no answer"));
         let directory_synced = calls
             .iter()
@@ -234,6 +244,7 @@ fn a_250_under_tls_is_sent_once_the_message_and_its_name_are_synced() {
             assert!(sent.stdout[0].contains(" tls=TLSv1.3"), "{sent:?}");
         }
         let (host, calls) = traced.finish();
+        assert!(calls.iter().any(Call::goes_on), "{backend}: the message came in one chunk");
         assert_eq!(check(&host, &calls).len(), 2, "{backend}");
     }
 }

@@ -162,8 +162,8 @@ import smtplib, ssl, sys
 ca, folder, starttls, smtps, count = sys.argv[1:]
 context = ssl.create_default_context(cafile=ca)
 def capabilities(smtp):
-    return [name for name in ("pipelining", "size", "8bitmime", "enhancedstatuscodes", "starttls")
-            if smtp.has_extn(name)]
+    assert smtp.esmtp_features["limits"] == "RCPTMAX=1000", smtp.esmtp_features
+    return [name for name in smtp.esmtp_features if name != "limits"]
 def send(smtp):
     print("suite", smtp.sock.version(), smtp.sock.cipher()[0])
     for number in range(int(count)):
@@ -213,9 +213,11 @@ fn smtplib_sends_every_message() {
         let said = |beginning: &str| {
             ran.stdout.iter().filter_map(|line| line.strip_prefix(beginning)).collect::<Vec<_>>()
         };
-        let capabilities = "pipelining size 8bitmime enhancedstatuscodes";
-        assert_eq!(said("clear "), [format!("{capabilities} starttls")], "{context}");
-        assert_eq!(said("secret "), [capabilities; 2], "{context}");
+        let capabilities = |starttls: &str| {
+            format!("pipelining size 8bitmime enhancedstatuscodes{starttls} chunking smtputf8")
+        };
+        assert_eq!(said("clear "), [capabilities(" starttls")], "{context}");
+        assert_eq!(said("secret "), [capabilities(""), capabilities("")], "{context}");
         assert_eq!(said("rset "), ["250 noop 250 vrfy 252"; 2], "{context}");
         assert_eq!(said("quit "), ["221"; 2], "{context}");
         assert_eq!(said("SMTPDataError").len(), 2, "{context}");
@@ -240,6 +242,80 @@ fn smtplib_sends_every_message() {
             let same = same.unwrap_or_else(|| panic!("{backend}: changed or lost: {name}"));
             stored.swap_remove(same);
         }
+    }
+}
+
+/// BDAT by hand, for smtplib has none: chunks of every size, pipelined or one at a time, with dots
+/// and a last line without an end; SMTPUTF8 by smtplib itself; and a name that qmail takes.
+const EXTENSIONS: &str = r#"
+import smtplib, sys
+port, folder, count, crowd = sys.argv[1:]
+smtp = smtplib.SMTP("127.0.0.1", int(port), "client_under.example.net:[x]")
+smtp.ehlo()
+assert smtp.has_extn("chunking") and smtp.has_extn("smtputf8")
+def chunked(message, size, pipelined):
+    codes = [smtp.docmd("MAIL FROM:<a@example.org>")[0], smtp.docmd("RCPT TO:<b@example.org>")[0]]
+    parts = [message[at:at + size] for at in range(0, len(message), size)] + [b""]
+    for number, part in enumerate(parts):
+        last = " LAST" if number + 1 == len(parts) else ""
+        smtp.sock.sendall(f"BDAT {len(part)}{last}\r\n".encode() + part)
+        if not pipelined:
+            codes.append(smtp.getreply()[0])
+    if pipelined:
+        codes += [smtp.getreply()[0] for _ in parts]
+    assert set(codes) == {250}, codes
+for number in range(int(count)):
+    message = open(f"{folder}/{number}", "rb").read()
+    for size, pipelined in ((len(message) // 3 + 1, False), (max(7, len(message) // 900), True)):
+        chunked(message, size, pipelined)
+smtp.sendmail("\u00e5@example.org", ["b\u00fc@b\u00fccher.example", "c\u00fc@example.org", "d@other\u00e9.example"],
+              "Subject: gr\u00fc\u00dfe\r\n\r\nbody\r\n".encode(), mail_options=["SMTPUTF8", "BODY=8BITMIME"])
+for option in ("BODY=BINARYMIME", "REQUIRETLS", "RET=HDRS"):
+    print(option, smtp.docmd(f"MAIL FROM:<a@example.org> {option}")[0])
+smtp.docmd("MAIL FROM:<a@example.org>")
+codes = [smtp.docmd("RCPT TO:<b@example.org>")[0] for _ in range(int(crowd) + 1)]
+print("crowd", set(codes[:-1]), codes[-1])
+smtp.quit()
+"#;
+
+#[test]
+fn chunks_and_addresses_outside_ascii_are_kept() {
+    let Some(python) = require_peer("python3") else { return };
+    let host = without_relay();
+    host.write("rcpthosts", "example.org\nxn--bcher-kva.example\n");
+    let _server = host.serve(&[]);
+    let folder = process::temp_dir();
+    let mut all: Vec<_> =
+        messages().into_iter().map(|(name, message)| (name, message, false)).collect();
+    all.push(("an open CR", b"Subject: x\n\nopen\r".to_vec(), true));
+    all.push(("open", b"Subject: x\n\nopen".to_vec(), true));
+    for (number, (_, message, open)) in all.iter().enumerate() {
+        let mut wire = with_crlf(message);
+        if *open {
+            wire.truncate(wire.len() - 2);
+        }
+        fs::write(folder.path().join(number.to_string()), wire).unwrap();
+    }
+    let mut command = Command::new(&python);
+    command.args(["-I", "-c", EXTENSIONS, &host.starttls.to_string()]).arg(folder.path());
+    let ran = process::run(command.args([&all.len().to_string(), "1000"]), b"");
+    assert_eq!(ran.code, Some(0), "{ran:#?}");
+    assert_eq!(
+        ran.stdout,
+        ["BODY=BINARYMIME 501", "REQUIRETLS 555", "RET=HDRS 555", "crowd {250} 452"]
+    );
+    let mut stored = take_all(&host);
+    let beyond = stored.iter().position(|stored| stored.reverse_path == "\u{e5}@example.org");
+    let beyond = stored.swap_remove(beyond.expect("the message with SMTPUTF8"));
+    assert_eq!(beyond.recipients, ["b\u{fc}@b\u{fc}cher.example", "c\u{fc}@example.org"]);
+    assert_eq!(beyond.with, "UTF8SMTP");
+    assert_eq!(beyond.hello, "client_under.example.net:[x]");
+    assert_eq!(beyond.own, "Subject: gr\u{fc}\u{df}e\n\nbody\n".as_bytes());
+    assert_eq!(stored.len(), 2 * all.len());
+    for (name, message, open) in all.iter().chain(&all) {
+        let message = if *open { message.clone() } else { whole_lines(message) };
+        let same = stored.iter().position(|stored| stored.own == message);
+        stored.swap_remove(same.unwrap_or_else(|| panic!("changed or lost: {name}")));
     }
 }
 
