@@ -147,6 +147,24 @@ fn sizes_beyond_reason() {
     running.nothing_is_kept();
 }
 
+/// A message that never comes is not waited for without end.
+#[test]
+fn chunks_of_nothing_are_no_way_to_stay() {
+    let running = start(|_| ());
+    let mut peer = running.greeted();
+    peer.send(format!("{GROUP}{}", "BDAT 0\r\n".repeat(1000)));
+    let mut replies = 0;
+    let last = loop {
+        let line = peer.read_line().expect("a last word");
+        if !line.starts_with(b"250") {
+            break line;
+        }
+        replies += 1;
+    };
+    assert!(last.starts_with(b"421 4.7.0") && replies < 200, "{replies} {last:?}");
+    running.nothing_is_kept();
+}
+
 #[test]
 fn without_chunking_there_is_no_chunk() {
     let running = open::start_with(|_| ());
