@@ -10,6 +10,7 @@ use std::time::Duration;
 use tokio::net::{TcpStream, lookup_host};
 use tokio::time::timeout;
 
+use crate::auth::Authentication;
 use crate::error::Reason;
 
 /// Where to connect.
@@ -19,6 +20,7 @@ pub struct Route {
     pub host: String,
     /// The port. On 465 TLS begins with the first octet (RFC 8314, 3.3), whatever the policy says.
     pub port: u16,
+    authentication: Option<Authentication>,
 }
 
 /// The port on which TLS begins with the first octet (RFC 8314, 7.3).
@@ -27,7 +29,19 @@ pub const SUBMISSIONS: u16 = 465;
 impl Route {
     /// A route to a host's port.
     pub fn new(host: impl Into<String>, port: u16) -> Self {
-        Self { host: host.into(), port }
+        Self { host: host.into(), port, authentication: None }
+    }
+
+    /// This route, where the server is shown who sends. Other routes' servers are not, to the same
+    /// host or another.
+    #[must_use]
+    pub fn authenticated(self, authentication: Authentication) -> Self {
+        Self { authentication: Some(authentication), ..self }
+    }
+
+    /// What the server is shown of who sends.
+    pub const fn authentication(&self) -> Option<&Authentication> {
+        self.authentication.as_ref()
     }
 
     /// The host without the brackets of a literal: what is resolved, and what a certificate names.

@@ -6,30 +6,29 @@
 //! recipients. Fails: [`OpenError`] before the first message; afterwards every recipient of a
 //! message has its outcome, whatever happens to the connection.
 
-use std::future::poll_fn;
+mod authenticate;
+mod link;
+
 use std::io;
-use std::pin::Pin;
 use std::sync::Arc;
-use std::task::Poll;
 
 use smtp_proto::client::{
-    self, AfterHello, AfterRefusal, AuthResponse, Cause, Envelope, Failure, Output, Phase,
+    self, AfterHello, AfterRefusal, Cause, Envelope, Event, Failure, Output, Phase, Rejection,
     ServerMisbehaved, Session,
 };
-use smtp_proto::wire::{Extension, Reply};
+use smtp_proto::wire::{BodyType, Extension, Extensions, MessagePolicy, Reply};
 use smtp_tls::{AfterEhlo, AfterFailure, ClientPolicy, Connector, HandshakeError, TlsRefusal};
-use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt, ReadBuf};
+use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
-use tokio::time::{Instant, timeout, timeout_at};
+use tokio::time::timeout;
 
-use crate::config::{Config, Timeouts, deadline};
+use self::authenticate::Exchange;
+use self::link::{HIGH_WATER, Link, Moved, Stalled};
+use crate::auth::Authentication;
+use crate::config::Config;
 use crate::error::{OpenError, Reason};
 use crate::message::{Message, Reader};
-use crate::report::{Outcome, TlsRecord, WhyClear};
-use crate::transport::Transport;
-
-/// Octets that wait to be written before more of a message is asked for.
-const HIGH_WATER: usize = 64 * 1024;
+use crate::report::{AuthRecord, Outcome, TlsRecord, WhyClear};
 
 /// An open connection, ready for messages under one policy.
 ///
@@ -42,21 +41,13 @@ pub struct Connection {
     policy: ClientPolicy,
     tls: TlsRecord,
     refusal: Option<(TlsRefusal, Option<Reply>)>,
+    auth: AuthRecord,
+    exchange: Exchange,
+    /// What every message must be.
+    messages: MessagePolicy,
+    left_out: Extensions,
     /// A message is being sent, or was given up on its way.
     busy: bool,
-}
-
-/// The socket's side: what waits to be written, and since when nothing has moved.
-#[derive(Debug)]
-struct Link {
-    transport: Transport,
-    timeouts: Timeouts,
-    pending: Vec<u8>,
-    unflushed: bool,
-    /// Writing has failed. The server may still have said why, so reading goes on.
-    broken: bool,
-    since: Instant,
-    waiting: Option<(Phase, u64)>,
 }
 
 /// Where the session needs more than its socket.
@@ -91,11 +82,12 @@ impl Connection {
         config: &Config,
         policy: ClientPolicy,
         connector: Option<&Connector>,
+        authentication: Option<&Authentication>,
     ) -> Result<Self, Attempt> {
         let mut connection = Self::new(stream, config, policy);
         loop {
             match connection.advance().await {
-                Stop::Ready => return Ok(connection),
+                Stop::Ready => return connection.ready(authentication).await,
                 Stop::StartTls => connection.secure(host, connector).await?,
                 Stop::Close => return Err(Attempt::Failed(Box::new(connection.why_closed()))),
                 // Neither comes before a transaction was begun.
@@ -112,6 +104,10 @@ impl Connection {
             link: Link::new(stream, config.timeouts),
             tls: TlsRecord::Unsettled,
             refusal: None,
+            auth: AuthRecord::NotWanted,
+            exchange: Exchange::default(),
+            messages: config.session.message,
+            left_out: Extensions::EMPTY,
             busy: false,
             policy,
         }
@@ -122,12 +118,38 @@ impl Connection {
         &self.tls
     }
 
+    /// Whether the server knows who sends.
+    pub const fn auth(&self) -> &AuthRecord {
+        &self.auth
+    }
+
+    /// Extensions whose parameters the last envelope had and the server was not sent, since it does
+    /// not offer them: [`Extension::Dsn`], [`Extension::MtPriority`] or [`Extension::Auth`].
+    pub const fn left_out(&self) -> Extensions {
+        self.left_out
+    }
+
+    /// The most recipients that the server takes in one transaction, where it says so (RFC 9422).
+    pub fn recipients_per_transaction(&self) -> Option<u32> {
+        self.session.recipients_per_transaction()
+    }
+
+    /// Whether the connection has ended because something failed; it is also not open where the
+    /// server has taken as many messages as it takes in one session.
+    pub(crate) fn has_failed(&self) -> bool {
+        self.session.failure().is_some()
+    }
+
     /// Whether another message can be sent.
     pub fn is_open(&self) -> bool {
         !self.busy && self.session.is_ready()
     }
 
     /// Sends one message; gives one outcome per recipient of the envelope, in its order.
+    ///
+    /// A recipient that is more than the server takes at once (RFC 9422) is deferred with
+    /// [`Cause::LimitReached`] and was not sent: it is for another transaction, or another
+    /// connection. [`Client::deliver`](crate::Client::deliver) sees to that by itself.
     ///
     /// When the connection is lost on the way, or was lost before, the outcomes say so.
     ///
@@ -137,14 +159,19 @@ impl Connection {
     /// dropped. What became of the message that was given up is not known.
     pub async fn send(&mut self, envelope: Envelope, message: &Message) -> Vec<Outcome> {
         let recipients = envelope.recipients();
+        self.left_out = Extensions::EMPTY;
         if self.busy {
             return deferred(recipients, Reason::Abandoned);
+        }
+        let body = envelope.body();
+        if let Some(refused) = refused(message, body, &self.messages) {
+            return vec![refused; recipients];
         }
         let mut reader = match message.reader().await {
             Ok(reader) => reader,
             Err(error) => return deferred(recipients, Reason::Message(error)),
         };
-        if self.session.begin(envelope, message.facts()).is_err() {
+        if self.session.begin(envelope, message.facts(body, &self.messages)).is_err() {
             return deferred(recipients, Reason::Session(self.failure(Phase::Mail)));
         }
         self.busy = true;
@@ -176,8 +203,10 @@ impl Connection {
     /// Says QUIT, waits briefly for the answer, and closes. Where a message was given up on its
     /// way, it just closes.
     pub async fn quit(mut self) {
-        if !self.busy && self.session.quit().is_ok() {
-            while !matches!(self.advance().await, Stop::Close) {}
+        if !self.busy {
+            // It is said already where the server takes no more messages.
+            let _ = self.session.quit();
+            while !matches!(self.advance().await, Stop::Close | Stop::Ready) {}
         }
         let time = self.link.timeouts.of(Phase::Quit);
         // The server has its QUIT: how the connection ends matters to nobody any more.
@@ -236,18 +265,31 @@ impl Connection {
                     };
                     let _ = self.session.answer(ask, verdict);
                 }
-                // No authentication is begun here.
-                Output::AuthChallenge(ask, _) => {
-                    let _ = self.session.answer(ask, AuthResponse::Cancel);
+                Output::AuthChallenge(ask, challenge) => {
+                    let response = self.exchange.respond(challenge);
+                    let _ = self.session.answer(ask, response);
                 }
                 Output::StartTls => return Stop::StartTls,
                 Output::Ready => return Stop::Ready,
                 Output::Body => return Stop::Body,
                 Output::Outcomes(outcomes) => return Stop::Outcomes(outcomes),
-                Output::Note(event) => tracing::debug!(?event, "session"),
+                Output::Note(event) => {
+                    tracing::debug!(?event, "session");
+                    self.hear(event);
+                }
                 Output::Wait(phase) => self.exchange(phase).await,
                 Output::Close => return Stop::Close,
             }
+        }
+    }
+
+    fn hear(&mut self, event: Event) {
+        match event {
+            Event::LeftOut(extension) => self.left_out = self.left_out.with(extension),
+            Event::Authenticated(_) | Event::AuthRefused(_) | Event::AuthCancelled(_) => {
+                self.exchange.ended(event);
+            }
+            _ => {}
         }
     }
 
@@ -326,108 +368,23 @@ impl Connection {
     }
 }
 
-/// What an exchange with the socket brought.
-enum Moved {
-    Read(usize),
-    Written,
-    End,
-}
-
-/// Nothing moved for as long as the phase allows.
-struct Stalled;
-
-impl Link {
-    fn new(stream: TcpStream, timeouts: Timeouts) -> Self {
-        Self {
-            transport: Transport::Clear(stream),
-            timeouts,
-            pending: Vec::new(),
-            unflushed: false,
-            broken: false,
-            since: Instant::now(),
-            waiting: None,
-        }
-    }
-
-    /// Whether all that was to be written has left.
-    fn is_settled(&self) -> bool {
-        self.pending.is_empty() && !self.unflushed && !self.broken
-    }
-
-    /// Writes what is pending and reads into the session, at once; returns when either moved.
-    ///
-    /// The phase's time begins with the phase, with each reply, and with each octet that is
-    /// written: a server that reads slowly is slow, and one that sends half a reply is stalled.
-    async fn exchange(&mut self, session: &mut Session, phase: Phase) -> Result<Moved, Stalled> {
-        let waiting = Some((phase, session.replies()));
-        if self.waiting != waiting {
-            self.waiting = waiting;
-            self.since = Instant::now();
-        }
-        let moved = timeout_at(
-            deadline(self.since, self.timeouts.of(phase)),
-            poll_fn(|cx| {
-                let written = self.poll_write(cx);
-                let mut into = ReadBuf::new(session.input());
-                match Pin::new(&mut self.transport).poll_read(cx, &mut into) {
-                    Poll::Ready(Ok(())) if into.filled().is_empty() => Poll::Ready(Moved::End),
-                    Poll::Ready(Ok(())) => Poll::Ready(Moved::Read(into.filled().len())),
-                    Poll::Ready(Err(error)) => {
-                        tracing::debug!(%error, "reading failed");
-                        Poll::Ready(Moved::End)
-                    }
-                    Poll::Pending if written => Poll::Ready(Moved::Written),
-                    Poll::Pending => Poll::Pending,
-                }
-            }),
-        )
-        .await;
-        if let Ok(Moved::Written) = moved {
-            self.since = Instant::now();
-        }
-        moved.map_err(|_| Stalled)
-    }
-
-    /// Writes what the socket takes; says whether it took anything.
-    fn poll_write(&mut self, cx: &mut std::task::Context<'_>) -> bool {
-        let mut written = 0;
-        while !self.broken && written < self.pending.len() {
-            match Pin::new(&mut self.transport).poll_write(cx, &self.pending[written..]) {
-                Poll::Ready(Ok(0)) => self.break_off(&io::ErrorKind::WriteZero.into()),
-                Poll::Ready(Ok(octets)) => {
-                    written += octets;
-                    self.unflushed = true;
-                }
-                Poll::Ready(Err(error)) => self.break_off(&error),
-                Poll::Pending => break,
-            }
-        }
-        // More is put behind what is left for as long as a server reads slowly: what was written
-        // must not be kept.
-        self.pending.drain(..written.min(self.pending.len()));
-        if self.unflushed && !self.broken {
-            match Pin::new(&mut self.transport).poll_flush(cx) {
-                Poll::Ready(Ok(())) => self.unflushed = false,
-                Poll::Ready(Err(error)) => self.break_off(&error),
-                Poll::Pending => {}
-            }
-        }
-        written > 0
-    }
-
-    fn break_off(&mut self, error: &io::Error) {
-        tracing::debug!(%error, "writing failed");
-        self.broken = true;
-        self.pending.clear();
-    }
-}
-
 fn injected() -> Failure {
     Failure {
         phase: Phase::StartTls,
         cause: Cause::Misbehaved(ServerMisbehaved::OctetsBehindStartTls),
         reply: None,
     }
+}
+
+/// What becomes of a message that its policy refuses, as every server would find.
+pub(crate) fn refused(
+    message: &Message,
+    body: Option<BodyType>,
+    policy: &MessagePolicy,
+) -> Option<Outcome> {
+    // The octets of BINARYMIME are no lines (RFC 3030, 3).
+    let fault = message.fault(policy).filter(|_| body != Some(BodyType::BinaryMime))?;
+    Some(Outcome::Rejected(Rejection::Message(fault)))
 }
 
 fn deferred(recipients: usize, reason: Reason) -> Vec<Outcome> {

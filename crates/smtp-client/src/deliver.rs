@@ -1,21 +1,22 @@
 //! A message to its recipients: plan, attempts, report.
 //!
-//! Does: group recipients by route and effective policy, open one connection for each group, send,
-//! and report. Does not: queue, retry later, or look up where a domain's mail goes. Fails: never as
+//! Does: group recipients by route and effective policy, open a connection for each group, send in
+//! as many transactions and connections as the server's limits ask for, and report. Does not: queue, retry later, or look up where a domain's mail goes. Fails: never as
 //! a whole; every recipient has its outcome.
 
 use std::sync::Arc;
 
-use smtp_proto::client::{Envelope, Rejection};
-use smtp_proto::wire::{AddressError, ForwardPath, LineEnds, ReversePath};
+use smtp_proto::client::{Cause, Failure, Phase};
+use smtp_proto::wire::Extensions;
 use smtp_tls::{ClientPolicy, Fallback, Level};
 
 use crate::config::Config;
-use crate::connect::{self, Route, SUBMISSIONS};
-use crate::connection::{Attempt, Connection};
+use crate::connect::{self, Route};
+use crate::connection::{self, Attempt, Connection};
 use crate::error::{OpenError, Reason};
 use crate::message::Message;
-use crate::report::{Outcome, RecipientReport, Report, TlsRecord, WhyClear};
+use crate::parties::{Group, Recipient, Sender, effective, groups};
+use crate::report::{AuthRecord, Outcome, RecipientReport, Report, TlsRecord, WhyClear};
 use crate::transport::Connectors;
 
 /// Sends messages. One serves a whole program: it keeps what TLS sessions need to be resumed.
@@ -23,59 +24,6 @@ use crate::transport::Connectors;
 pub struct Client {
     config: Config,
     connectors: Connectors,
-}
-
-/// Who sends: a mailbox, or nobody (`<>`, RFC 5321, 4.5.5).
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Sender(String);
-
-impl Sender {
-    /// Reads a mailbox with or without brackets, or `<>`.
-    ///
-    /// # Errors
-    /// The text is no reverse-path.
-    pub fn parse(text: &str) -> Result<Self, AddressError> {
-        ReversePath::parse(text).map(|path| Self(path.to_string()))
-    }
-
-    fn path(&self) -> ReversePath<'_> {
-        ReversePath::parse(&self.0).expect("a path that was printed parses")
-    }
-}
-
-/// To whom, where, and under which policy.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Recipient {
-    address: String,
-    route: Route,
-    policy: ClientPolicy,
-}
-
-impl Recipient {
-    /// Reads the address: a mailbox or `postmaster`, with or without brackets.
-    ///
-    /// # Errors
-    /// The text is no forward-path.
-    pub fn new(address: &str, route: Route, policy: ClientPolicy) -> Result<Self, AddressError> {
-        let path = ForwardPath::parse(address)?;
-        Ok(Self { address: path.as_str().to_owned(), route, policy })
-    }
-
-    /// The address, without brackets.
-    pub fn address(&self) -> &str {
-        &self.address
-    }
-
-    fn path(&self) -> ForwardPath<'_> {
-        ForwardPath::parse(&self.address).expect("a path that was printed parses")
-    }
-}
-
-/// The recipients that may share a connection, by their places in the caller's order.
-struct Group {
-    route: Route,
-    policy: ClientPolicy,
-    members: Vec<usize>,
 }
 
 impl Client {
@@ -90,26 +38,23 @@ impl Client {
     }
 
     /// Sends a message to its recipients, one group of equal route and policy after the other.
+    ///
+    /// A group takes as many transactions, and as many connections, as the server's limits make it
+    /// (RFC 9422; RFC 5321, 4.5.3.1.10).
     pub async fn deliver(
         &self,
         sender: &Sender,
         recipients: &[Recipient],
         message: &Message,
     ) -> Report {
-        let mut entries: Vec<Option<(Outcome, TlsRecord)>> = vec![None; recipients.len()];
-        for group in groups(recipients) {
-            self.deliver_group(sender, recipients, message, &group, &mut entries).await;
+        let reports = vec![None; recipients.len()];
+        let mut delivery = Delivery { client: self, sender, recipients, message, reports };
+        for group in groups(sender, recipients) {
+            delivery.deliver_to(group).await;
         }
-        let entries = recipients.iter().zip(entries).map(|(recipient, entry)| {
-            let (outcome, tls) = entry.expect("every recipient is in a group");
-            RecipientReport {
-                address: recipient.address.clone(),
-                outcome,
-                tls,
-                origin: recipient.policy.origin,
-            }
-        });
-        Report { recipients: entries.collect() }
+        let reports = delivery.reports.into_iter();
+        let report = |report: Option<_>| report.expect("every recipient is in a group");
+        Report { recipients: reports.map(report).collect() }
     }
 
     /// Opens a connection, for any number of messages under one policy.
@@ -158,66 +103,158 @@ impl Client {
         };
         let stream =
             connect::connect(route, self.config.timeouts.connect).await.map_err(Attempt::failed)?;
-        Connection::open(stream, route.bare_host(), &self.config, policy, connector.as_ref()).await
-    }
-
-    async fn deliver_group(
-        &self,
-        sender: &Sender,
-        recipients: &[Recipient],
-        message: &Message,
-        group: &Group,
-        entries: &mut [Option<(Outcome, TlsRecord)>],
-    ) {
-        let mut settle = |members: &[usize], outcomes: Vec<Outcome>, tls: &TlsRecord| {
-            for (member, outcome) in members.iter().zip(outcomes) {
-                entries[*member] = Some((outcome, tls.clone()));
-            }
-        };
-        let all = &group.members;
-        if let (LineEnds::Refuse, Some(bare)) =
-            (self.config.session.message.line_ends, message.bare_line_end())
-        {
-            let outcome = Outcome::Rejected(Rejection::Message(bare));
-            return settle(all, vec![outcome; all.len()], &TlsRecord::Unsettled);
-        }
-        let mut connection = match self.open(&group.route, &group.policy).await {
-            Ok(connection) => connection,
-            Err(OpenError { reason, tls }) => {
-                let outcome = Outcome::deferred(Arc::new(reason));
-                return settle(all, vec![outcome; all.len()], &tls);
-            }
-        };
-        for members in all.chunks(self.config.recipients_per_transaction.max(1)) {
-            let mut envelope = Envelope::new(&sender.path());
-            for member in members {
-                envelope.add(&recipients[*member].path());
-            }
-            let outcomes = connection.send(envelope, message).await;
-            settle(members, outcomes, connection.tls());
-        }
-        connection.quit().await;
+        let (config, authentication) = (&self.config, route.authentication());
+        let host = route.bare_host();
+        Connection::open(stream, host, config, policy, connector.as_ref(), authentication).await
     }
 }
 
-/// The policy that holds on a route: on port 465 TLS begins with the first octet.
-fn effective(route: &Route, policy: &ClientPolicy) -> ClientPolicy {
-    let implicit = policy.implicit || route.port == SUBMISSIONS;
-    // Which rule asked for it is the recipient's, and does not keep equal policies apart.
-    ClientPolicy { implicit, origin: None, ..policy.clone() }
+/// One message on its way to its recipients.
+struct Delivery<'a> {
+    client: &'a Client,
+    sender: &'a Sender,
+    recipients: &'a [Recipient],
+    message: &'a Message,
+    /// What became of each recipient that is settled.
+    reports: Vec<Option<RecipientReport>>,
 }
 
-fn groups(recipients: &[Recipient]) -> Vec<Group> {
-    let mut groups: Vec<Group> = Vec::new();
-    for (member, recipient) in recipients.iter().enumerate() {
-        let policy = effective(&recipient.route, &recipient.policy);
-        let same = |group: &&mut Group| group.route == recipient.route && group.policy == policy;
-        match groups.iter_mut().find(same) {
-            Some(group) => group.members.push(member),
-            None => {
-                groups.push(Group { route: recipient.route.clone(), policy, members: vec![member] })
-            }
+/// How a connection stood when an outcome came of it.
+struct Standing {
+    tls: TlsRecord,
+    auth: AuthRecord,
+    left_out: Extensions,
+}
+
+impl Standing {
+    fn unsettled(route: &Route, tls: TlsRecord) -> Self {
+        let auth = match route.authentication() {
+            Some(_) => AuthRecord::Unsettled,
+            None => AuthRecord::NotWanted,
+        };
+        Self { tls, auth, left_out: Extensions::EMPTY }
+    }
+
+    fn of(connection: &Connection) -> Self {
+        Self {
+            tls: connection.tls().clone(),
+            auth: connection.auth().clone(),
+            left_out: connection.left_out(),
         }
     }
-    groups
+}
+
+impl Delivery<'_> {
+    async fn deliver_to(&mut self, group: Group) {
+        let Group { route, policy, members } = group;
+        let refused = connection::refused(
+            self.message,
+            self.sender.envelope().body(),
+            &self.client.config.session.message,
+        );
+        if let Some(outcome) = refused {
+            return self.settle_all(
+                &members,
+                &outcome,
+                &Standing::unsettled(&route, TlsRecord::Unsettled),
+            );
+        }
+        let mut left = members;
+        while !left.is_empty() {
+            let mut connection = match self.client.open(&route, &policy).await {
+                Ok(connection) => connection,
+                Err(OpenError { reason, tls }) => {
+                    let outcome = Outcome::deferred(Arc::new(reason));
+                    return self.settle_all(&left, &outcome, &Standing::unsettled(&route, tls));
+                }
+            };
+            left = self.over(&mut connection, left).await;
+            connection.quit().await;
+        }
+    }
+
+    /// Sends over one connection, in as many transactions as are needed. Gives those whom the server
+    /// does not take over this connection any more: fewer than there were.
+    async fn over(&mut self, connection: &mut Connection, mut left: Vec<usize>) -> Vec<usize> {
+        let mut settled_any = false;
+        while !left.is_empty() {
+            let behind = left.split_off(left.len().min(self.transaction(connection)));
+            let mut envelope = self.sender.envelope();
+            for member in &left {
+                self.recipients[*member].add_to(&mut envelope);
+            }
+            let outcomes = connection.send(envelope, self.message).await;
+            let standing = Standing::of(connection);
+            let delivered = outcomes.iter().any(Outcome::is_delivered);
+            let over_limit = outcomes.iter().all(is_over_limit);
+            let mut again = Vec::new();
+            for (member, outcome) in left.into_iter().zip(outcomes) {
+                // Whoever is one too many now has room when others are done with, and not before.
+                let has_room_later = is_over_limit(&outcome) && (settled_any || !over_limit)
+                    || is_one_too_many(&outcome) && delivered;
+                match has_room_later {
+                    true => again.push(member),
+                    false => self.settle(member, outcome, &standing),
+                }
+            }
+            again.extend(behind);
+            left = again;
+            settled_any = true;
+            let is_full = !connection.is_open() && !connection.has_failed();
+            if over_limit || is_full {
+                break;
+            }
+        }
+        left
+    }
+
+    /// How many recipients one transaction may have.
+    fn transaction(&self, connection: &Connection) -> usize {
+        let most = connection.recipients_per_transaction().map_or(usize::MAX, |most| most as usize);
+        most.min(self.client.config.recipients_per_transaction).max(1)
+    }
+
+    fn settle_all(&mut self, members: &[usize], outcome: &Outcome, standing: &Standing) {
+        members.iter().for_each(|member| self.settle(*member, outcome.clone(), standing));
+    }
+
+    fn settle(&mut self, member: usize, outcome: Outcome, standing: &Standing) {
+        let recipient = &self.recipients[member];
+        self.reports[member] = Some(RecipientReport {
+            address: recipient.address().to_owned(),
+            outcome,
+            tls: standing.tls.clone(),
+            auth: standing.auth.clone(),
+            left_out: standing.left_out,
+            origin: recipient.policy.origin,
+        });
+    }
+}
+
+/// Whether the recipient was not sent, since the server had said that it takes fewer (RFC 9422).
+fn is_over_limit(outcome: &Outcome) -> bool {
+    failure(outcome).is_some_and(|failure| failure.cause == Cause::LimitReached)
+}
+
+/// Whether the server says that the transaction has too many recipients (RFC 5321, 4.5.3.1.10): a
+/// 452, or the 552 of old, that does not name another limit.
+fn is_one_too_many(outcome: &Outcome) -> bool {
+    let Some(Failure { phase: Phase::Rcpt, cause: Cause::Refused, reply: Some(reply) }) =
+        failure(outcome)
+    else {
+        return false;
+    };
+    let names_recipients =
+        reply.enhanced().is_none_or(|enhanced| (enhanced.subject, enhanced.detail) == (5, 3));
+    matches!(reply.code().get(), 452 | 552) && names_recipients
+}
+
+fn failure(outcome: &Outcome) -> Option<&Failure> {
+    match outcome {
+        Outcome::Deferred { reason, .. } => match &**reason {
+            Reason::Session(failure) => Some(failure),
+            _ => None,
+        },
+        _ => None,
+    }
 }

@@ -10,6 +10,7 @@ use smtp_proto::wire::Reply;
 use smtp_tls::{ConfigError, HandshakeError, TlsRefusal};
 use thiserror::Error;
 
+use crate::auth::AuthFailure;
 use crate::report::TlsRecord;
 
 /// Why nothing is decided for a recipient.
@@ -46,6 +47,9 @@ pub enum Reason {
     /// The policy cannot be put to work here.
     #[error("TLS policy: {0}")]
     Policy(#[from] ConfigError),
+    /// The route's [`Authentication`](crate::Authentication) is required, and failed.
+    #[error("{0}")]
+    Auth(AuthFailure),
     /// The session or the transaction came to nothing.
     #[error("{0}")]
     Session(Failure),
@@ -64,6 +68,7 @@ impl Reason {
         match self {
             Self::Session(failure) => failure.reply.as_ref(),
             Self::Tls { reply, .. } => reply.as_ref(),
+            Self::Auth(AuthFailure::Refused(reply)) => Some(reply),
             _ => None,
         }
     }
@@ -78,6 +83,10 @@ impl Reason {
                 (451, "4.7.4")
             }
             Self::Tls { .. } | Self::Handshake(_) | Self::Policy(_) => (451, "4.7.5"),
+            // X.7.11 asks for encryption, X.7.4 is a feature that is not there, X.7.0 any other.
+            Self::Auth(AuthFailure::InClear) => (451, "4.7.11"),
+            Self::Auth(AuthFailure::NotOffered) => (451, "4.7.4"),
+            Self::Auth(_) => (451, "4.7.0"),
             Self::Message(_) | Self::Abandoned => (451, "4.3.0"),
             Self::Session(failure) => match failure.cause {
                 Cause::Misbehaved(ServerMisbehaved::OctetsBehindStartTls) => (451, "4.7.5"),

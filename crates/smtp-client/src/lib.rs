@@ -24,14 +24,14 @@
 //! recipients, each with route and policy
 //!   └► grouped by both ─► connect ─► greeting, EHLO ─► policy ─► TLS ─► EHLO
 //!                                                        └► clear, or QUIT
-//!        ─► MAIL, RCPT…, DATA ─► message ─► replies ─► one outcome per recipient ─► Report
+//!        ─► AUTH ─► MAIL, RCPT…, DATA or BDAT ─► message ─► replies ─► one outcome per recipient ─► Report
 //! ```
 //!
 //! A connection never serves two policies. [`Client::open`] gives one to keep, for many messages.
 //!
 //! # What an outcome promises
 //!
-//! - *delivered*: the server answered the final dot with 2yz.
+//! - *delivered*: the server answered the final dot, or the last chunk, with 2yz.
 //! - *rejected*: a reply 5yz to this recipient's MAIL, RCPT, DATA or message, or a message that
 //!   does not fit what the server offers. It stays so when the connection is lost afterwards.
 //! - *deferred*: all else. `may_have_been_accepted` says that the final dot may have been sent, so
@@ -54,25 +54,46 @@
 //! `rustls`, `openssl` (`openssl-vendored`): the TLS libraries; see [`tls`]. Without any of them
 //! only [`ClientPolicy::plaintext`](tls::ClientPolicy::plaintext) delivers.
 //!
-//! Not supported: MX look-up, queueing, AUTH, client certificates, CHUNKING, SMTPUTF8, DSN.
+//! # What a server offers
+//!
+//! | extension | used |
+//! |---|---|
+//! | PIPELINING, SIZE, 8BITMIME, ENHANCEDSTATUSCODES | by itself |
+//! | CHUNKING (BDAT) | by itself; [`Chunking::Never`](session::Chunking::Never) keeps to DATA |
+//! | LIMITS | by itself: further transactions, further connections, one outcome per recipient |
+//! | AUTH | with a route's [`Authentication`], under TLS alone unless told otherwise |
+//! | SMTPUTF8 | for addresses outside ASCII, and a header in UTF-8 |
+//! | DSN, REQUIRETLS, BINARYMIME, DELIVERBY, FUTURERELEASE, MT-PRIORITY, RRVS | with the typed parameters of [`Sender::with`] and [`Recipient::with`] |
+//!
+//! What is not offered and is left out stands in [`RecipientReport::left_out`]; what must not be
+//! left out is rejected, and nothing is sent. A message that
+//! [`Config::session`](Config)`.message` refuses (NUL, long lines, line ends) is found before a
+//! connection is opened. `Config::session.lmtp` speaks LMTP (RFC 2033) in the place of SMTP.
+//!
+//! Not supported: MX look-up, queueing, client certificates, XCLIENT, mechanisms with a security
+//! layer, the conversion of messages for servers without 8BITMIME.
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
+mod auth;
 mod config;
 mod connect;
 mod connection;
 mod deliver;
 mod error;
 mod message;
+mod parties;
 mod report;
 mod transport;
 
+pub use auth::{AuthFailure, Authentication, SaslExchange, SaslMechanism};
 pub use config::{Config, Timeouts};
 pub use connect::{Route, SUBMISSIONS};
 pub use connection::Connection;
-pub use deliver::{Client, Recipient, Sender};
+pub use deliver::Client;
 pub use error::{OpenError, Reason};
-pub use message::Message;
-pub use report::{Outcome, RecipientReport, Report, TlsRecord, WhyClear};
+pub use message::{KEPT_IN_MEMORY, Message};
+pub use parties::{Recipient, Sender};
+pub use report::{AuthRecord, Outcome, RecipientReport, Report, TlsRecord, WhyClear};
 
 pub use smtp_proto::client as session;
 pub use smtp_proto::wire;

@@ -1,8 +1,11 @@
 //! A message to send, in memory or in a file.
 //!
-//! Does: survey it once (its size on the wire, octets above 127, bare line ends), and give it in
-//! parts. Does not: look into its headers, or change it. Fails: a file that cannot be read, or that
-//! is not the one, or not as it was, when it was surveyed.
+//! Does: survey it once (its size on the wire, octets above 127, what a policy refuses), and give
+//! it in parts. Does not: understand its header, or change it. Fails: a file that cannot be read, or
+//! that is not the one, or not as it was, when it was surveyed; a message that is to be kept in
+//! memory and is larger than the caller lets it be.
+
+mod survey;
 
 use std::fs::Metadata;
 use std::io;
@@ -12,9 +15,15 @@ use std::time::SystemTime;
 use bytes::Bytes;
 use smtp_proto::client::MessageFacts;
 use smtp_proto::limits::BODY_CHUNK;
-use smtp_proto::wire::{MessageFault, MessageRule};
+use smtp_proto::wire::{BodyType, LongLines, MessageFault, MessagePolicy};
 use tokio::fs::File;
-use tokio::io::AsyncReadExt;
+use tokio::io::{AsyncRead, AsyncReadExt};
+
+use self::survey::Survey;
+
+/// The most octets of a message that [`Message::from_file`] keeps in memory: what is no regular
+/// file can be read once alone.
+pub const KEPT_IN_MEMORY: u64 = 128 * 1024 * 1024;
 
 /// A message. Cheap to clone; it can be sent any number of times.
 ///
@@ -41,8 +50,23 @@ impl Message {
         Self { source: Source::Memory(bytes), survey: survey.finish() }
     }
 
+    /// A message that is read to its end and kept in memory, where it has at most so many octets.
+    ///
+    /// # Errors
+    /// It cannot be read, or has more octets ([`io::ErrorKind::FileTooLarge`]).
+    pub async fn from_reader(reader: impl AsyncRead + Unpin, most: u64) -> io::Result<Self> {
+        let mut bytes = Vec::new();
+        reader.take(most.saturating_add(1)).read_to_end(&mut bytes).await?;
+        if bytes.len() as u64 > most {
+            let text = format!("the message has more than {most} octets");
+            return Err(io::Error::new(io::ErrorKind::FileTooLarge, text));
+        }
+        Ok(Self::from_bytes(bytes))
+    }
+
     /// A message in a file, which is read once here and once each time that it is sent. What is no
-    /// regular file, as a pipe, can be read once alone: its message is kept in memory.
+    /// regular file, as a pipe, can be read once alone: its message is kept in memory, where it has
+    /// at most [`KEPT_IN_MEMORY`] octets.
     ///
     /// The path must go on naming this file, and the file must stay as it is, until the last time
     /// that it is sent: what is found to be another file, of another length or of another time of
@@ -56,7 +80,7 @@ impl Message {
         let metadata = tokio::fs::metadata(&path).await?;
         // A regular file of no length may still have a content, which a kernel makes as it is read.
         if !metadata.is_file() || metadata.len() == 0 {
-            return tokio::fs::read(&path).await.map(Self::from_bytes);
+            return Self::from_reader(File::open(&path).await?, KEPT_IN_MEMORY).await;
         }
         let mut survey = Survey::default();
         let mut reader = Reader::file(&path, None).await?;
@@ -74,26 +98,39 @@ impl Message {
     }
 
     /// Its size in octets on the wire, with CRLF line ends, without dots and the end that DATA adds
-    /// (RFC 1870, 5).
+    /// (RFC 1870, 5). [`LongLines::Fold`] adds to it, and under BINARYMIME no line end does.
     pub const fn wire_size(&self) -> u64 {
-        self.survey.octets + self.survey.added
+        self.survey.octets() + self.survey.added()
     }
 
     /// Whether it holds an octet above 127.
     pub const fn is_eight_bit(&self) -> bool {
-        self.survey.eight_bit
+        self.survey.eight_bit()
     }
 
-    /// The first CR or LF that is no part of a CRLF.
-    pub const fn bare_line_end(&self) -> Option<MessageFault> {
-        self.survey.bare
+    /// Whether its header holds UTF-8 outside ASCII, and no other octets above 127: what SMTPUTF8
+    /// declares (RFC 6531, 3.1).
+    pub const fn has_utf8_header(&self) -> bool {
+        self.survey.utf8_header()
     }
 
-    pub(crate) const fn facts(&self) -> MessageFacts {
+    /// The first place that a policy refuses, as sending it would find.
+    pub fn fault(&self, policy: &MessagePolicy) -> Option<MessageFault> {
+        self.survey.fault(policy)
+    }
+
+    /// What a session is told of it before it is sent.
+    pub(crate) fn facts(&self, body: Option<BodyType>, policy: &MessagePolicy) -> MessageFacts {
+        let size = match body {
+            Some(BodyType::BinaryMime) => Some(self.survey.octets()),
+            // How long it becomes is found when it is folded.
+            _ if policy.long_lines == LongLines::Fold && self.survey.has_long_line() => None,
+            _ => Some(self.wire_size()),
+        };
         MessageFacts {
-            size: Some(self.wire_size()),
-            eight_bit: self.survey.eight_bit,
-            utf8_header: None,
+            size,
+            eight_bit: self.survey.eight_bit(),
+            utf8_header: Some(self.survey.utf8_header()),
         }
     }
 
@@ -102,66 +139,6 @@ impl Message {
             Source::Memory(bytes) => Ok(Reader::Memory { bytes: bytes.clone(), at: 0 }),
             Source::File(path, stamp) => Reader::file(path, Some(stamp)).await,
         }
-    }
-}
-
-/// What one pass over a message finds.
-#[derive(Clone, Copy, Debug, Default)]
-struct Survey {
-    octets: u64,
-    /// Octets that CRLF line ends add; a space for a CR adds none.
-    added: u64,
-    eight_bit: bool,
-    bare: Option<MessageFault>,
-    /// The last octet was a CR: the next one says what it is.
-    cr: bool,
-    /// The last line has no end yet.
-    open: bool,
-}
-
-impl Survey {
-    fn take(&mut self, part: &[u8]) {
-        self.eight_bit |= !part.is_ascii();
-        for &octet in part {
-            let behind_cr = std::mem::take(&mut self.cr);
-            match octet {
-                b'\n' if behind_cr => self.open = false,
-                _ => {
-                    if behind_cr {
-                        self.bare_cr();
-                    }
-                    match octet {
-                        b'\r' => self.cr = true,
-                        b'\n' => {
-                            self.bare.get_or_insert(MessageFault {
-                                rule: MessageRule::BareLf,
-                                at: self.octets,
-                            });
-                            self.added += 1;
-                            self.open = false;
-                        }
-                        _ => self.open = true,
-                    }
-                }
-            }
-            self.octets += 1;
-        }
-    }
-
-    /// The octet before was a CR that no LF follows: it goes out as a space.
-    fn bare_cr(&mut self) {
-        self.bare.get_or_insert(MessageFault { rule: MessageRule::BareCr, at: self.octets - 1 });
-        self.open = true;
-    }
-
-    fn finish(mut self) -> Self {
-        if std::mem::take(&mut self.cr) {
-            self.bare_cr();
-        }
-        if std::mem::take(&mut self.open) {
-            self.added += 2;
-        }
-        self
     }
 }
 
@@ -239,45 +216,6 @@ impl Reader {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use smtp_proto::wire::{DataEncoder, LineEnds};
-
-    /// What the encoder puts on the wire, less its dots and its end.
-    fn encoded_size(bytes: &[u8]) -> u64 {
-        let mut encoder = DataEncoder::new(LineEnds::Normalize.into());
-        let mut out = Vec::new();
-        encoder.encode(bytes, &mut out).unwrap();
-        encoder.finish(&mut out).unwrap();
-        let mut size = out.len() - 3;
-        size -= out[..out.len() - 3]
-            .split(|octet| *octet == b'\n')
-            .filter(|l| l.starts_with(b"."))
-            .count();
-        size as u64
-    }
-
-    #[test]
-    fn the_size_is_what_the_encoder_sends_whatever_the_line_ends_are() {
-        let alphabet = [b'a', b'.', b'\r', b'\n'];
-        for len in 0..=6 {
-            for mut number in 0..4_usize.pow(len) {
-                let bytes: Vec<u8> = (0..len)
-                    .map(|_| {
-                        let octet = alphabet[number % 4];
-                        number /= 4;
-                        octet
-                    })
-                    .collect();
-                let whole = Message::from_bytes(bytes.clone());
-                assert_eq!(whole.wire_size(), encoded_size(&bytes), "{bytes:?}");
-                let mut strict = DataEncoder::new(LineEnds::Refuse.into());
-                let mut out = Vec::new();
-                let refused =
-                    strict.encode(&bytes, &mut out).and_then(|()| strict.finish(&mut out)).err();
-                assert_eq!(whole.bare_line_end(), refused, "{bytes:?}");
-            }
-        }
-    }
-
     #[cfg(target_os = "linux")]
     #[tokio::test]
     async fn a_pipe_is_read_once_and_sent_any_number_of_times() {
@@ -293,6 +231,19 @@ mod tests {
             assert_eq!(reader.part().await.unwrap(), b"one\n");
             assert_eq!(reader.part().await.unwrap(), b"");
         }
+    }
+
+    #[tokio::test]
+    async fn what_is_kept_in_memory_is_bounded() {
+        let message = Message::from_reader(&b"12345"[..], 5).await.unwrap();
+        assert_eq!(message.wire_size(), 7);
+        let error = Message::from_reader(&b"123456"[..], 5).await.unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::FileTooLarge);
+        assert_eq!(error.to_string(), "the message has more than 5 octets");
+        // Without end, too.
+        let error = Message::from_reader(tokio::io::repeat(b'x'), 5).await.unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::FileTooLarge);
+        assert!(Message::from_reader(&b""[..], u64::MAX).await.is_ok());
     }
 
     #[tokio::test]

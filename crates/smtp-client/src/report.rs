@@ -7,9 +7,10 @@ use std::fmt;
 use std::sync::Arc;
 
 use smtp_proto::client::{self, Rejection};
-use smtp_proto::wire::{Class, Reply};
+use smtp_proto::wire::{Class, Extension, Extensions, Reply};
 use smtp_tls::{OriginId, TlsInfo};
 
+use crate::auth::AuthFailure;
 use crate::error::Reason;
 
 /// What became of a message: one entry per recipient, in the order in which they were given.
@@ -43,7 +44,13 @@ pub struct RecipientReport {
     pub outcome: Outcome,
     /// What protected the connection, or why nothing did.
     pub tls: TlsRecord,
-    /// The rule that asked for that, where the policy knows one.
+    /// Whether the server knew who sends.
+    pub auth: AuthRecord,
+    /// Extensions whose parameters were asked for and left out, for the sender or for any recipient
+    /// of the same transaction, since the server does not offer them. With [`Extension::Dsn`] among
+    /// them the server notifies as it likes (RFC 3461, 5.2.2).
+    pub left_out: Extensions,
+    /// The rule that asked for the TLS, where the policy knows one.
     pub origin: Option<OriginId>,
 }
 
@@ -145,7 +152,16 @@ impl Outcome {
             Self::Rejected(Rejection::Incompatible(
                 client::ServerIncompatible::MessageTooLarge { .. },
             )) => (552, "5.3.4"),
-            Self::Rejected(Rejection::Incompatible(_)) => (554, "5.6.3"),
+            Self::Rejected(Rejection::Incompatible(misfit)) => (
+                554,
+                match misfit {
+                    client::ServerIncompatible::NotOffered(Extension::SmtpUtf8) => "5.6.7",
+                    client::ServerIncompatible::NotOffered(Extension::RequireTls) => "5.7.30",
+                    client::ServerIncompatible::NotOffered(Extension::BinaryMime)
+                    | client::ServerIncompatible::EightBitNotOffered => "5.6.3",
+                    _ => "5.3.3",
+                },
+            ),
             _ => (554, "5.6.0"),
         }
     }
@@ -167,6 +183,22 @@ fn one_line(reply: &Reply) -> String {
         text.push_str(line);
     }
     text
+}
+
+/// Whether a server knew who sends.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum AuthRecord {
+    /// The route has no [`Authentication`](crate::Authentication).
+    NotWanted,
+    /// AUTH succeeded with this mechanism.
+    Authenticated {
+        /// Its name, in capitals.
+        mechanism: String,
+    },
+    /// The message went without, as the route allows.
+    Without(AuthFailure),
+    /// No message could be sent: the connection ended before that was settled.
+    Unsettled,
 }
 
 /// What protected a connection, or why nothing did.

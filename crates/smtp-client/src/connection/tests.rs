@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use smtp_proto::wire::{ClientName, ForwardPath, ReversePath};
 use socket2::SockRef;
+use tokio::time::Instant;
 
 use super::*;
 
@@ -50,7 +51,7 @@ async fn a_message_given_up_on_its_way_ends_the_connections_use() {
     let (near, far) = narrow().await;
     // The last reply is missing: the message waits for it.
     let server = lock_step(far, &["220 mx\r\n", "250 mx\r\n", "250 a\r\n"]);
-    let open = Connection::open(near, "mx", &config(), ClientPolicy::plaintext(), None).await;
+    let open = Connection::open(near, "mx", &config(), ClientPolicy::plaintext(), None, None).await;
     let Ok(mut connection) = open else { panic!("the connection is not open") };
     assert!(connection.is_open());
     let message = Message::from_bytes("one\n");
@@ -73,7 +74,7 @@ async fn a_time_without_end_is_a_long_time() {
     let mut config = config();
     config.timeouts.remote = Some(Duration::MAX);
     config.timeouts.handshake = Duration::MAX;
-    let open = Connection::open(near, "mx", &config, ClientPolicy::plaintext(), None).await;
+    let open = Connection::open(near, "mx", &config, ClientPolicy::plaintext(), None, None).await;
     assert!(open.is_ok_and(|connection| connection.is_open()));
     server.join().unwrap();
 }
@@ -111,7 +112,7 @@ async fn what_a_slow_server_has_not_read_is_not_piled_up() {
         }
         far.write_all(b"250 taken\r\n").unwrap();
     });
-    let open = Connection::open(near, "mx", &config(), ClientPolicy::plaintext(), None).await;
+    let open = Connection::open(near, "mx", &config(), ClientPolicy::plaintext(), None, None).await;
     let Ok(mut connection) = open else { panic!("the connection is not open") };
     let message = Message::from_bytes(vec![b'x'; 4 * 1024 * 1024]);
     let outcomes = connection.send(envelope(), &message).await;

@@ -29,7 +29,9 @@ pub(crate) fn patient() -> Config {
 }
 
 /// A server on a thread of its own, and the route to it.
-pub(crate) fn server(script: impl FnOnce(Listener) + Send + 'static) -> (Route, JoinHandle<()>) {
+pub(crate) fn server<T: Send + 'static>(
+    script: impl FnOnce(Listener) -> T + Send + 'static,
+) -> (Route, JoinHandle<T>) {
     let listener = Listener::new();
     let address = listener.address();
     let route = Route::new(address.ip().to_string(), address.port());

@@ -120,11 +120,22 @@ impl Envelope {
         self.recipients.push(recipient);
     }
 
+    /// Adds the recipients of another envelope, with their parameters.
+    pub fn add_recipients_of(&mut self, other: &Self) {
+        self.recipients.extend_from_slice(&other.recipients);
+    }
+
     /// As [`add`](Self::add), by value.
     #[must_use]
     pub fn to(mut self, forward_path: &ForwardPath<'_>) -> Self {
         self.add(forward_path);
         self
+    }
+
+    /// What the message is declared to hold, where the caller does: under
+    /// [`BodyType::BinaryMime`] its octets are sent as they are.
+    pub fn body(&self) -> Option<BodyType> {
+        self.body
     }
 
     /// How many recipients there are.
