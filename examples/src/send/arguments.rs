@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use clap::Parser;
 use hvmail_control::source::DEFAULT_ROOT;
 use smtp_client::Route;
+use smtp_client::wire::{EnvelopeId, Notify, Ret, Xtext};
 use smtp_tls::Backend;
 
 /// Sends one message under the outgoing rules of a GreenArrow / qmail control directory.
@@ -39,6 +40,28 @@ pub struct Arguments {
     /// A forward-path; may be repeated
     #[arg(long, value_name = "B", required = true)]
     pub(super) to: Vec<String>,
+    /// Prove who sends, by AUTH, to the host of --route; the password never goes in clear, and
+    /// without --verify any certificate will do
+    #[arg(long, value_name = "USER", requires_all = ["auth_password_file", "route"])]
+    pub(super) auth_user: Option<String>,
+    /// The file whose first line is the password
+    #[arg(long, value_name = "FILE", requires = "auth_user")]
+    pub(super) auth_password_file: Option<PathBuf>,
+    /// When the sender is notified: NEVER, or some of SUCCESS,FAILURE,DELAY
+    #[arg(long, value_name = "EVENTS", value_parser = parse_notify)]
+    pub(super) notify: Option<Notify>,
+    /// How much of the message a notification of failure holds: FULL or HDRS
+    #[arg(long, value_name = "PART", value_parser = parse_ret)]
+    pub(super) ret: Option<Ret>,
+    /// What notifications call this message
+    #[arg(long, value_name = "ID", value_parser = parse_envelope_id)]
+    pub(super) envid: Option<String>,
+    /// Every host on the message's way must use TLS with a valid certificate, or not take it
+    #[arg(long, requires = "verify")]
+    pub(super) requiretls: bool,
+    /// Speak LMTP in the place of SMTP
+    #[arg(long, requires = "route")]
+    pub(super) lmtp: bool,
     /// The message; standard input without it
     #[arg(value_name = "FILE")]
     pub(super) file: Option<PathBuf>,
@@ -57,6 +80,23 @@ fn parse_route(text: &str) -> Result<Route, String> {
     match port.parse() {
         Ok(0) | Err(_) => Err(format!("{port:?} is no port")),
         Ok(port) => Ok(Route::new(host, port)),
+    }
+}
+
+fn parse_notify(text: &str) -> Result<Notify, &'static str> {
+    Notify::parse(text).ok_or("expected NEVER, or some of SUCCESS,FAILURE,DELAY")
+}
+
+fn parse_ret(text: &str) -> Result<Ret, &'static str> {
+    Ret::parse(text).ok_or("expected FULL or HDRS")
+}
+
+/// The identifier as it goes on the wire.
+fn parse_envelope_id(text: &str) -> Result<String, &'static str> {
+    let xtext = Xtext::encode(text.as_bytes());
+    match EnvelopeId::parse(&xtext) {
+        Some(_) => Ok(xtext),
+        None => Err("expected 1 to 100 printable characters of ASCII"),
     }
 }
 

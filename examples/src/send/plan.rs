@@ -4,13 +4,13 @@ use std::fmt;
 use std::fs;
 
 use hvmail_control::Control;
-use smtp_client::wire::{Domain, ForwardPath};
-use smtp_client::{Client, Message, Recipient, RecipientReport, Route, Sender};
+use smtp_client::wire::{Domain, Extensions, ForwardPath, RcptParameters};
+use smtp_client::{Authentication, Client, Message, Recipient, RecipientReport, Route, Sender};
 use smtp_tls::{
     Backend, Certificate, ClientPolicy, Connector, Level, PemKind, Roots, pem_sections,
 };
 
-use super::Arguments;
+use super::{Arguments, one_line};
 use crate::exit::Failure;
 
 /// Every recipient, in the order of the command line.
@@ -33,9 +33,15 @@ impl Plan {
         control: &Control,
         arguments: &Arguments,
         backend: Backend,
+        authentication: Option<Authentication>,
     ) -> Result<Self, Failure> {
         let raise = Raise::new(arguments, backend)?;
-        let steps = arguments.to.iter().map(|to| step(control, arguments, &raise, to));
+        let route = arguments.route.clone().map(|route| match authentication {
+            Some(authentication) => route.authenticated(authentication),
+            None => route,
+        });
+        let steps =
+            arguments.to.iter().map(|to| step(control, arguments, route.as_ref(), &raise, to));
         Ok(Self(steps.collect::<Result<_, _>>()?))
     }
 
@@ -73,6 +79,21 @@ impl Line {
         match self {
             Self::Reported(report) => report.outcome.word(),
             Self::NotTried { .. } => "deferred",
+        }
+    }
+
+    pub(super) fn address(&self) -> &str {
+        match self {
+            Self::Reported(report) => &report.address,
+            Self::NotTried { address, .. } => address,
+        }
+    }
+
+    /// What was asked for and the server could not be asked for.
+    pub(super) const fn left_out(&self) -> Extensions {
+        match self {
+            Self::Reported(report) => report.left_out,
+            Self::NotTried { .. } => Extensions::EMPTY,
         }
     }
 }
@@ -143,11 +164,13 @@ impl Raise {
 fn step(
     control: &Control,
     arguments: &Arguments,
+    to_host: Option<&Route>,
     raise: &Raise,
     to: &str,
 ) -> Result<Step, Failure> {
     let unusable = |error: &dyn fmt::Display| Failure::usage(format!("--to {to:?}: {error}"));
-    let path = ForwardPath::parse(to).map_err(|error| unusable(&error))?;
+    one_line(to).map_err(|error| unusable(&error))?;
+    let path = ForwardPath::parse_utf8(to).map_err(|error| unusable(&error))?;
     let domain = match &path {
         ForwardPath::Postmaster => String::new(),
         ForwardPath::Mailbox(mailbox) => match mailbox.domain() {
@@ -167,7 +190,7 @@ fn step(
         }
     };
     let routed = rule.route.map(|route| Route::new(route.host, route.port));
-    let Some(route) = arguments.route.clone().or(routed) else {
+    let Some(route) = to_host.cloned().or(routed) else {
         return not_tried(
             451,
             "4.4.3 no route: MX hosts are not looked up; name one by --route, smtp_route or \
@@ -177,5 +200,6 @@ fn step(
     };
     let recipient =
         Recipient::new(to, route, raise.apply(rule.policy)).map_err(|error| unusable(&error))?;
-    Ok(Step::Deliver(recipient))
+    let parameters = RcptParameters { notify: arguments.notify, ..RcptParameters::default() };
+    Ok(Step::Deliver(recipient.with(parameters)))
 }

@@ -38,7 +38,7 @@ fn assert_deferred(finished: &Finished, line: &str) {
     assert!(said.ends_with(" tls=unsettled"), "{finished:?}");
 }
 
-const NO_ADDRESS: [&str; 22] = [
+const NO_ADDRESS: [&str; 25] = [
     "",
     " ",
     "a",
@@ -59,7 +59,10 @@ const NO_ADDRESS: [&str; 22] = [
     "a@[127.0.0.1",
     "a@[nonsense]",
     "a@example..org",
-    "\u{e4}@example.org",
+    "\u{e4}@",
+    "\u{85}@example.org",
+    "a@\u{9b}.org",
+    "\u{2028}@example.org",
     "a@b\u{7f}",
 ];
 
@@ -136,6 +139,39 @@ fn a_bad_command_line_is_a_usage_error() {
     }
     assert_usage(&with(&["--name", "mx.example.org"]), &["--verify"]);
     assert_usage(&with(&["--ca", "x"]), &["--verify"]);
+
+    for more in [
+        &["--notify=SOMETIMES"][..],
+        &["--notify=NEVER,DELAY"],
+        &["--notify="],
+        &["--ret=ALL"],
+        &["--envid="],
+        &["--envid=a\r\nRSET"],
+        &["--envid=\u{e4}"],
+    ] {
+        let option = more[0].split('=').next().unwrap();
+        assert_usage(&with(&[&["--route=mx:25"], more].concat()), &[option]);
+    }
+    assert_usage(&with(&["--route=mx:25", "--requiretls"]), &["--verify"]);
+    assert_usage(&with(&["--lmtp"]), &["--route"]);
+    assert_usage(&with(&["--route=mx:25", "--auth-user=tim"]), &["--auth-password-file"]);
+    assert_usage(&with(&["--route=mx:25", "--auth-password-file=x"]), &["--auth-user"]);
+    let password = file("password", "secret\n");
+    let auth = |file: &str| format!("--auth-password-file={file}");
+    assert_usage(&with(&["--auth-user=tim", &auth(&password)]), &["--route"]);
+    for (user, path, says) in [
+        ("tim", "/absent/password".to_owned(), "No such file"),
+        ("tim", file("nothing", ""), "empty"),
+        ("tim", file("an empty line", "\nsecret\n"), "empty"),
+        ("tim", folder.path().to_str().unwrap().to_owned(), "directory"),
+        ("", password, "--auth-user"),
+        ("tim", file("nul", "secr\0et"), "--auth-user"),
+    ] {
+        let user = format!("--auth-user={user}");
+        let finished = with(&["--route=mx:25", &user, &auth(&path)]);
+        assert_usage(&finished, &[says]);
+        assert!(!format!("{finished:?}").contains("secr"), "{finished:?}");
+    }
 
     let absent = folder.path().join("absent");
     let below = folder.path().to_str().unwrap();
@@ -258,6 +294,24 @@ fn a_standard_output_that_takes_nothing_is_no_success() {
     let mut closed = Command::new("sh");
     closed.args(["-c", &script, "sh", "--control"]).arg(host.control()).args(ENVELOPE);
     assert_eq!(process::run(&mut closed, b"").code, Some(75));
+}
+
+/// What can be read once is kept in memory, and is not without end.
+#[test]
+fn a_message_without_end_is_a_usage_error() {
+    let host = Host::new();
+    let listener = Listener::new();
+    let route = listener.address().to_string();
+    let arguments = [&ENVELOPE[..], &["--route", &route]].concat();
+    let mut endless = command(&host, &arguments);
+    let zeroes = fs::File::open("/dev/zero").unwrap();
+    let output = endless.stdin(Stdio::from(zeroes)).output().unwrap();
+    assert_eq!(output.status.code(), Some(64));
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(said.contains("standard input: the message has more than 134217728 octets"), "{said}");
+    let finished = send(&host, &[&arguments[..], &["/dev/zero"]].concat());
+    assert_usage(&finished, &["/dev/zero", "more than 134217728 octets"]);
+    listener.expect_nobody();
 }
 
 /// A pipe can be read once: it is not the file that is read again for the sending.

@@ -1,5 +1,6 @@
 //! The programs with peers that this project did not write.
 
+mod extensions;
 mod receiver;
 mod s_client;
 mod senders;

@@ -14,16 +14,22 @@ use super::{ENVELOPE, messages, send, whole_lines, with_crlf};
 use crate::support::{BACKENDS, Host, eventually};
 
 /// `receiver.py` on an address of this host.
-struct Receiver {
+pub(super) struct Receiver {
     program: Program,
-    route: String,
+    pub(super) route: String,
     folder: TempDir,
     /// Lines of its stdout that the test had.
     heard: Cell<usize>,
 }
 
 impl Receiver {
-    fn start(python: &Path, address: &str, port: u16, leaf: &Leaf, more: &[&str]) -> Self {
+    pub(super) fn start(
+        python: &Path,
+        address: &str,
+        port: u16,
+        leaf: &Leaf,
+        more: &[&str],
+    ) -> Self {
         let folder = process::temp_dir();
         let chain = folder.path().join("chain.pem");
         fs::write(&chain, leaf.chain_and_key()).unwrap();
@@ -46,13 +52,13 @@ impl Receiver {
     }
 
     /// With STARTTLS on a free port.
-    fn starttls(python: &Path, leaf: &Leaf, more: &[&str]) -> Self {
+    pub(super) fn starttls(python: &Path, leaf: &Leaf, more: &[&str]) -> Self {
         let more = [&["--mode", "starttls"], more].concat();
         Self::start(python, "127.0.0.1", process::free_port(), leaf, &more)
     }
 
     /// What it said of the next connection, once that is at its end: `quit` or `lost` comes last.
-    fn next_connection(&self) -> Vec<String> {
+    pub(super) fn next_connection(&self) -> Vec<String> {
         let is_end = |line: &String| line == "quit" || line == "lost";
         let mut said = Vec::new();
         eventually("the connection ends", || {
@@ -64,13 +70,13 @@ impl Receiver {
         said
     }
 
-    fn messages(&self) -> Vec<PathBuf> {
+    pub(super) fn messages(&self) -> Vec<PathBuf> {
         let folder = fs::read_dir(self.folder.path().join("messages")).unwrap();
         folder.map(|entry| entry.unwrap().path()).collect()
     }
 
     /// Takes the one message that it has.
-    fn take(&self) -> Vec<u8> {
+    pub(super) fn take(&self) -> Vec<u8> {
         let files = self.messages();
         let [file] = &files[..] else { panic!("not one message: {:#?}", self.program.stdout()) };
         let message = fs::read(file).unwrap();
@@ -80,11 +86,11 @@ impl Receiver {
 }
 
 /// The lines of two recipients that a receiver took a message for.
-fn delivered(tls: &str) -> [String; 2] {
+pub(super) fn delivered(tls: &str) -> [String; 2] {
     ["b", "c"].map(|to| format!("delivered {to}@example.org 250 2.0.0 taken as 0 tls={tls}"))
 }
 
-fn ca_file(host: &Host, authority: &Authority) -> String {
+pub(super) fn ca_file(host: &Host, authority: &Authority) -> String {
     let path = host.control().join("authority.pem");
     fs::write(&path, authority.certificate()).unwrap();
     path.into_os_string().into_string().unwrap()

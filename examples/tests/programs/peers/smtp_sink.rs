@@ -12,14 +12,14 @@ use super::{ENVELOPE, messages, send, whole_lines};
 use crate::support::{Host, eventually};
 
 /// `smtp-sink` on a free port, once it accepts; what it dumps goes to its folder.
-struct Sink {
+pub(super) struct Sink {
     _program: Program,
     folder: TempDir,
-    route: String,
+    pub(super) route: String,
 }
 
 impl Sink {
-    fn start(path: &Path, arguments: &[&str]) -> Self {
+    pub(super) fn start(path: &Path, arguments: &[&str]) -> Self {
         let folder = process::temp_dir();
         let route = format!("127.0.0.1:{}", process::free_port());
         let mut command = Command::new(path);
@@ -35,7 +35,7 @@ impl Sink {
     }
 
     /// Takes the one message that it dumped: its lines about the envelope, and the message.
-    fn take(&self) -> (Vec<String>, Vec<u8>) {
+    pub(super) fn take(&self) -> (Vec<String>, Vec<u8>) {
         let files: Vec<_> =
             fs::read_dir(self.folder.path()).unwrap().map(|entry| entry.unwrap().path()).collect();
         let [file] = &files[..] else { panic!("not one message: {files:?}") };
