@@ -4,17 +4,48 @@
 //! Does not: know a mechanism. Fails: a response that is too long or not base64, and one that
 //! gives up, end the exchange with an error; the session goes on.
 
-use super::command::Framed;
+use core::ops::Range;
+
+use super::command::{Framed, verb_of};
 use super::conversation::{Conversation, Stage};
 use super::event::{Output, question};
-use super::state::{Asked, State};
+use super::state::{Admit, Asked, State};
 use super::{Session, Step};
 use crate::ask::Ask;
 use crate::error::PeerMisbehaved;
-use crate::wire::sasl::{self, Exchange, Response, SaslError};
-use crate::wire::{Auth, Verb};
+use crate::wire::sasl::{self, Exchange, Response, SaslError, Secret};
+use crate::wire::{Auth, Command, Verb};
 
 impl Session {
+    /// Reads AUTH, and puts its question; otherwise notes what is wrong with it. What stands behind
+    /// the mechanism's name may be a password, and does not stay in the input.
+    pub(super) fn auth(&mut self, state: State, line: Range<usize>) -> Output<'_> {
+        let behind = self.input.len();
+        let text = self.input.at(line.clone());
+        let talk = &mut self.talk;
+        let parsed = Command::parse_with(text, &talk.syntax());
+        let mut admit = talk.admit(state, text, &parsed, behind);
+        if let (Admit::Ask(Asked::Auth), Ok(Command::Auth(auth))) = (admit, &parsed) {
+            match talk.initial_response(auth) {
+                Ok(()) => {
+                    let start = line.start + "AUTH ".len();
+                    let name = start..start + auth.mechanism.as_str().len();
+                    self.input.wipe(name.end..line.end);
+                    let mechanism = core::str::from_utf8(self.input.at(name))
+                        .expect("the name of a mechanism is ASCII");
+                    let initial_response = talk.secret.as_ref().map(Secret::as_octets);
+                    talk.stage = Stage::Asking(state, Asked::Auth);
+                    let exchange = Exchange::Begin { mechanism, initial_response };
+                    return Output::Auth(talk.desk.ask(), exchange);
+                }
+                Err(fault) => admit = Admit::Refuse(fault),
+            }
+        }
+        let output = talk.refuse_question(state, admit, verb_of(text, &parsed), &parsed, behind);
+        self.input.wipe(line);
+        output
+    }
+
     /// Reads the answer to a challenge.
     pub(super) fn step_exchange(&mut self, state: State) -> Option<Step> {
         if self.talk.stopping {

@@ -8,7 +8,7 @@ use core::ops::Range;
 
 use super::config::{ImproperPipelining, Tls};
 use super::conversation::{Conversation, Handshake, Reading, Stage};
-use super::event::{Event, Phase};
+use super::event::{Event, Output, Phase};
 use super::foreign::foreign;
 use super::queue::Notice;
 use super::state::{self, Admit, Asked, AuthOffer, Facts, State};
@@ -124,16 +124,19 @@ impl Session {
         Framed::Nothing(Some(Step::Wait(Phase::Command)))
     }
 
-    /// Drops what is here of a line over the limit. A CR at the end of it stays: LF may follow.
+    /// Drops what is here of a line over the limit, which may be a part of a secret. A CR at the
+    /// end of it stays: LF may follow.
     fn skip_line(&mut self, state: State) -> Framed {
         let unused = self.input.unused();
         let Some(len) = octets_to_line_end(unused) else {
             let passed = unused.len() - usize::from(unused.ends_with(b"\r"));
-            self.input.take(passed);
+            let passed = self.input.take(passed);
+            self.input.wipe(passed);
             return self.wait_for_line(state);
         };
         let bare = !unused[..len].ends_with(b"\r\n");
-        self.input.take(len);
+        let rest = self.input.take(len);
+        self.input.wipe(rest);
         self.line.reset();
         if bare && self.talk.config.bare_lf == BareLf::Reject {
             Framed::Fault(PeerMisbehaved::BareLf)
@@ -155,7 +158,10 @@ impl Session {
             return None;
         }
         let envelope = verb.eq_ignore_ascii_case(b"MAIL") || verb.eq_ignore_ascii_case(b"RCPT");
-        if envelope || exchange || self.talk.puts_to_the_handler(verb) {
+        if exchange {
+            return Some(Step::Auth(state, line));
+        }
+        if envelope || self.talk.puts_to_the_handler(verb) {
             return Some(Step::Question(state, line));
         }
         let parsed = Command::parse_with(text, &self.talk.syntax());
@@ -316,6 +322,21 @@ impl Conversation {
     pub(super) fn ask<Q: Question>(&mut self, state: State, asked: Asked) -> Ask<Q> {
         self.stage = Stage::Asking(state, asked);
         self.desk.ask()
+    }
+
+    /// Does what was decided of a line whose question is not put.
+    pub(super) fn refuse_question(
+        &mut self,
+        state: State,
+        admit: Admit,
+        verb: Option<Verb>,
+        parsed: &Parsed<'_>,
+        behind: usize,
+    ) -> Output<'_> {
+        let step = self.carry_out(state, admit, verb, parsed, behind);
+        debug_assert!(step.is_none(), "it is refused");
+        let notice = self.queue.next_notice().expect("a refusal is noted");
+        self.output(notice)
     }
 
     /// Does what was decided. What asks with a part of its line is not asked here.

@@ -1,11 +1,13 @@
 //! The octets that a session was given and has not used.
 //!
 //! Does: own one buffer: small while commands come, larger while a message comes fast, small
-//! again afterwards. Does not: look at what is in it. Fails: nothing here fails; a buffer that
+//! again afterwards; leave no second copy of unused input behind. Does not: look at what is in it. Fails: nothing here fails; a buffer that
 //! may not grow further simply has no space.
 
 use alloc::vec::Vec;
 use core::ops::Range;
+
+use zeroize::Zeroize as _;
 
 #[derive(Debug, Default)]
 pub(super) struct Input {
@@ -42,7 +44,7 @@ impl Input {
 
     /// Overwrites octets that were used: they were a secret.
     pub(super) fn wipe(&mut self, range: Range<usize>) {
-        self.buffer[range].fill(0);
+        self.buffer[range].zeroize();
     }
 
     pub(super) fn space(&mut self) -> &mut [u8] {
@@ -70,6 +72,8 @@ impl Input {
         let len = self.len();
         if self.start > 0 {
             self.buffer.copy_within(self.start..self.end, 0);
+            // A part of a line may be a part of a secret, which is wiped where it stands last.
+            self.wipe(self.start.max(len)..self.end);
             self.start = 0;
             self.end = len;
         }
@@ -85,8 +89,10 @@ impl Input {
             self.buffer.truncate(size);
             self.buffer.shrink_to_fit();
         } else {
-            self.buffer.reserve_exact(size - self.buffer.len());
-            self.buffer.resize(size, 0);
+            let mut larger = alloc::vec![0; size];
+            larger[..len].copy_from_slice(&self.buffer[..len]);
+            self.wipe(0..len);
+            self.buffer = larger;
         }
     }
 }

@@ -62,9 +62,10 @@
 //! # AUTH
 //!
 //! [`Output::Auth`] hands out what the client says, decoded, until the answer is no
-//! [`AuthVerdict::Challenge`]. Where AUTH was not offered it is refused at once, and what a client
-//! sends behind it without waiting is read as commands: it is base64, and no verb has that form,
-//! except by a chance that is the client's own.
+//! [`AuthVerdict::Challenge`]; its lines are wiped from the input once they are read. Where AUTH
+//! was not offered it is refused at once, and what a client sends behind it without waiting is read
+//! as commands: it is base64, and no verb has that form, except by a chance that is the client's
+//! own.
 //!
 //! # Limits
 //!
@@ -104,7 +105,6 @@ use self::transaction::Transaction;
 use crate::ask::Ask;
 use crate::error::ApiMisuse;
 use crate::limits;
-use crate::wire::sasl::{Exchange, Secret};
 use crate::wire::{Command, Extension};
 
 /// One SMTP session, seen from the server.
@@ -119,8 +119,10 @@ pub struct Session {
 /// An output before it borrows anything.
 enum Step {
     Transmit,
-    /// A line whose question borrows from it: MAIL, RCPT, AUTH or a request, not read yet.
+    /// A line whose question borrows from it: MAIL, RCPT or a request, not read yet.
     Question(State, Range<usize>),
+    /// AUTH, not read yet.
+    Auth(State, Range<usize>),
     AuthResponse(Ask<question::Auth>),
     Data(Ask<question::Data>),
     Body(Range<usize>),
@@ -161,6 +163,7 @@ impl Session {
                 Output::Transmit(self.talk.queue.replies())
             }
             Step::Question(state, line) => self.question(state, line),
+            Step::Auth(state, line) => self.auth(state, line),
             Step::AuthResponse(ask) => self.auth_response(ask),
             Step::Data(ask) => Output::Data(ask),
             Step::Body(range) => Output::Body(self.input.at(range)),
@@ -321,12 +324,7 @@ impl Session {
         let text = self.input.at(line);
         let talk = &mut self.talk;
         let parsed = Command::parse_with(text, &talk.syntax());
-        let mut admit = talk.admit(state, text, &parsed, behind);
-        if let (Admit::Ask(Asked::Auth), Ok(Command::Auth(auth))) = (admit, &parsed)
-            && let Err(fault) = talk.initial_response(auth)
-        {
-            admit = Admit::Refuse(fault);
-        }
+        let admit = talk.admit(state, text, &parsed, behind);
         match (admit, parsed) {
             (Admit::Ask(asked @ Asked::Mail), Ok(Command::Mail(mail))) => {
                 talk.transaction = Transaction::asked(&mail.parameters);
@@ -334,14 +332,6 @@ impl Session {
             }
             (Admit::Ask(asked @ Asked::Rcpt), Ok(Command::Rcpt(rcpt))) => {
                 Output::Rcpt(talk.ask(state, asked), rcpt)
-            }
-            (Admit::Ask(asked @ Asked::Auth), Ok(Command::Auth(auth))) => {
-                let ask = talk.ask(state, asked);
-                let exchange = Exchange::Begin {
-                    mechanism: auth.mechanism.as_str(),
-                    initial_response: talk.secret.as_ref().map(Secret::as_octets),
-                };
-                Output::Auth(ask, exchange)
             }
             (Admit::Ask(asked @ Asked::Request), Ok(command)) => {
                 let utf8 = match &command {
@@ -352,10 +342,7 @@ impl Session {
                 Output::Request(talk.ask(state, asked), command)
             }
             (admit, parsed) => {
-                let step = talk.carry_out(state, admit, verb_of(text, &parsed), &parsed, behind);
-                debug_assert!(step.is_none(), "it is refused");
-                let notice = talk.queue.next_notice().expect("a refusal is noted");
-                talk.output(notice)
+                talk.refuse_question(state, admit, verb_of(text, &parsed), &parsed, behind)
             }
         }
     }

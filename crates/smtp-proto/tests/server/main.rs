@@ -3,6 +3,7 @@
 
 mod contract;
 mod driver;
+mod secrets;
 mod smuggling;
 
 use std::path::Path;
