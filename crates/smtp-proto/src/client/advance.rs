@@ -227,7 +227,9 @@ impl Session {
                     }
                     State::Asked(phase) => phase,
                     State::AskChallenge => Phase::Auth,
-                    _ => Phase::Ehlo,
+                    State::AskHello | State::Closed => Phase::Ehlo,
+                    // What would come next.
+                    State::Ready => Phase::Mail,
                 };
                 self.fail(phase, cause, None);
             }

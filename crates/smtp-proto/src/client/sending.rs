@@ -51,8 +51,7 @@ impl Session {
         Ok(())
     }
 
-    /// Gives octets of the message; says how many were taken: at least one, at most
-    /// [`BODY_CHUNK`].
+    /// Gives octets of the message; says how many were taken: all, or the first [`BODY_CHUNK`].
     ///
     /// # Errors
     /// The session did not ask for the message.
