@@ -366,8 +366,8 @@ impl Transaction {
         Ok(())
     }
 
-    /// The server closes: by an answer to `phase`, so it took nothing with it; what came behind
-    /// that was not even read.
+    /// The server closes: by an answer to `phase`, so it took nothing with it. Nor should it read
+    /// what came behind that; one that does may take a message for whom it had accepted.
     fn closing(&mut self, phase: Phase, reply: Reply) -> Failure {
         let failure = Failure { phase, cause: Cause::ServiceClosing, reply: Some(reply) };
         let at_end = matches!(phase, Phase::FinalDot | Phase::BdatLast);
@@ -375,7 +375,7 @@ impl Transaction {
             // What it says of one recipient it does not say of those behind.
             let failure = failure.clone();
             self.decide_next(Outcome::Deferred { failure, may_have_been_accepted: false });
-        } else {
+        } else if at_end || !self.taken {
             self.end_given = false;
         }
         failure
