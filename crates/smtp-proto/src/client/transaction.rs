@@ -323,7 +323,6 @@ impl Transaction {
             Phase::Bdat if refused => {
                 self.decide_rest(&refusal(phase, meaning, reply));
                 self.chunk_refused = true;
-                self.open_at_server = true;
                 self.next = Next::Nothing;
             }
             // The message is not over, so the server holds none; only a new connection has both
@@ -419,7 +418,6 @@ impl Transaction {
     pub(super) fn withdraw(&mut self, rejection: Rejection) -> bool {
         self.decide_rest(&Outcome::Rejected(rejection));
         self.next = Next::Nothing;
-        self.open_at_server = true;
         self.terms.transfer.is_chunked()
     }
 
