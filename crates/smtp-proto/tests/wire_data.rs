@@ -229,10 +229,10 @@ fn the_end_is_found_at_the_edge_of_a_buffer() {
 /// What is nothing in one place of a block is something in every other.
 #[test]
 fn one_octet_or_two_anywhere_in_plain_text() {
-    let lines = [[b'y'; 30].as_slice(), b"\r\n", &[b'z'; 61], b"\r\n"].concat().repeat(3);
-    let planted: [&[u8]; 8] =
-        [b"\n", b"\r", b"\r\n.", b"\n.", b".", b"\0", b"\r\n.\r\n", b"\r\r\n"];
-    for octets in planted {
+    let lines = |end: &[u8]| [&[b'y'; 30], end, &[b'z'; 61], end].concat().repeat(3);
+    let planted: [&[u8]; 9] =
+        [b"\n", b"\r", b"\r\n.", b"\n.", b".", b"\0", b"\r\n.\r\n", b"\r\r\n", b"\n\n."];
+    for (octets, lines) in planted.iter().flat_map(|o| [(*o, lines(b"\r\n")), (*o, lines(b"\n"))]) {
         for place in 0..=lines.len() - octets.len() {
             let mut text = lines.clone();
             text[place..place + octets.len()].copy_from_slice(octets);
@@ -272,16 +272,21 @@ fn a_message_that_is_passed_over_has_no_body_and_the_same_end() {
     }
 }
 
+/// Encodes a message cut into pieces, into a buffer with room for all of it, and into one that grows.
 fn encode(policy: MessagePolicy, message: &[u8], cuts: &[usize]) -> Result<Vec<u8>, MessageFault> {
-    let mut encoder = DataEncoder::new(policy);
-    let mut out = Vec::new();
-    let mut start = 0;
-    for end in cuts.iter().copied().chain([message.len()]) {
-        encoder.encode(&message[start..end], &mut out)?;
-        start = end;
-    }
-    encoder.finish(&mut out)?;
-    Ok(out)
+    let [growing, roomy] = [0, 4 * message.len() + 256].map(|room| {
+        let mut encoder = DataEncoder::new(policy);
+        let mut out = Vec::with_capacity(room);
+        let mut start = 0;
+        for end in cuts.iter().copied().chain([message.len()]) {
+            encoder.encode(&message[start..end], &mut out)?;
+            start = end;
+        }
+        encoder.finish(&mut out)?;
+        Ok(out)
+    });
+    assert_eq!(growing, roomy);
+    growing
 }
 
 /// The same, from the rules as they are written, octet by octet on the whole message.
@@ -523,8 +528,9 @@ fn lines_and_cuts() -> impl Strategy<Value = (Vec<u8>, Vec<usize>)> {
 
 /// Text of some hundred octets, most of it in plain lines, and then something else anywhere.
 fn blocks() -> impl Strategy<Value = Vec<u8>> {
-    let lines = (1..100usize, 1..8usize).prop_map(|(columns, lines)| {
-        [b"y".repeat(columns).as_slice(), b"\r\n"].concat().repeat(lines)
+    let ends = prop_oneof![3 => Just(&b"\r\n"[..]), 2 => Just(&b"\n"[..])];
+    let lines = (0..100usize, 1..8usize, ends).prop_map(|(columns, lines, end)| {
+        [b"y".repeat(columns).as_slice(), end].concat().repeat(lines)
     });
     proptest::collection::vec(prop_oneof![3 => lines, 1 => text()], 1..6)
         .prop_map(|pieces| pieces.concat())

@@ -3,16 +3,18 @@
 //! Does: apply a [`MessagePolicy`] to a message that comes in parts, cut anywhere. Does not: hold
 //! or bound the message. Fails: with the first [`MessageFault`].
 //!
-//! What is as it should be is copied in long runs; the rest is looked at line by line.
+//! What is as it should be is copied in long runs, and lines that lack a CR alone one by one; the
+//! rest is looked at octet by octet.
 
 use alloc::vec::Vec;
 use core::mem;
+use core::ops::ControlFlow;
 
 use memchr::{memchr3, memrchr};
 
 use super::policy::{LineEnds, LongLines, MessageFault, MessagePolicy, MessageRule, Nul};
 use crate::limits::TEXT_LINE;
-use crate::wire::scan::{BLOCK, pass_sendable};
+use crate::wire::scan::{BLOCK, each_lone_lf, pass_sendable};
 
 /// Puts message text on the wire: dots stuffed, lines ended with CRLF, no other CR or LF, CRLF.CRLF
 /// at the end.
@@ -61,6 +63,12 @@ impl DataEncoder {
 /// Most octets of a line, without its CRLF.
 const LINE_TEXT: usize = TEXT_LINE - b"\r\n".len();
 
+/// Octets of a line that is neither refused nor folded, whatever character is begun behind them.
+const SHORT_LINE: usize = LINE_TEXT - 3;
+
+/// Octets that are looked through before a long line among them is looked for.
+const NEAR: usize = 16 * 1024;
+
 /// Applies a policy, and stuffs dots where `DOTS`.
 #[derive(Clone, Debug)]
 pub(in crate::wire) struct TextEncoder<const DOTS: bool> {
@@ -98,11 +106,14 @@ impl<const DOTS: bool> TextEncoder<DOTS> {
             } else if part.len() - rest.len() < look_closely_to {
                 self.text(rest, out)?
             } else {
-                let sendable = self.sendable(rest);
-                if sendable == 0 {
+                let taken = match self.sendable(rest) {
+                    0 => self.lines(rest, out),
+                    sendable => self.copy(&rest[..sendable], out),
+                };
+                if taken < BLOCK {
                     look_closely_to = part.len() - rest.len() + BLOCK;
                 }
-                self.copy(&rest[..sendable], out)
+                taken
             };
             self.at += taken as u64;
             rest = &rest[taken..];
@@ -126,12 +137,11 @@ impl<const DOTS: bool> TextEncoder<DOTS> {
         {
             return 0;
         }
-        let passed = pass_sendable::<DOTS>(rest);
-        let passed = passed - usize::from(rest[..passed].ends_with(b"\r"));
-        match self.policy.long_lines {
-            LongLines::SendAsIs => passed,
-            LongLines::Refuse | LongLines::Fold => short_lines(&rest[..passed], self.column),
-        }
+        let bounded = self.policy.long_lines != LongLines::SendAsIs;
+        let near = if bounded { &rest[..rest.len().min(NEAR)] } else { rest };
+        let passed = pass_sendable::<DOTS>(near);
+        let passed = passed - usize::from(near[..passed].ends_with(b"\r"));
+        if bounded { short_lines(&near[..passed], self.column) } else { passed }
     }
 
     /// Sends octets as they stand.
@@ -146,6 +156,33 @@ impl<const DOTS: bool> TextEncoder<DOTS> {
             };
         }
         sendable.len()
+    }
+
+    /// Sends lines that end in LF alone, up to a CR, a NUL or a long line; how many octets of them.
+    fn lines(&mut self, rest: &[u8], out: &mut Vec<u8>) -> usize {
+        if self.policy.line_ends == LineEnds::Refuse {
+            return 0;
+        }
+        let mut start = 0;
+        each_lone_lf(
+            rest,
+            #[inline(always)]
+            |lf| {
+                let line = lf - start;
+                if self.policy.long_lines != LongLines::SendAsIs && self.column + line > SHORT_LINE
+                {
+                    return ControlFlow::Break(());
+                }
+                if DOTS && self.line_start && rest[start] == b'.' {
+                    out.push(b'.');
+                }
+                append(&rest[start..], line, out);
+                self.end_line(out);
+                start = lf + 1;
+                ControlFlow::Continue(())
+            },
+        );
+        start
     }
 
     /// Takes text to the next octet that is to be judged, and that octet.
@@ -244,19 +281,37 @@ impl<const DOTS: bool> TextEncoder<DOTS> {
     }
 }
 
+/// Appends so many octets from the start of a text. Where there is room, what stands behind them is
+/// copied too and cut off again: to copy whole arrays takes less than to copy a length.
+#[inline(always)]
+fn append(text: &[u8], len: usize, out: &mut Vec<u8>) {
+    const ARRAY: usize = 32;
+    let end = out.len() + len;
+    if out.capacity() - out.len() < len + ARRAY || text.len() < len + ARRAY {
+        out.extend_from_slice(&text[..len]);
+        return;
+    }
+    for array in text.as_chunks::<ARRAY>().0 {
+        out.extend_from_slice(array);
+        if out.len() >= end {
+            break;
+        }
+    }
+    out.truncate(end);
+}
+
 /// How many octets of a text, which goes on at a column, are in lines that have room for the longest
 /// character besides: such a line is neither refused nor folded. The text ends in no CR.
 fn short_lines(text: &[u8], column: usize) -> usize {
-    const SHORT: usize = LINE_TEXT - 3;
     let mut start = 0;
-    let mut room = SHORT.saturating_sub(column);
+    let mut room = SHORT_LINE.saturating_sub(column);
     while text.len() - start > room {
         let longest = text.len().min(start + room + b"\r\n".len());
         match memrchr(b'\n', &text[start..longest]) {
             Some(lf) => start += lf + 1,
             None => return start,
         }
-        room = SHORT;
+        room = SHORT_LINE;
     }
     text.len()
 }
