@@ -9,9 +9,9 @@ const HEADER: &[u8] = b"From: Newsletter <newsletter@example.org>\r\n\
     Message-ID: <20260102030405.4711@example.org>\r\n\
     \r\n";
 const LINE: &[u8] =
-    b"The quick brown fox jumps over the lazy dog, and then over it once again.\r\n";
+    b"The quick brown fox jumps over the lazy dog, and then it jumps over it again\r\n";
 
-/// A message of `octets` octets in lines of `columns` at most, each ended by CRLF, the last one
+/// A message of `octets` octets in lines of `columns`, which are 76 at most, each ended by CRLF, the last one
 /// too. No line begins with a dot.
 #[must_use]
 pub fn text(octets: usize, columns: usize) -> Vec<u8> {
@@ -32,16 +32,24 @@ pub fn text(octets: usize, columns: usize) -> Vec<u8> {
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used)]
 mod tests {
     use super::text;
 
     #[test]
     fn it_is_whole_lines_of_the_length_that_was_asked_for() {
         for octets in (2..3000).chain([1 << 20]) {
-            for columns in [20, 73] {
+            for columns in [20, 76] {
                 let text = text(octets, columns);
                 assert_eq!(text.len(), octets);
                 assert!(text.ends_with(b"\r\n"), "{octets} {columns}");
+                if octets > 1000 {
+                    let body = text.windows(4).position(|four| four == b"\r\n\r\n").unwrap() + 4;
+                    assert_eq!(
+                        text[body..].iter().position(|octet| *octet == b'\r'),
+                        Some(columns)
+                    );
+                }
             }
         }
     }
