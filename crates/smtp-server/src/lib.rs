@@ -51,7 +51,35 @@
 //! - Nothing is read from a peer while a sink or a handler works: who is slow slows the peer.
 //! - A message is only kept if it came whole; whatever ends a connection before the sink's
 //!   `commit` drops the sink.
-//! - A peer that is silent, reads nothing, or dawdles over a handshake is let go in time.
+//! - A peer that is silent, reads nothing, or dawdles over a handshake is let go in time; one that
+//!   only keeps the server waiting, however busily, once its [`patience`] ends.
+//! - What the client said in clear is unknown inside TLS, AUTH and the handler's [`Context`]
+//!   included.
+//!
+//! # What is supported
+//!
+//! A session offers PIPELINING, SIZE, 8BITMIME and ENHANCEDSTATUSCODES, and STARTTLS where the policy
+//! has it. The rest is switched on in [`Config`]: by a capability, or by the field of that name.
+//!
+//! | on request | switched on by | what the handler does |
+//! |---|---|---|
+//! | AUTH (RFC 4954) | `Capability::Auth`, [`auth::Passwords::CAPABILITY`] | [`HandlerSession::authenticate`]; PLAIN and LOGIN by [`auth::Passwords`] |
+//! | CHUNKING (RFC 3030) | `Capability::Chunking` | nothing; the last line may lack its end ([`Sink`]) |
+//! | BINARYMIME (RFC 3030) | `Capability::BinaryMime` | keeps any octets; the [`maildir`] refuses such a message |
+//! | SMTPUTF8 (RFC 6531) | `Capability::SmtpUtf8` | takes addresses outside ASCII; the [`maildir`] does |
+//! | LIMITS (RFC 9422) | `Capability::Limits` | nothing; the session fills in its limits |
+//! | DSN, REQUIRETLS, DELIVERBY, FUTURERELEASE, MT-PRIORITY, RRVS | the capability | keeps what the extension promises; its parameters are in `Mail` and `Rcpt` |
+//! | VRFY, EXPN, HELP, ETRN, XCLIENT, XFORWARD | `requests` | [`HandlerSession::request`] |
+//! | LMTP (RFC 2033) | `lmtp` | may answer for each recipient ([`Sink::commit`]) |
+//! | limits on messages, recipients, errors, junk, refusals | the `max_…` fields | nothing |
+//! | early talkers, improper pipelining | `greeting_delay`, `improper_pipelining` | nothing |
+//!
+//! Not supported: the PROXY protocol, Unix sockets (LMTP listens on TCP too), and SASL mechanisms
+//! other than PLAIN and LOGIN ready to use; a handler can speak any. A message that is taken may
+//! come as slowly as the silence between two reads allows, up to its largest size.
+//!
+//! [`Config`]: smtp_proto::server::Config
+//! [`patience`]: ConnectionPolicy::patience
 //!
 //! # Features
 //!
