@@ -14,7 +14,10 @@ use smtp_client::tls::{
     Acceptor, Backend, Certificate, ClientPolicy, Fallback, Identity, Level, OriginId, Roots,
     ServerPolicy, pem_sections,
 };
-use smtp_client::{Client, Config, Recipient, RecipientReport, Route, TlsRecord, WhyClear};
+use smtp_client::{
+    AuthRecord, Authentication, Client, Config, Recipient, RecipientReport, Route, TlsRecord,
+    WhyClear,
+};
 use smtp_testkit::peer::Peer;
 use smtp_testkit::pki::{self, Authority};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
@@ -482,4 +485,77 @@ async fn a_session_is_resumed_on_the_next_connection_where_the_library_can() {
         // OpenSSL's binding has no safe way to hand a session to the next connection.
         assert_eq!(resumed, [false, client == Backend::Rustls], "{client}");
     }
+}
+
+/// What was offered in clear is forgotten at the handshake (RFC 3207, 4.2), AUTH with it; and no
+/// secret leaves before it.
+#[tokio::test]
+async fn credentials_go_over_tls_and_to_whom_asks_for_them_there() {
+    const BOTH: &str = "250-mx.example.com\r\n250-AUTH PLAIN\r\n250 STARTTLS\r\n";
+    const AUTH: &str = "250-mx.example.com\r\n250 AUTH PLAIN\r\n";
+    let authority = Authority::root("root");
+    let leaf = authority.issue(&[HOST]);
+    let policies = [ClientPolicy::opportunistic(), ClientPolicy::verified(trusted(&authority))];
+    for (policy, (client, server)) in
+        policies.into_iter().flat_map(|policy| pairs().map(move |pair| (policy.clone(), pair)))
+    {
+        for (in_clear, under_tls) in [(OFFER, AUTH), (BOTH, AUTH), (BOTH, "250 mx\r\n")] {
+            let acceptor = acceptor(server, &leaf);
+            let offered = under_tls == AUTH;
+            let (route, server) = listen(move |listener| async move {
+                let mut stream = accept(&listener).await;
+                greet(&mut stream, in_clear).await;
+                expect(&mut stream, "STARTTLS\r\n").await;
+                say(&mut stream, "220 go\r\n").await;
+                let (mut stream, _) = acceptor.accept(stream).await.unwrap();
+                expect(&mut stream, "EHLO client.example.org").await;
+                say(&mut stream, under_tls).await;
+                if offered {
+                    expect(&mut stream, "AUTH PLAIN AHRpbQB0YW5zdGFhZnRhbnN0YWFm\r\n").await;
+                    say(&mut stream, "235 2.7.0 ok\r\n").await;
+                    take_message(&mut stream).await;
+                } else {
+                    expect(&mut stream, "QUIT").await;
+                    say(&mut stream, "221 bye\r\n").await;
+                }
+            })
+            .await;
+            let password = Authentication::password("tim", "tanstaaftanstaaf").unwrap();
+            let route = route.authenticated(password);
+            let report = send(with(client), &route, named(policy.clone())).await;
+            server.await.unwrap();
+            let shown = report.outcome.to_string();
+            if offered {
+                assert!(report.outcome.is_delivered(), "{shown}");
+                let mechanism = "PLAIN".to_owned();
+                assert_eq!(report.auth, AuthRecord::Authenticated { mechanism });
+            } else {
+                assert!(shown.starts_with("deferred 451 4.7.4 "), "{shown}");
+                assert_eq!(report.auth, AuthRecord::Unsettled);
+            }
+            assert!(matches!(report.tls, TlsRecord::Encrypted(_)), "{:?}", report.tls);
+        }
+    }
+}
+
+/// A handshake that failed is no reason to show anything in clear.
+#[tokio::test]
+async fn credentials_are_not_shown_when_clear_text_is_fallen_back_to() {
+    let policy = ClientPolicy { fallback: Fallback::RetryClear, ..ClientPolicy::opportunistic() };
+    let (route, server) = listen(move |listener| async move {
+        let mut stream = accept(&listener).await;
+        starttls(&mut stream, "220 go\r\n").await;
+        no_handshake("alert", &mut stream).await;
+        drop(stream);
+        let mut stream = accept(&listener).await;
+        greet(&mut stream, "250-mx.example.com\r\n250 AUTH PLAIN\r\n").await;
+        expect(&mut stream, "QUIT").await;
+        say(&mut stream, "221 bye\r\n").await;
+    })
+    .await;
+    let password = Authentication::password("tim", "tanstaaftanstaaf").unwrap();
+    let report = send(patient(), &route.authenticated(password), policy).await;
+    server.await.unwrap();
+    let shown = report.outcome.to_string();
+    assert_eq!(shown, "deferred 451 4.7.11 credentials are not sent in clear");
 }
