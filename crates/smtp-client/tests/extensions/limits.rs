@@ -17,7 +17,7 @@ type Heard = Vec<Vec<String>>;
 /// in this transaction; it serves connections until it is told that the client is done.
 fn limited(
     offer: &'static str,
-    refuse: fn(&[String]) -> Option<&'static str>,
+    refuse: fn(&Heard, &[String]) -> Option<&'static str>,
 ) -> (Route, JoinHandle<()>, mpsc::Receiver<Heard>) {
     let (tell, told) = mpsc::channel();
     let (route, server) = server(move |listener: Listener| {
@@ -31,7 +31,7 @@ fn limited(
                 let verb = line.split([' ', ':']).next().unwrap();
                 let reply = match verb {
                     "EHLO" => format!("250-mx\r\n250 {offer}"),
-                    "RCPT" => match refuse(&open) {
+                    "RCPT" => match refuse(&heard, &open) {
                         Some(refusal) => refusal.to_owned(),
                         None => {
                             open.push(line["RCPT TO:<".len()..line.len() - 1].to_owned());
@@ -65,7 +65,7 @@ fn limited(
 async fn to(
     addresses: &[&str],
     offer: &'static str,
-    refuse: fn(&[String]) -> Option<&'static str>,
+    refuse: fn(&Heard, &[String]) -> Option<&'static str>,
 ) -> (Report, Vec<Heard>) {
     let (route, server, told) = limited(offer, refuse);
     let recipients: Vec<_> = addresses
@@ -79,7 +79,7 @@ async fn to(
     (report, told.iter().collect())
 }
 
-fn never(_: &[String]) -> Option<&'static str> {
+fn never(_: &Heard, _: &[String]) -> Option<&'static str> {
     None
 }
 
@@ -139,21 +139,30 @@ async fn limits_without_sense_lose_nobody() {
 /// nobody is not asked again.
 #[tokio::test]
 async fn who_is_one_too_many_goes_in_another_transaction() {
-    let full = |open: &[String]| (open.len() == 2).then_some("452 4.5.3 too many");
+    let full = |_: &Heard, open: &[String]| (open.len() == 2).then_some("452 4.5.3 too many");
     let (report, heard) = to(&FIVE, "HELP", full).await;
     assert!(report.all_delivered(), "{report:?}");
     assert_eq!(heard, [[vec![FIVE[0], FIVE[1]], vec![FIVE[2], FIVE[3]], vec![FIVE[4]]]]);
-    let bare = |open: &[String]| (open.len() == 3).then_some("452 too many");
+    let bare = |_: &Heard, open: &[String]| (open.len() == 3).then_some("452 too many");
     assert!(to(&FIVE, "HELP", bare).await.0.all_delivered());
 
-    let nobody = |_: &[String]| Some("452 4.5.3 too many");
+    let nobody = |_: &Heard, _: &[String]| Some("452 4.5.3 too many");
     let (report, heard) = to(&FIVE, "HELP", nobody).await;
     let outcomes: Vec<_> = report.recipients.iter().map(|r| r.outcome.to_string()).collect();
     assert_eq!(outcomes, ["deferred 452 4.5.3 too many"; 5]);
     assert_eq!(heard, [Heard::new()]);
 
+    // Nor is one that takes nobody any more.
+    let two = |heard: &Heard, open: &[String]| {
+        (!heard.is_empty() || open.len() == 2).then_some("452 4.5.3 too many")
+    };
+    let (report, heard) = to(&FIVE, "HELP", two).await;
+    assert_eq!(heard, [[vec![FIVE[0], FIVE[1]]]]);
+    let outcomes: Vec<_> = report.recipients.iter().map(|r| r.outcome.to_string()).collect();
+    assert_eq!(outcomes[2..], ["deferred 452 4.5.3 too many"; 3]);
+
     // A 452 about something else is the recipient's own.
-    let storage = |open: &[String]| (open.len() == 2).then_some("452 4.3.1 full");
+    let storage = |_: &Heard, open: &[String]| (open.len() == 2).then_some("452 4.3.1 full");
     let (report, heard) = to(&FIVE, "HELP", storage).await;
     assert_eq!(heard, [[vec![FIVE[0], FIVE[1]]]]);
     assert_eq!(report.recipients[2].outcome.to_string(), "deferred 452 4.3.1 full");
