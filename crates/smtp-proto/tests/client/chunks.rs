@@ -1,6 +1,6 @@
 //! Messages in chunks, beyond what one chunk holds; LMTP, wherever it ends.
 
-use smtp_proto::client::{Outcome, Rejection};
+use smtp_proto::client::{Cause, Outcome, Rejection};
 use smtp_proto::limits::{BODY_CHUNK, PIPELINE_CHUNKS};
 use smtp_testkit::transcript::Side;
 
@@ -161,6 +161,21 @@ fn a_message_that_is_taken_behind_a_refused_chunk_of_it_is_neither_delivered_nor
         matches!(outcome, Outcome::Deferred { may_have_been_accepted: true, .. }),
         "{outcome:?}"
     );
+}
+
+#[test]
+fn a_server_that_closes_between_chunks_has_nothing() {
+    let mut driver = full_window(1);
+    driver.feed(b"250 ok\r\n");
+    driver.take_output();
+    driver.feed(b"421 4.3.2 stopping\r\n");
+    assert!(driver.closed());
+    assert!(driver.take_output().is_empty());
+    let Outcome::Deferred { failure, may_have_been_accepted: false } = &driver.outcomes[0][0]
+    else {
+        panic!("{:?}", driver.outcomes);
+    };
+    assert_eq!(failure.cause, Cause::ServiceClosing);
 }
 
 #[test]

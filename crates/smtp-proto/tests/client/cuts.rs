@@ -186,6 +186,30 @@ fn success_before_the_message_is_over_is_no_success() {
 }
 
 #[test]
+fn a_reply_too_many_changes_no_outcome_and_answers_no_other_command() {
+    for lmtp in [false, true] {
+        for behind in
+            ["2", "250 and more\r\n", "421 4.3.2 stopping\r\n", "221 bye\r\n", "noise\r\n"]
+        {
+            let mut driver = Driver::new(Plan { lmtp, messages: 2, ..Plan::default() });
+            driver.feed(b"220 mx\r\n");
+            driver.feed(b"250-mx\r\n250 PIPELINING\r\n");
+            driver.feed(b"250 ok\r\n250 ok\r\n354 go\r\n");
+            assert!(driver.take_output().ends_with(b"\r\n.\r\n"));
+            driver.feed(&[b"250 2.0.0 queued\r\n", behind.as_bytes()].concat());
+            assert!(driver.closed(), "{behind:?}");
+            assert!(driver.take_output().is_empty(), "{behind:?}");
+            // The second message was not begun.
+            let [outcomes] = driver.outcomes.as_slice() else { panic!("{:?}", driver.outcomes) };
+            let [Outcome::Delivered { reply }] = outcomes.as_slice() else {
+                panic!("{outcomes:?}")
+            };
+            assert_eq!(reply.text(), "queued");
+        }
+    }
+}
+
+#[test]
 fn a_recipient_taken_without_a_sender_is_sent_nothing() {
     let mut driver = Driver::new(Plan::default());
     driver.feed(b"220 mx\r\n");
