@@ -65,6 +65,8 @@ pub const ORIGINAL_RECIPIENT: usize = 500;
 /// Longest line of an AUTH exchange, in octets with its line end. RFC 4954 calls 12288 octets a
 /// sufficient limit (4); it sets none.
 pub const AUTH_LINE: usize = 12_288;
+/// Challenges of one AUTH that a client answers. No RFC bounds them; mechanisms have a handful.
+pub const AUTH_CHALLENGES: u32 = 32;
 /// Highest value of a limit of LIMITS (RFC 9422, 4).
 pub const LIMIT: u32 = 999_999;
 /// Most capabilities that are not known of one server that are kept. No RFC bounds them; each is

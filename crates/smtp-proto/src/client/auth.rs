@@ -15,7 +15,7 @@ use super::event::{AuthResponse, Event, Phase};
 use super::state::Meaning;
 use super::{Session, State};
 use crate::error::ApiMisuse;
-use crate::limits::{COMMAND_LINE, REPLY_TEXT_KEPT};
+use crate::limits::{AUTH_CHALLENGES, COMMAND_LINE, REPLY_TEXT_KEPT};
 use crate::wire::sasl::{self, Secret};
 use crate::wire::{Extension, Mechanism, Reply};
 
@@ -26,6 +26,7 @@ pub(super) struct Exchange {
     held_back: Option<Zeroizing<String>>,
     /// What the server asks.
     pub(super) challenge: Option<Secret>,
+    challenges: u32,
     cancelled: bool,
 }
 
@@ -114,6 +115,10 @@ impl Session {
     }
 
     fn hear_challenge(&mut self, reply: &Reply) {
+        self.exchange.challenges += 1;
+        if self.exchange.challenges > AUTH_CHALLENGES {
+            return self.cancel();
+        }
         match (sasl::decode_challenge(reply), self.exchange.held_back.take()) {
             (Ok(challenge), Some(first)) if challenge.as_octets().is_empty() => {
                 self.say_secret(&[&first, "\r\n"]);

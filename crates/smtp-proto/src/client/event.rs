@@ -164,8 +164,9 @@ pub enum Event {
     Authenticated(Reply),
     /// AUTH was refused; the session goes on without it.
     AuthRefused(Reply),
-    /// AUTH was given up, by the caller or because what the server asked is no base64 (RFC 4954,
-    /// 4); the session goes on without it.
+    /// AUTH was given up, by the caller, because what the server asked is no base64 (RFC 4954, 4),
+    /// or because it asked more than [`AUTH_CHALLENGES`](crate::limits::AUTH_CHALLENGES) times; the
+    /// session goes on without it.
     AuthCancelled(Reply),
     /// The handshake succeeded; what was known of the server is forgotten.
     TlsEstablished,

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use proptest::prelude::*;
 use smtp_proto::client::{AfterHello, AuthError, AuthResponse, Config, Event, Output, Session};
 use smtp_proto::error::ApiMisuse;
+use smtp_proto::limits::AUTH_CHALLENGES;
 use smtp_proto::wire::{ClientName, Mechanism};
 use smtp_testkit::transcript::Side;
 
@@ -114,6 +115,19 @@ fn it_is_refused_out_of_turn_in_clear_and_twice() {
     assert!(matches!(session.poll_output(), Output::Ready));
     let refused = session.authenticate(mechanism("LOGIN"), None);
     assert_eq!(refused, Err(AuthError::AlreadyAuthenticated));
+}
+
+#[test]
+fn a_server_that_asks_without_end_is_answered_so_many_times_and_no_more() {
+    let mut driver = begun("LOGIN", &["a response"; AUTH_CHALLENGES as usize]);
+    for _ in 0..AUTH_CHALLENGES {
+        driver.feed(b"334 YWJj\r\n");
+        assert_eq!(driver.take_output(), b"YSByZXNwb25zZQ==\r\n");
+    }
+    driver.feed(b"334 YWJj\r\n");
+    assert_eq!(driver.take_output(), b"*\r\n");
+    driver.feed(b"334 YWJj\r\n");
+    assert!(driver.closed());
 }
 
 #[test]
