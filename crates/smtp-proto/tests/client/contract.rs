@@ -84,6 +84,27 @@ fn no_octet_is_taken_behind_those_that_were_handed_out() {
 }
 
 #[test]
+fn no_input_is_taken_while_octets_wait_to_be_handed_out() {
+    let refuses = |session: &mut Session| {
+        assert!(session.input().is_empty());
+        assert_eq!(session.received(1), Err(ApiMisuse::InputBeforeDrain));
+    };
+    let mut session = asked_for_body();
+    assert!(!session.input().is_empty(), "a server may answer early");
+    session.body(b"one\n").unwrap();
+    refuses(&mut session);
+    run(&mut session, &mut Vec::new(), is_body);
+    session.end_of_body().unwrap();
+    // A reply that was read here would have come before the final dot left.
+    refuses(&mut session);
+    assert!(is_transmit(&session.poll_output()));
+    assert!(!session.input().is_empty());
+    run(&mut session, &mut vec!["250 taken\r\n"], is_outcomes);
+    session.quit().unwrap();
+    refuses(&mut session);
+}
+
+#[test]
 fn an_end_of_the_message_that_was_not_asked_for_changes_no_outcome() {
     let mut session = asked_for_body();
     session.body(b"one\n").unwrap();
