@@ -99,7 +99,7 @@ impl Session {
             (DataStatus::EndOfData, Reading::Refused(fault)) => {
                 talk.counts.refused(talk.body.octets);
                 talk.stage = Stage::Commands(State::Greeted);
-                talk.refuse_message(Verb::Data, fault, talk.replies_due());
+                talk.refuse_times(Some(Verb::Data), fault, talk.replies_due());
                 talk.transaction = Transaction::default();
             }
             (DataStatus::EndOfData, Reading::RefusedByHandler) => {
@@ -217,7 +217,7 @@ impl Conversation {
             }
             Reading::Refused(fault) => {
                 self.stage = Stage::Commands(chunk.then);
-                self.refuse_message(Verb::Bdat, fault, chunk.replies);
+                self.refuse_times(Some(Verb::Bdat), fault, chunk.replies);
             }
             Reading::RefusedByHandler => {
                 self.stage = Stage::Commands(chunk.then);
@@ -228,6 +228,9 @@ impl Conversation {
                 }
                 self.count_refusal(Some(Verb::Bdat));
             }
+        }
+        if chunk.last {
+            self.transaction = Transaction::default();
         }
         self.queue.make_due();
     }

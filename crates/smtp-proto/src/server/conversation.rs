@@ -281,16 +281,25 @@ impl Conversation {
 
     /// Replies to a fault that lets the session go on, unless it was one too many.
     pub(super) fn refuse(&mut self, verb: Option<Verb>, fault: PeerMisbehaved) {
+        self.refuse_times(verb, fault, 1);
+    }
+
+    /// Refuses with so many replies.
+    pub(super) fn refuse_times(&mut self, verb: Option<Verb>, fault: PeerMisbehaved, times: usize) {
         self.note(Event::Refused { verb, fault });
-        let in_good_faith = !fault.counts()
-            || fault == PeerMisbehaved::MailFirst && self.transaction.mail_was_refused();
+        let in_good_faith = match fault {
+            PeerMisbehaved::MailFirst => self.transaction.mail_was_refused(),
+            PeerMisbehaved::RcptFirst => self.transaction.recipient_was_refused(),
+            _ => !fault.counts(),
+        };
+        if !in_good_faith && !self.counts.error(&self.config) {
+            return self.expel(verb, PeerMisbehaved::TooManyErrors);
+        }
+        for _ in 0..times {
+            self.say(replies::fault(fault));
+        }
         if in_good_faith {
-            self.say(replies::fault(fault));
             self.count_refusal(verb);
-        } else if self.counts.error(&self.config) {
-            self.say(replies::fault(fault));
-        } else {
-            self.expel(verb, PeerMisbehaved::TooManyErrors);
         }
     }
 
@@ -301,20 +310,13 @@ impl Conversation {
         }
     }
 
-    /// Refuses a message, once for each of the replies that are due.
-    pub(super) fn refuse_message(&mut self, verb: Verb, fault: PeerMisbehaved, times: usize) {
-        self.refuse(Some(verb), fault);
-        if self.stage != Stage::Closing {
-            for _ in 1..times {
-                self.say(replies::fault(fault));
-            }
-        }
-    }
-
-    /// How many replies the end of the message gets: in LMTP one for each accepted recipient
-    /// (RFC 2033 section 4.2).
+    /// How many replies the end of the message gets: in LMTP one for each accepted recipient, and
+    /// none where there is none (RFC 2033 sections 4.2 and 4.3).
     pub(super) fn replies_due(&self) -> usize {
-        if self.config.lmtp { self.transaction.recipients().max(1) } else { 1 }
+        match self.config.lmtp && self.transaction.has_begun() {
+            true => self.transaction.recipients(),
+            false => 1,
+        }
     }
 
     /// Replies to a fault that leaves nothing to go on with.

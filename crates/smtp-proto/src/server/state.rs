@@ -236,8 +236,9 @@ const fn hello_first(facts: Facts) -> PeerMisbehaved {
     if facts.lmtp { PeerMisbehaved::LhloFirst } else { PeerMisbehaved::HelloFirst }
 }
 
+/// In LMTP it is 503 in any case (RFC 2033 section 4.2).
 const fn no_recipient(facts: Facts) -> PeerMisbehaved {
-    match facts.recipient_refused {
+    match facts.recipient_refused && !facts.lmtp {
         true => PeerMisbehaved::NoValidRecipients,
         false => PeerMisbehaved::RcptFirst,
     }

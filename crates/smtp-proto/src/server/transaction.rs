@@ -8,6 +8,7 @@ use crate::wire::{BodyType, MailParameters};
 /// One mail transaction, from an accepted MAIL to its end (RFC 5321 section 3.3).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Transaction {
+    begun: bool,
     mail_refused: bool,
     accepted: usize,
     refused: bool,
@@ -20,6 +21,7 @@ impl Transaction {
     /// A transaction that MAIL asks for.
     pub(super) fn asked(parameters: &MailParameters<'_>) -> Self {
         Self {
+            begun: true,
             utf8: parameters.smtputf8,
             binary: parameters.body == Some(BodyType::BinaryMime),
             ..Self::default()
@@ -28,12 +30,19 @@ impl Transaction {
 
     /// None, because MAIL was refused.
     pub(super) fn refused() -> Self {
-        Self { mail_refused: true, ..Self::default() }
+        Self { begun: true, mail_refused: true, ..Self::default() }
     }
 
-    /// None, because a chunk of the message was refused; the reply still is in its words.
+    /// None, because a chunk of the message was refused; the replies to it and to the chunks behind
+    /// it still are in its words, and for its recipients.
     pub(super) fn given_up(self) -> Self {
-        Self { utf8: self.utf8, ..Self::refused() }
+        let Self { utf8, accepted, refused, .. } = self;
+        Self { utf8, accepted, refused, ..Self::refused() }
+    }
+
+    /// MAIL came, accepted or not, and the end of the message did not come yet.
+    pub(super) const fn has_begun(self) -> bool {
+        self.begun
     }
 
     /// The client said SMTPUTF8.
