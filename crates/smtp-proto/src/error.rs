@@ -28,6 +28,13 @@ pub enum PeerMisbehaved {
     /// A parameter of MAIL or RCPT is not one that was offered (RFC 5321 section 4.1.1.11).
     #[error("the command has a parameter that was not offered")]
     UnknownParameter,
+    /// HOLDFOR or HOLDUNTIL goes beyond what was offered (RFC 4865 section 4.2).
+    #[error("the message is to be held for longer than was offered")]
+    HeldTooLong,
+    /// BY leaves less time than was offered, in a message that is to be returned then (RFC 2852
+    /// section 3).
+    #[error("the message is to be delivered sooner than was offered")]
+    DeliverByTooSoon,
     /// A command without arguments got one.
     #[error("the command takes no parameters")]
     ParametersNotAllowed,

@@ -239,7 +239,11 @@ impl Conversation {
             input_behind: behind > 0,
             pipelining: self.extended == Some(true) && self.offered.contains(Extension::Pipelining),
             waiting_enforced: self.config.improper_pipelining == ImproperPipelining::Refuse,
-            malformed: parsed.as_ref().err().map(fault),
+            malformed: match parsed {
+                Err(error) => Some(fault(error)),
+                Ok(Command::Mail(mail)) => self.config.beyond_the_offer(&mail.parameters),
+                Ok(_) => None,
+            },
             foreign,
             declared_too_big: !fits,
             recipients_full: self.transaction.is_full(self.config.max_recipients),

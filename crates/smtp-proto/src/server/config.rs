@@ -6,10 +6,11 @@
 use alloc::string::String;
 use core::time::Duration;
 
+use crate::error::PeerMisbehaved;
 use crate::limits;
 use crate::wire::{
-    BareLf, Capabilities, Capability, ClientNames, Extension, Extensions, Limits,
-    UnknownParameters, Verb,
+    BareLf, Capabilities, Capability, ClientNames, DeliverByMode, Extension, Extensions, Hold,
+    Limits, MailParameters, UnknownParameters, Verb,
 };
 
 /// How TLS stands to a session.
@@ -94,7 +95,8 @@ pub struct Config {
     pub tls_required: bool,
     /// What may be offered in the reply to EHLO, with its values. The session adds SIZE and
     /// STARTTLS by itself, fills in the values of SIZE and LIMITS (but RCPTDOMAINMAX) from its
-    /// own limits, and leaves out AUTH and REQUIRETLS in clear, and BINARYMIME without CHUNKING.
+    /// own limits, and leaves out AUTH and REQUIRETLS in clear, BINARYMIME without CHUNKING (RFC
+    /// 3030 section 3), and SMTPUTF8 without 8BITMIME (RFC 6531 section 3.1).
     /// Parameters of MAIL and RCPT are read where their extension is offered, and only there.
     pub capabilities: Capabilities,
     /// AUTH is offered in clear as well, for whoever reads along.
@@ -210,7 +212,35 @@ impl Config {
         if !offered.contains(Extension::Chunking) {
             offered = offered.without(Extension::BinaryMime);
         }
+        if !offered.contains(Extension::EightBitMime) {
+            offered = offered.without(Extension::SmtpUtf8);
+        }
         offered
+    }
+
+    /// Whether MAIL asks for more than was offered with its parameter's extension.
+    pub(super) fn beyond_the_offer(&self, asked: &MailParameters<'_>) -> Option<PeerMisbehaved> {
+        if let Some(hold) = asked.hold
+            && let Some(Capability::FutureRelease { interval, until }) =
+                self.capabilities.get(Extension::FutureRelease)
+        {
+            let too_long = match hold {
+                Hold::For(asked) => asked > interval,
+                Hold::Until(asked) => asked.unix_seconds() > until.unix_seconds(),
+            };
+            if too_long {
+                return Some(PeerMisbehaved::HeldTooLong);
+            }
+        }
+        if let Some(by) = asked.by
+            && by.mode() == DeliverByMode::Return
+            && let Some(Capability::DeliverBy(Some(least))) =
+                self.capabilities.get(Extension::DeliverBy)
+            && i64::from(by.seconds()) < i64::from(least)
+        {
+            return Some(PeerMisbehaved::DeliverByTooSoon);
+        }
+        None
     }
 
     /// What LIMITS says: the session's own limits, so that it never takes less (RFC 9422).
