@@ -250,7 +250,8 @@ impl Conversation {
             recipient_refused: self.transaction.recipient_was_refused(),
             recipient_needs_utf8: match parsed {
                 Ok(Command::Rcpt(rcpt)) => {
-                    !self.transaction.is_utf8() && !rcpt.forward_path.as_str().is_ascii()
+                    let is_ascii = rcpt.forward_path.is_ascii() && rcpt.parameters.is_ascii();
+                    !self.transaction.is_utf8() && !is_ascii
                 }
                 _ => false,
             },

@@ -89,7 +89,7 @@ pub struct Facts {
     pub recipients_full: bool,
     /// A recipient of the transaction was refused.
     pub recipient_refused: bool,
-    /// The recipient's address is outside ASCII, and MAIL did not say SMTPUTF8.
+    /// RCPT is outside ASCII, in its address or a parameter, and MAIL did not say SMTPUTF8.
     pub recipient_needs_utf8: bool,
     /// MAIL said BODY=BINARYMIME.
     pub binary: bool,
