@@ -54,6 +54,13 @@ impl Document {
                 faults.push(format!("{}: no test {span}", self.path.display()));
             }
         }
+        for span in self.code() {
+            if let Some((sides, field)) = span.split_once("Config::")
+                && !is_setting(sides, field)
+            {
+                faults.push(format!("{}: no setting {span}", self.path.display()));
+            }
+        }
         for link in self.links().filter(|link| !link.exists()) {
             faults.push(format!("{}: no file {}", self.path.display(), link.display()));
         }
@@ -81,6 +88,19 @@ fn is_test(file: &str, name: &str) -> bool {
         named.is_some_and(|rest| rest.starts_with('('))
             && above.any(|line| *line == "#[test]" || line.starts_with("#[tokio::test"))
     })
+}
+
+/// Whether one of the two sessions' configurations, or that of the side which is named, has the field.
+fn is_setting(side: &str, field: &str) -> bool {
+    let sides: &[&str] = match side {
+        "" => &["server", "client"],
+        "server::" => &["server"],
+        "client::" => &["client"],
+        _ => &[],
+    };
+    let source =
+        |side| Path::new(env!("CARGO_MANIFEST_DIR")).join("src").join(side).join("config.rs");
+    sides.iter().any(|side| read(&source(side)).contains(&format!("    pub {field}: ")))
 }
 
 fn documents() -> Vec<Document> {
@@ -231,6 +251,8 @@ fn what_is_not_there_is_found() {
     assert_eq!(faults("`tests/docs.rs::what_is_not_there`"), 1, "a part of a name");
     assert_eq!(faults("`tests/docs.rs::read`"), 1, "a function that is no test");
     assert_eq!(faults("`tests/none.rs::what_is_not_there_is_found`"), 1);
+    assert_eq!(faults("`Config::tls_required` `server::Config::tls` `client::Config::message`"), 0);
+    assert_eq!(faults("`Config::tls_wished` `client::Config::tls` `other::Config::tls`"), 3);
     assert_eq!(faults("[a](limits.md) [b](limits.md#c) [c](#d) [d](https://e.example)"), 0);
     assert_eq!(faults("[a](none.md) `limits.md` [b](../none)"), 2);
 

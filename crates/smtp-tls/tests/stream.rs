@@ -154,8 +154,12 @@ async fn a_reply_sent_before_the_peer_closed_is_read_after_a_write_has_failed() 
     }
 }
 
-/// Hands on a prefix of what one side sends, then ends the transport.
-async fn cut(pair: (Backend, Backend), version: Version, keep: usize) -> (Vec<u8>, ErrorKind) {
+/// An established pair with a relay between its ends, and what the near one sends: two lines, and
+/// its end.
+async fn relayed(
+    pair: (Backend, Backend),
+    version: Version,
+) -> (Session, Session, DuplexStream, Vec<u8>) {
     let leaf = leaf(&root());
     let mut policy = server(&leaf);
     policy.versions = (version, version);
@@ -164,11 +168,11 @@ async fn cut(pair: (Backend, Backend), version: Version, keep: usize) -> (Vec<u8
     let (a, mut relay_a) = tokio::io::duplex(64 * 1024);
     let (mut relay_b, b) = tokio::io::duplex(64 * 1024);
     let meeting = async { tokio::join!(acceptor.accept(a), connector.connect(HOST, b)) };
-    let (near, mut far) = tokio::select! {
+    let (near, far) = tokio::select! {
         (near, far) = meeting => (near.unwrap().0, far.unwrap().0),
         _ = tokio::io::copy_bidirectional(&mut relay_a, &mut relay_b) => unreachable!(),
     };
-    // Whatever of the handshake is still in the relay goes on; then the message is cut.
+    // Whatever of the handshake is still in the relay goes on; what comes then does not.
     let mut near = near;
     let mut bytes = vec![0; 4096];
     while let Ok(n) = timeout(Duration::from_millis(5), relay_a.read(&mut bytes)).await {
@@ -181,12 +185,33 @@ async fn cut(pair: (Backend, Backend), version: Version, keep: usize) -> (Vec<u8
     near.shutdown().await.unwrap();
     let mut sent = Vec::new();
     relay_a.read_to_end(&mut sent).await.unwrap();
+    (near, far, relay_b, sent)
+}
+
+/// Hands on a prefix of what one side sends, then ends the transport.
+async fn cut(pair: (Backend, Backend), version: Version, keep: usize) -> (Vec<u8>, ErrorKind) {
+    let (_near, mut far, mut relay, sent) = relayed(pair, version).await;
     assert!(keep < sent.len());
-    relay_b.write_all(&sent[..sent.len() - 1 - keep]).await.unwrap();
-    drop(relay_b);
+    relay.write_all(&sent[..sent.len() - 1 - keep]).await.unwrap();
+    drop(relay);
     let mut got = Vec::new();
     let error = far.read_to_end(&mut got).await.unwrap_err();
     (got, error.kind())
+}
+
+#[tokio::test]
+async fn octets_in_clear_behind_the_end_are_not_read() {
+    for pair in pairs() {
+        for version in [Version::Tls12, Version::Tls13] {
+            let (_near, mut far, mut relay, sent) = relayed(pair, version).await;
+            relay.write_all(&[&sent[..], b"250 queued\r\n"].concat()).await.unwrap();
+            let mut got = Vec::new();
+            far.read_to_end(&mut got).await.unwrap();
+            assert_eq!(got, b"first\r\nsecond\r\n", "{pair:?} {version}");
+            relay.write_all(b"250 queued\r\n").await.unwrap();
+            assert_eq!(far.read(&mut [0; 8]).await.unwrap(), 0, "{pair:?} {version}");
+        }
+    }
 }
 
 #[tokio::test]

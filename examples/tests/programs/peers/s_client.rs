@@ -142,6 +142,23 @@ fn openssl_s_client_resumes_its_session() {
     }
 }
 
+/// A ticket that allowed data before the handshake would let it be sent twice.
+#[test]
+fn openssl_s_client_is_allowed_no_early_data() {
+    let Some(openssl) = require_peer("openssl") else { return };
+    for backend in BACKENDS {
+        let host = Host::new();
+        let _program = host.serve(&["--tls", backend]);
+        let said = b"EHLO client.example.net\nQUIT\n";
+        let ran = s_client(&openssl, &doors(&host)[1], &["-tls1_3"], said);
+        let allowed =
+            |line: &String| line.trim().strip_prefix("Max Early Data: ").map(str::to_owned);
+        let allowed: Vec<String> = ran.stdout.iter().filter_map(allowed).collect();
+        assert!(!allowed.is_empty(), "{backend}: no ticket: {ran:#?}");
+        assert!(allowed.iter().all(|octets| octets == "0"), "{backend}: {allowed:?}");
+    }
+}
+
 /// What RFC 8996 forbids is refused by an alert, and the server goes on.
 #[test]
 fn openssl_s_client_below_tls_1_2_is_refused() {
