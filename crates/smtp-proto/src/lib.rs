@@ -162,6 +162,13 @@
 //! is not known is refused with 555, or kept for the caller
 //! ([`UnknownParameters`](wire::UnknownParameters)).
 //!
+//! # Features
+//!
+//! `std`, on by default: the vector instructions that the processor has are found at run time. Without
+//! it the crate needs `alloc` alone, and does the same.
+//!
+//! # What holds it
+//!
 //! In the repository, `docs/limits.md`, `docs/smuggling.md` and `docs/starttls.md` say of every
 //! number and rule which test holds it. The attacks are data, for any implementation, in
 //! `crates/smtp-testkit/vectors`.
