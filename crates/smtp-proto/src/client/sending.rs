@@ -45,7 +45,6 @@ impl Session {
         self.mails += 1;
         // Who declares it is to read it in replies too (RFC 6531, 3.7.4.1).
         self.inbox.keep_utf8(terms.utf8);
-        self.reset_first = false;
         self.transaction = Some(Box::new(Transaction::new(envelope, terms)));
         self.state = State::Transaction;
         Ok(())

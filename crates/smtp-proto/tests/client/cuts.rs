@@ -223,7 +223,9 @@ fn a_recipient_taken_without_a_sender_is_sent_nothing() {
 
 #[test]
 fn the_octets_and_the_commands_under_way_are_bounded() {
-    let to: Vec<String> = (0..500).map(|n| format!("recipient-number-{n}@example.org")).collect();
+    // So long that the octets run out before the commands do.
+    let name = "recipient".repeat(6);
+    let to: Vec<String> = (0..500).map(|n| format!("{name}-{n}@mx.example.org")).collect();
     let mut driver = Driver::new(Plan { to: to.clone(), ..Plan::default() });
     driver.feed(b"220 mx\r\n");
     driver.take_output();
