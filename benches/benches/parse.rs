@@ -29,15 +29,15 @@ fn read(mut group: &[u8]) -> u64 {
     while let Line::Complete { len, end } = scanner.scan(group) {
         let (line, behind) = group.split_at(len);
         let line = &line[..len - end.octets()];
-        match Command::parse_with(line, &SYNTAX).expect("a valid command") {
-            Command::Ehlo(name) => {
+        match Command::parse_with(line, &SYNTAX) {
+            Ok(Command::Ehlo(name)) => {
                 black_box(name.as_str());
             }
-            Command::Mail(mail) => {
+            Ok(Command::Mail(mail)) => {
                 touch(mail.reverse_path.mailbox().expect("a mailbox"));
                 black_box((mail.parameters.size, mail.parameters.body));
             }
-            Command::Rcpt(rcpt) => {
+            Ok(Command::Rcpt(rcpt)) => {
                 touch(rcpt.forward_path.mailbox().expect("a mailbox"));
                 black_box(rcpt.parameters.notify);
                 if let Some(orcpt) = rcpt.parameters.orcpt {
@@ -47,9 +47,10 @@ fn read(mut group: &[u8]) -> u64 {
                     black_box((orcpt.kind(), &*address.to_octets()));
                 }
             }
-            command => {
+            Ok(command) => {
                 black_box(command.verb());
             }
+            Err(error) => panic!("{error}"),
         }
         commands += 1;
         group = behind;
@@ -76,19 +77,20 @@ fn read_smtp_proto(group: &[u8]) -> u64 {
     let mut octets = group.iter();
     let mut commands = 0;
     while !octets.as_slice().is_empty() {
-        match Request::parse(&mut octets).expect("a valid command") {
-            Request::Ehlo { host } => {
+        match Request::parse(&mut octets) {
+            Ok(Request::Ehlo { host }) => {
                 black_box(&*host);
             }
-            Request::Mail { from } => {
+            Ok(Request::Mail { from }) => {
                 black_box((&*from.address, from.size, from.flags));
             }
-            Request::Rcpt { to } => {
+            Ok(Request::Rcpt { to }) => {
                 black_box((&*to.address, to.flags, to.orcpt.as_deref()));
             }
-            request => {
+            Ok(request) => {
                 black_box(request.name());
             }
+            Err(error) => panic!("{error:?}"),
         }
         commands += 1;
     }
@@ -102,8 +104,9 @@ fn read_smtp_codec(mut group: &[u8]) -> u64 {
 
     let mut commands = 0;
     while !group.is_empty() {
-        let (behind, command) = command(group).expect("a valid command");
-        match &command {
+        let parsed = command(group);
+        let Ok((behind, command)) = &parsed else { panic!("a valid command") };
+        match command {
             Command::Ehlo { domain_or_address } => {
                 black_box(domain_or_address);
             }

@@ -242,6 +242,7 @@ fn what_is_refused() {
         "ORCPT=;a@b",
         "ORCPT=rfc822;",
         "ORCPT=rfc@822;a@b",
+        "ORCPT=rfc=822;a@b",
         "ORCPT=rfc822;a+0A",
         "ORCPT=rfc822;a+E9",
         "ORCPT=rfc822;a+",

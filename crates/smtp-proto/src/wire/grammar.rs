@@ -122,6 +122,34 @@ pub(super) fn is_word(text: &str, word: &str) -> bool {
         }) == 0
 }
 
+/// Whether a text starts with the word, given in capitals, in any case.
+///
+/// Made for words of 4 to 8 octets that are constants: two comparisons of 4 octets each.
+#[inline(always)]
+pub(super) fn starts_with<const N: usize>(text: &[u8], word: &[u8; N]) -> bool {
+    const { assert!(4 <= N && N <= 8) };
+    let (Some(start), Some(word_start)) = (text.first_chunk::<N>(), word.first_chunk::<4>()) else {
+        return false;
+    };
+    let (Some(head), Some(tail), Some(word_end)) =
+        (start.first_chunk::<4>(), start.last_chunk::<4>(), word.last_chunk::<4>())
+    else {
+        return false;
+    };
+    are_letters(*head, *word_start) && are_letters(*tail, *word_end)
+}
+
+/// Whether four octets are those of a word in capitals, in any case.
+#[inline(always)]
+fn are_letters(octets: [u8; 4], word: [u8; 4]) -> bool {
+    // Without that bit an octet is a capital if it was the letter, in either case.
+    let letters = u32::from_le_bytes(word.map(|octet| match octet {
+        b'A'..=b'Z' => 0xdf,
+        _ => 0xff,
+    }));
+    u32::from_le_bytes(octets) & letters == u32::from_le_bytes(word)
+}
+
 /// A set of classes of octets.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Class(u16);
@@ -149,6 +177,9 @@ impl Class {
     /// `esmtp-value = 1*(%d33-60 / %d62-126)`
     pub(super) const VALUE: Self = Self::XCHAR.or(Self::PLUS);
 
+    /// The octets of a label of a domain in ASCII: `Let-dig / "-"`
+    pub(super) const LABEL: Self = Self::LET_DIG.or(Self::HYPHEN);
+
     /// What is in either.
     pub(super) const fn or(self, other: Self) -> Self {
         Self(self.0 | other.0)
@@ -166,9 +197,18 @@ impl Class {
     }
 
     /// Where the run of octets of the class that starts at `from` ends.
-    #[inline]
+    #[inline(always)]
     pub(super) fn run(self, octets: &[u8], from: usize) -> usize {
         let mut at = from;
+        // The inner loop is one piece without a test of the length.
+        while let Some(eight) = octets.get(at..).and_then(<[u8]>::first_chunk::<8>) {
+            for (index, octet) in eight.iter().enumerate() {
+                if !self.has(*octet) {
+                    return at + index;
+                }
+            }
+            at += eight.len();
+        }
         while at < octets.len() && self.has(octets[at]) {
             at += 1;
         }

@@ -78,7 +78,7 @@ impl LineScanner {
     pub fn scan(&mut self, buffer: &[u8]) -> Line {
         let end = buffer.len().min(self.limit);
         let start = self.searched.min(end);
-        if let Some(offset) = memchr(b'\n', &buffer[start..end]) {
+        if let Some(offset) = find_lf(&buffer[start..end]) {
             self.searched = 0;
             let lf = start + offset;
             let bare = lf == 0 || buffer[lf - 1] != b'\r';
@@ -97,6 +97,35 @@ impl LineScanner {
     pub fn reset(&mut self) {
         self.searched = 0;
     }
+}
+
+/// Where the first LF stands. The first octets are looked at in short blocks, since most lines are
+/// short.
+#[inline]
+fn find_lf(text: &[u8]) -> Option<usize> {
+    const BLOCK: usize = 16;
+    const SHORT: usize = 8 * BLOCK;
+    let mut at = 0;
+    while at < SHORT {
+        let Some(block) = text.get(at..).and_then(<[u8]>::first_chunk::<BLOCK>) else { break };
+        // The compiler makes one comparison of the loop.
+        if block.iter().fold(false, |found, octet| found | (*octet == b'\n')) {
+            return first_lf(block).map(|lf| at + lf);
+        }
+        at += BLOCK;
+    }
+    memchr(b'\n', text.get(at..)?).map(|lf| at + lf)
+}
+
+/// Where the first LF stands in a block.
+#[inline(always)]
+fn first_lf(block: &[u8; 16]) -> Option<usize> {
+    const EACH: u128 = u128::MAX / 0xff;
+    // An octet is 0 where an LF stood. The lowest high bit that is set marks the first of these;
+    // others above it may be wrong.
+    let word = u128::from_le_bytes(*block) ^ (EACH * b'\n' as u128);
+    let found = word.wrapping_sub(EACH) & !word & (0x80 * EACH);
+    (found != 0).then(|| found.trailing_zeros() as usize / 8)
 }
 
 /// How many octets lead to the end of the line that the buffer starts in, its LF included; `None`

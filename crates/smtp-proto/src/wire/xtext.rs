@@ -56,6 +56,13 @@ impl<'a> Xtext<'a> {
         Self::parse(text).filter(|text| text.decode().all(is))
     }
 
+    /// The longest xtext at the start of a text in which nothing is encoded, and the text behind it.
+    #[inline(always)]
+    pub(super) fn split_plain(text: &'a str) -> Option<(Self, &'a str)> {
+        let (plain, behind) = text.split_at_checked(Class::XCHAR.run(text.as_bytes(), 0))?;
+        Some((Self(plain), behind))
+    }
+
     /// The text as it was written.
     #[must_use]
     pub const fn as_str(self) -> &'a str {

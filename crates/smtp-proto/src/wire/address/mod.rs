@@ -12,6 +12,7 @@
 //! dropped, as RFC 5321 asks (appendix C).
 
 mod domain;
+pub(super) mod plain;
 
 use core::fmt;
 

@@ -13,6 +13,7 @@ mod auth;
 mod bdat;
 mod error;
 mod etrn;
+mod plain;
 mod text;
 mod transaction;
 
@@ -100,9 +101,15 @@ impl<'a> Command<'a> {
     /// The line is no command that this crate implements, or that `syntax` takes; see
     /// [`CommandError`].
     pub fn parse_with(line: &'a [u8], syntax: &Syntax) -> Result<Self, CommandError> {
-        if let Some(command) = bare(line) {
+        if let Some(command) = plain::command(line, syntax) {
             return Ok(command);
         }
+        Self::parse_any(line, syntax)
+    }
+
+    /// Reads one line by the whole grammar.
+    #[inline(never)]
+    fn parse_any(line: &'a [u8], syntax: &Syntax) -> Result<Self, CommandError> {
         let line = text(line, syntax)?;
         let (verb, argument) = verb(line).ok_or(CommandError::Unrecognised)?;
         let cursor = Cursor { verb, line, syntax };
@@ -180,18 +187,6 @@ impl fmt::Display for Command<'_> {
             | Self::Help(None)
             | Self::Quit => Ok(()),
         }
-    }
-}
-
-/// The commonest of the commands that are one word, before anything else is looked at.
-#[inline]
-fn bare(line: &[u8]) -> Option<Command<'static>> {
-    let word: &[u8; 4] = line.try_into().ok()?;
-    match &word.map(|octet| octet & 0xdf) {
-        b"DATA" => Some(Command::Data),
-        b"RSET" => Some(Command::Rset),
-        b"QUIT" => Some(Command::Quit),
-        _ => None,
     }
 }
 
@@ -345,7 +340,7 @@ impl<'a> Cursor<'a, '_> {
         if !rest.is_empty() {
             let Syntax { extensions, .. } = *self.syntax;
             mail.parameters
-                .read(rest, extensions, self.keeps_unknown())
+                .read_any(rest, rest, extensions, self.keeps_unknown())
                 .map_err(|error| self.list(error))?;
         }
         if self.syntax.takes_utf8() && !mail.parameters.smtputf8 && !mail.reverse_path.is_ascii() {
@@ -365,7 +360,7 @@ impl<'a> Cursor<'a, '_> {
         if !rest.is_empty() {
             let Syntax { extensions, .. } = *self.syntax;
             rcpt.parameters
-                .read(rest, extensions, self.keeps_unknown())
+                .read_any(rest, rest, extensions, self.keeps_unknown())
                 .map_err(|error| self.list(error))?;
         }
         Ok(rcpt)

@@ -3,7 +3,7 @@
 use core::fmt;
 
 use crate::limits;
-use crate::wire::grammar::{Class, is_word};
+use crate::wire::grammar::{Class, is_word, starts_with};
 use crate::wire::xtext::{Utf8Address, Xtext};
 
 /// How much of the message a notification of failure holds (RFC 3461, 4.3).
@@ -122,6 +122,35 @@ impl Notify {
         }
     }
 
+    /// The events at the start of a list of parameters, and the list behind them.
+    #[inline(always)]
+    pub(super) fn split_plain(list: &str) -> Option<(Self, &str)> {
+        let (mut notify, mut at) = (Self::NEVER, 0);
+        let octets = list.as_bytes();
+        loop {
+            let element = octets.get(at..)?;
+            at += match element.first()? {
+                b'S' | b's' if starts_with(element, b"SUCCESS") => {
+                    notify.success = true;
+                    7
+                }
+                b'F' | b'f' if starts_with(element, b"FAILURE") => {
+                    notify.failure = true;
+                    7
+                }
+                b'D' | b'd' if starts_with(element, b"DELAY") => {
+                    notify.delay = true;
+                    5
+                }
+                _ => return None,
+            };
+            match octets.get(at) {
+                Some(b',') => at += 1,
+                _ => return Some((notify, list.get(at..)?)),
+            }
+        }
+    }
+
     /// Whether it is of nothing.
     #[must_use]
     pub fn is_never(self) -> bool {
@@ -189,6 +218,24 @@ impl<'a> OriginalRecipient<'a> {
             OriginalAddress::Xtext(Xtext::parse_as(address, is_printable)?)
         };
         Some(Self { kind, address })
+    }
+
+    /// The one at the start of a list of parameters, where its kind is of letters, digits and
+    /// hyphens, and nothing in it is encoded; and the list behind it.
+    #[inline(always)]
+    pub(super) fn split_plain(list: &'a str) -> Option<(Self, &'a str)> {
+        // An atom may hold an equals sign, and the value of a parameter may not.
+        let (kind, rest) = list.split_at_checked(Class::LABEL.run(list.as_bytes(), 0))?;
+        let (text, behind) = Xtext::split_plain(rest.strip_prefix(';')?)?;
+        let address = text.as_str();
+        let len = kind.len() + ";".len() + address.len();
+        if kind.is_empty() || address.is_empty() || len > limits::ORIGINAL_RECIPIENT {
+            return None;
+        }
+        if is_word(kind, "UTF-8") {
+            return None;
+        }
+        Some((Self { kind, address: OriginalAddress::Xtext(text) }, behind))
     }
 
     /// The kind of address, as written: `rfc822`, `utf-8`, …

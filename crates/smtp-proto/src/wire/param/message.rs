@@ -52,6 +52,23 @@ pub(in crate::wire) fn size_value(value: &str) -> Option<u64> {
     (digits && value.len() <= limits::SIZE_DIGITS).then(|| value.parse().unwrap_or(u64::MAX))
 }
 
+/// The number at the start of a list of parameters, where it fits, and the list behind it.
+#[inline(always)]
+pub(super) fn split_plain_size(list: &str) -> Option<(u64, &str)> {
+    let (mut size, mut len) = (0_u64, 0);
+    for octet in list.as_bytes() {
+        let digit = octet.wrapping_sub(b'0');
+        if digit > 9 {
+            break;
+        }
+        // It wraps in numbers alone that are not taken here: of so many digits that they need not fit.
+        size = size.wrapping_mul(10).wrapping_add(u64::from(digit));
+        len += 1;
+    }
+    let behind = list.get(len..)?;
+    (1..limits::SIZE_DIGITS).contains(&len).then_some((size, behind))
+}
+
 /// How much before others a message is to go: -9 to 9, 0 where nothing is said (RFC 6710).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Priority(i8);

@@ -16,6 +16,7 @@ use super::grammar::is_word;
 mod dsn;
 mod message;
 mod other;
+mod plain;
 mod submitter;
 mod time;
 
@@ -141,7 +142,25 @@ impl<'a> MailParameters<'a> {
         allowed: Extensions,
         keep_unknown: bool,
     ) -> Result<(), ListError> {
-        if !each(list, allowed, keep_unknown, |met| self.take(met, allowed))? {
+        let mut rest = list;
+        while !rest.is_empty() {
+            rest = match self.take_plain(rest, allowed) {
+                Some(behind) => behind,
+                None => return self.read_any(list, rest, allowed, keep_unknown),
+            };
+        }
+        Ok(())
+    }
+
+    /// Adds the rest of a list, by the whole grammar.
+    pub(super) fn read_any(
+        &mut self,
+        list: &'a str,
+        rest: &'a str,
+        allowed: Extensions,
+        keep_unknown: bool,
+    ) -> Result<(), ListError> {
+        if !each(rest, allowed, keep_unknown, |met| self.take(met, allowed))? {
             self.other = OtherParameters::of_mail(list);
         }
         Ok(())
@@ -248,7 +267,25 @@ impl<'a> RcptParameters<'a> {
         allowed: Extensions,
         keep_unknown: bool,
     ) -> Result<(), ListError> {
-        if !each(list, allowed, keep_unknown, |met| self.take(met, allowed))? {
+        let mut rest = list;
+        while !rest.is_empty() {
+            rest = match self.take_plain(rest, allowed) {
+                Some(behind) => behind,
+                None => return self.read_any(list, rest, allowed, keep_unknown),
+            };
+        }
+        Ok(())
+    }
+
+    /// Adds the rest of a list, by the whole grammar.
+    pub(super) fn read_any(
+        &mut self,
+        list: &'a str,
+        rest: &'a str,
+        allowed: Extensions,
+        keep_unknown: bool,
+    ) -> Result<(), ListError> {
+        if !each(rest, allowed, keep_unknown, |met| self.take(met, allowed))? {
             self.other = OtherParameters::of_rcpt(list);
         }
         Ok(())
