@@ -200,14 +200,16 @@ impl Session {
         Ok(())
     }
 
-    /// No more input comes. What is already here is still worked on.
+    /// No more input comes, and none is taken. What is already here is still worked on.
     pub fn end_of_input(&mut self) {
+        self.waiting = false;
         self.talk.end.get_or_insert(End::PeerClosed);
     }
 
     /// The time of the [`Phase`] is over: the peer is told 421, and the session ends; in
     /// [`Phase::Greeting`] it is greeted.
     pub fn timed_out(&mut self) {
+        self.waiting = false;
         if self.talk.stage == Stage::Greeting {
             if self.input.len() == 0 && self.talk.end.is_none() && !self.talk.stopping {
                 self.talk.greet();

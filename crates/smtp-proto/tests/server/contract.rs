@@ -133,6 +133,18 @@ fn a_handshake_without_a_report_has_failed() {
 }
 
 #[test]
+fn nothing_is_taken_behind_the_end_of_input() {
+    let ends: [fn(&mut Session); 2] = [Session::end_of_input, Session::timed_out];
+    for end in ends {
+        let mut session = session(Tls::Unavailable);
+        to_wait(&mut session);
+        end(&mut session);
+        assert!(session.input().is_empty());
+        assert_eq!(session.received(0), Err(ApiMisuse::InputBeforeDrain));
+    }
+}
+
+#[test]
 fn an_ended_session_stays_ended() {
     let mut session = session(Tls::Unavailable);
     to_wait(&mut session);
