@@ -3,6 +3,7 @@
 
 mod contract;
 mod driver;
+mod hostile;
 mod secrets;
 mod smuggling;
 
