@@ -127,7 +127,8 @@ fn read_smtp_codec(mut group: &[u8]) -> u64 {
 }
 
 fn parse(c: &mut Criterion) {
-    assert_eq!(GROUP.len() as u64, 39 * COMMANDS);
+    // 39 octets a command, rounded.
+    assert_eq!((GROUP.len() as u64 + COMMANDS / 2) / COMMANDS, 39);
     type Reader = fn(&[u8]) -> u64;
     let readers: [(&str, Reader); 3] =
         [("here", read), ("smtp-proto", read_smtp_proto), ("smtp-codec", read_smtp_codec)];
