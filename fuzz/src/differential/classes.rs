@@ -17,6 +17,7 @@ pub(super) enum Class {
     EmptyInitialResponse,
     EmptyLocalPart,
     EmptyString,
+    Hyphens,
     Length,
     Literal,
     Mechanism,
@@ -29,6 +30,7 @@ pub(super) enum Class {
     QuotedPair,
     RepeatedParameter,
     TextArgument,
+    Time,
     TrailingSpace,
     Underscore,
     UnknownParameter,
@@ -172,9 +174,11 @@ impl Class {
                 } else if path.contains("\"\"@") {
                     Some(Self::EmptyLocalPart)
                 } else if peer == Peer::SmtpCodec {
-                    None
+                    path.contains("--").then_some(Self::Hyphens)
                 } else if parameters.contains("ORCPT=") {
                     Some(Self::OriginalRecipient)
+                } else if parameters.contains("HOLDUNTIL=") || parameters.contains("RRVS=") {
+                    Some(Self::Time)
                 } else {
                     grammar::has_long_number(&parameters).then_some(Self::NumberOverflow)
                 }
