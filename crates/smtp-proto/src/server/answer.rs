@@ -104,6 +104,11 @@ impl Conversation {
     fn settle_request(&mut self, reply: &Reply) {
         let (state, _) = self.open_question();
         self.stage = Stage::Commands(state);
+        // The client would send on what such a reply asks for, and not its next command.
+        if reply.code().class() == Class::Intermediate {
+            self.say(replies::NO_ANSWER);
+            return self.count_refusal(Some(self.request.verb));
+        }
         self.say_reply(reply, self.request.utf8);
         if ends_the_session(reply) {
             self.close();

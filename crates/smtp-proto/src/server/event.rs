@@ -29,7 +29,9 @@ pub enum Output<'s> {
     Rcpt(Ask<question::Rcpt>, Rcpt<'s>),
     /// AUTH, or the client's answer to a challenge: what does the mechanism say?
     Auth(Ask<question::Auth>, Exchange<'s>),
-    /// A command that [`Config::requests`](super::Config::requests) names.
+    /// A command that [`Config::requests`](super::Config::requests) names. The reply is the
+    /// handler's; 421 ends the session behind it, and in the place of one of class 3, which asks for
+    /// more than commands, the client is told 451.
     Request(Ask<question::Request>, Command<'s>),
     /// DATA, or the first BDAT: may the message come?
     Data(Ask<question::Data>),

@@ -230,8 +230,8 @@ impl Driver {
     }
 }
 
-/// Two mechanisms: `X-ONE` takes one message, and `X-MORE` asks until it is told `done`. `good` is
-/// the password of both.
+/// Whatever the mechanism: a message is asked for until there is one, and behind `more`; `good` is
+/// the password.
 fn authenticate(exchange: Exchange<'_>) -> (String, Option<AuthVerdict>) {
     let (event, message) = match exchange {
         Exchange::Begin { mechanism, initial_response } => {
@@ -259,6 +259,12 @@ fn reply_to(command: Command<'_>) -> Option<Reply> {
         Command::Vrfy(query) if query.text().as_str() == "drop" => return None,
         Command::Vrfy(query) if query.text().as_str() == "shut" => {
             Reply::new_static(Code::SERVICE_NOT_AVAILABLE, Some(Detail::new(3, 2)), "go")
+        }
+        Command::Vrfy(query) if query.text().as_str() == "go-on" => {
+            Reply::new_static(Code::START_MAIL_INPUT, None, "go on")
+        }
+        Command::Vrfy(query) if query.text().as_str() == "challenge" => {
+            Reply::new_static(Code::CHALLENGE, None, "")
         }
         Command::Vrfy(query) if query.text().as_str() == "accent" => {
             Reply::new(code(252), Some(Detail::new(1, 5)), "\u{e9}")
