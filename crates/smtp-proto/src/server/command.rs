@@ -246,7 +246,7 @@ impl Conversation {
             },
             foreign,
             declared_too_big: !fits,
-            recipients_full: self.transaction.is_full(self.config.max_recipients),
+            recipients_full: self.transaction.is_full(self.config.recipients()),
             recipient_refused: self.transaction.recipient_was_refused(),
             recipient_needs_utf8: match parsed {
                 Ok(Command::Rcpt(rcpt)) => {

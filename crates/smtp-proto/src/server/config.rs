@@ -98,6 +98,9 @@ pub struct Config {
     /// own limits, and leaves out AUTH and REQUIRETLS in clear, BINARYMIME without CHUNKING (RFC
     /// 3030 section 3), and SMTPUTF8 without 8BITMIME (RFC 6531 section 3.1).
     /// Parameters of MAIL and RCPT are read where their extension is offered, and only there.
+    ///
+    /// What is offered here must be done by the handler. FUTURERELEASE is for message submission
+    /// alone (RFC 4865): a session that takes mail from other servers does not offer it.
     pub capabilities: Capabilities,
     /// AUTH is offered in clear as well, for whoever reads along.
     pub auth_in_clear: bool,
@@ -115,10 +118,11 @@ pub struct Config {
     pub requests: Requests,
     /// The largest message, in octets as RFC 1870 counts them; `None` is no limit.
     pub max_message_size: Option<u64>,
-    /// The most recipients of one transaction (RFC 5321 section 4.5.3.1.8 wants 100 or more).
+    /// The most recipients of one transaction (RFC 5321 section 4.5.3.1.8 wants 100 or more). It
+    /// is one at least: 0 is read as 1, which is the least that LIMITS can say (RFC 9422).
     pub max_recipients: usize,
     /// The MAIL commands that a session may send, accepted or not; the next is answered with 421.
-    /// `None` is no limit.
+    /// It is one at least, as [`Config::max_recipients`] is. `None` is no limit.
     pub max_messages: Option<u32>,
     /// What is done about a line that ends in LF without CR.
     pub bare_lf: BareLf,
@@ -243,12 +247,22 @@ impl Config {
         None
     }
 
+    /// How many recipients a transaction may have.
+    pub(super) fn recipients(&self) -> usize {
+        self.max_recipients.max(1)
+    }
+
+    /// How many MAIL commands a session may send, if there is an end to them.
+    pub(super) fn messages(&self) -> Option<u32> {
+        self.max_messages.map(|most| most.max(1))
+    }
+
     /// What LIMITS says: the session's own limits, so that it never takes less (RFC 9422).
     pub(super) fn limits(&self) -> Limits {
-        let most = |limit: u32| limit.clamp(1, limits::LIMIT);
+        let most = |limit: u32| limit.min(limits::LIMIT);
         Limits {
-            mail_max: self.max_messages.map(most),
-            rcpt_max: Some(most(u32::try_from(self.max_recipients).unwrap_or(u32::MAX))),
+            mail_max: self.messages().map(most),
+            rcpt_max: Some(most(u32::try_from(self.recipients()).unwrap_or(u32::MAX))),
             rcpt_domain_max: self.capabilities.limits().rcpt_domain_max,
         }
     }

@@ -46,7 +46,7 @@ impl Counts {
     }
 
     pub(super) fn mails_are_full(&self, config: &Config) -> bool {
-        config.max_messages.is_some_and(|most| self.mails >= most)
+        config.messages().is_some_and(|most| self.mails >= most)
     }
 
     /// Counts octets that were read for nobody.
