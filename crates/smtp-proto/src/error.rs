@@ -105,7 +105,7 @@ pub enum PeerMisbehaved {
     /// The command needs an authenticated client here (RFC 4954 section 6).
     #[error("AUTH must come first")]
     AuthRequired,
-    /// AUTH came in clear, where it is offered under TLS alone (RFC 4954 section 6).
+    /// AUTH came in clear, where it is offered under TLS alone (RFC 4954 section 4).
     #[error("AUTH needs TLS")]
     AuthNeedsTls,
     /// The mechanism is none of those that were offered (RFC 4954 section 4).

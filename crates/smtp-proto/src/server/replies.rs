@@ -87,7 +87,7 @@ pub(super) const fn fault(fault: PeerMisbehaved) -> &'static str {
         Fault::HttpRequest | Fault::HeaderField => "554 5.5.0 this is an SMTP server (#5.5.0)",
         Fault::TlsRequired => "530 5.7.0 must issue a STARTTLS command first (#5.7.0)",
         Fault::AuthRequired => "530 5.7.0 authentication required (#5.7.0)",
-        Fault::AuthNeedsTls => "538 5.7.11 encryption required for authentication (#5.7.11)",
+        Fault::AuthNeedsTls => "504 5.5.4 authentication needs STARTTLS first (#5.5.4)",
         Fault::MechanismUnknown => "504 5.5.4 unrecognised authentication mechanism (#5.5.4)",
         Fault::AlreadyAuthenticated => "503 5.5.1 already authenticated (#5.5.1)",
         Fault::AuthCancelled => "501 5.7.0 authentication cancelled (#5.7.0)",
