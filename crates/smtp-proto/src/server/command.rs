@@ -229,6 +229,13 @@ impl Conversation {
                 Ok(Command::Auth(auth)) => self.takes_mechanism(auth.mechanism),
                 _ => false,
             },
+            auth_completes: match parsed {
+                Ok(Command::Auth(auth)) => {
+                    let one_message = auth.mechanism.is("PLAIN") || auth.mechanism.is("EXTERNAL");
+                    one_message && auth.initial_response.is_some()
+                }
+                _ => false,
+            },
             chunking: self.offered.contains(Extension::Chunking),
             chunk_too_costly: match parsed {
                 Ok(Command::Bdat(bdat)) => !self.counts.may_refuse(bdat.size, &self.config),

@@ -26,7 +26,9 @@ pub enum Tls {
 }
 
 /// What is done about octets behind a command that must be the last of its group (RFC 2920
-/// section 3.1), or behind any command where PIPELINING was not offered.
+/// section 3.1), or behind any command where PIPELINING was not offered. AUTH must be the last,
+/// unless it carries an initial response for a mechanism that is known to need no more (RFC 4954
+/// section 4): for this session those are PLAIN and EXTERNAL.
 ///
 /// Octets behind STARTTLS are no matter of choice: they end the session.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]

@@ -65,6 +65,8 @@ pub struct Facts {
     pub auth: AuthOffer,
     /// The mechanism of AUTH is one of those offered.
     pub mechanism_known: bool,
+    /// AUTH carries all that its mechanism is known to say.
+    pub auth_completes: bool,
     /// BDAT was offered.
     pub chunking: bool,
     /// The octets behind BDAT are more than may be read for nobody.
@@ -356,10 +358,15 @@ const fn junk(facts: Facts, admit: Admit) -> Admit {
 
 /// Whether the client sent more behind a command whose reply it must wait for: one that may only
 /// end a group (RFC 2920 section 3.1; whatever else is not said to stand within a group), or any
-/// where PIPELINING was not offered. What stands behind BDAT is its chunk.
+/// where PIPELINING was not offered. What stands behind BDAT is its chunk. AUTH ends a group, except
+/// where it is known to be over with its first reply (RFC 4954 section 4).
 #[must_use]
 pub const fn does_not_wait(verb: Verb, facts: Facts) -> bool {
-    let stands_in_a_group = matches!(verb, Verb::Mail | Verb::Rcpt | Verb::Rset);
+    let stands_in_a_group = match verb {
+        Verb::Mail | Verb::Rcpt | Verb::Rset => true,
+        Verb::Auth => facts.auth_completes,
+        _ => false,
+    };
     let waits_for_its_reply = !(stands_in_a_group && facts.pipelining);
     facts.input_behind && waits_for_its_reply && !matches!(verb, Verb::Bdat)
 }

@@ -19,7 +19,7 @@ const SHORT_TABLE: &str = "src/server/states.md";
 /// Set to write the table instead of comparing it.
 const UPDATE: &str = "UPDATE_STATES";
 
-const FLAGS: u32 = 25;
+const FLAGS: u32 = 26;
 
 fn facts(bits: u32) -> Facts {
     let bit = |n: u32| bits & (1 << n) != 0;
@@ -52,6 +52,7 @@ fn facts(bits: u32) -> Facts {
         recipient_needs_utf8: bit(22),
         binary: bit(23),
         chunk_empty: bit(24),
+        auth_completes: bit(25),
     }
 }
 
@@ -83,6 +84,7 @@ const ORDINARY: Facts = Facts {
     authenticated: false,
     auth: AuthOffer::Now,
     mechanism_known: true,
+    auth_completes: false,
     chunking: true,
     chunk_too_costly: false,
     chunk_empty: false,
@@ -191,7 +193,8 @@ fn table() -> String {
          `Chunks` stands between the first BDAT and the last; `chunk` reads the octets behind BDAT, \
          and the last one is the end of the message. A chunk that is refused is read all the same, \
          before its reply. Behind AUTH the lines are the client\'s answers to challenges, and no \
-         commands, until the mechanism accepts or refuses; the state stays.\n\n\
+         commands, until the mechanism accepts or refuses; the state stays. Input behind AUTH is no \
+         fault where it carries all that its mechanism is known to say.\n\n\
          What each reply means to a client is in \
          [another table](../crates/smtp-proto/src/client/states.md).\n\n",
     );
@@ -356,7 +359,8 @@ fn who_does_not_wait_is_expelled_where_waiting_is_enforced() {
     let grouped: Vec<_> =
         Verb::ALL.iter().filter(|verb| !does_not_wait(**verb, behind)).copied().collect();
     assert_eq!(grouped, [Verb::Mail, Verb::Rcpt, Verb::Rset, Verb::Bdat]);
-    let not_offered = Facts { pipelining: false, ..behind };
+    assert!(!does_not_wait(Verb::Auth, Facts { auth_completes: true, ..behind }));
+    let not_offered = Facts { pipelining: false, auth_completes: true, ..behind };
     let waited_for = |verb: &&Verb| !does_not_wait(**verb, not_offered);
     assert_eq!(Verb::ALL.iter().filter(waited_for).collect::<Vec<_>>(), [&Verb::Bdat]);
 }
