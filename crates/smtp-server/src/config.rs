@@ -107,8 +107,8 @@ impl ConnectionPolicy {
     pub(crate) fn timeout(&self, phase: Phase) -> Duration {
         match (phase, self.idle_timeout) {
             (Phase::Greeting(delay), _) => delay,
-            (Phase::Command | Phase::Body, Some(timeout)) => timeout,
-            (Phase::Command | Phase::Body, None) => phase.timeout(),
+            (_, Some(timeout)) => timeout,
+            (_, None) => phase.timeout(),
         }
     }
 }

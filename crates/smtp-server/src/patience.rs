@@ -70,8 +70,8 @@ impl Wait {
     fn counts(self) -> bool {
         match self.phase {
             Phase::Greeting(_) => false,
-            Phase::Command => true,
             Phase::Body => !self.taken,
+            _ => true,
         }
     }
 }

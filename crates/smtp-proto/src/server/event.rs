@@ -15,6 +15,9 @@ use crate::wire::{Command, Mail, Rcpt, Refusal, Reply, Verb};
 
 /// The next thing to do for a session, in order.
 ///
+/// There will be no other without a new major version: a driver that passes over one that it does
+/// not know would stall its session, or lose a message, and the compiler is to say so.
+///
 /// A slice or a borrowed value is good until the next call on the session.
 #[derive(Debug)]
 #[must_use = "an output that is not carried out is lost"]
@@ -105,6 +108,7 @@ pub enum Verdict {
 
 /// What a SASL mechanism says to the client's last message.
 #[derive(Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum AuthVerdict {
     /// It goes on: this is sent in base64 behind 334.
     Challenge(Vec<u8>),
@@ -124,7 +128,8 @@ impl fmt::Debug for AuthVerdict {
     }
 }
 
-/// The answer at the end of a message.
+/// The answer at the end of a message. Who looks at one has to know them all: to take an
+/// acceptance for a refusal, or a refusal for an acceptance, duplicates or loses a message.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Commit {
     /// The message is safe; responsibility for it has moved here (RFC 5321 section 4.2.5). The
@@ -140,8 +145,10 @@ pub enum Commit {
     PerRecipient(Vec<Self>),
 }
 
-/// What a session waits for.
+/// What a session waits for. A driver needs no more of it than [`Phase::timeout`] and
+/// [`Phase::restarts_with_input`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub enum Phase {
     /// The end of the time for which the greeting is held back, which is the variant's: then
     /// [`timed_out`](super::Session::timed_out) says so, and the greeting follows. Input before

@@ -11,6 +11,7 @@ use crate::wire::Verb;
 
 /// Where a session stands while it reads commands (RFC 5321 section 4.1.4).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub enum State {
     /// The greeting is out, or TLS was just established: the client has no name yet.
     Connected,
@@ -47,6 +48,7 @@ impl State {
 
 /// Everything beside state and verb that decides a transition.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 #[allow(clippy::struct_excessive_bools)]
 pub struct Facts {
     /// The session speaks LMTP.
@@ -103,6 +105,7 @@ pub struct Facts {
 
 /// How AUTH stands to a session.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub enum AuthOffer {
     /// There is none.
     #[default]
@@ -115,6 +118,7 @@ pub enum AuthOffer {
 
 /// A question that a command puts to whoever drives the session.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub enum Asked {
     /// May this reverse-path begin a transaction?
     Mail,
@@ -132,6 +136,7 @@ pub enum Asked {
 
 /// A reply that changes nothing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub enum Courtesy {
     /// To NOOP.
     Noop,
@@ -143,6 +148,7 @@ pub enum Courtesy {
 
 /// What a command does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub enum Admit {
     /// Reply, and stay.
     Courtesy(Courtesy),
@@ -385,6 +391,7 @@ const fn comes_before_auth(verb: Verb) -> bool {
 
 /// What the answer to a question does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub enum Settled {
     /// Go on reading commands, in this state.
     Commands(State),
