@@ -28,8 +28,12 @@ use crate::transport::Transport;
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// What a peer may still send behind the last reply before the socket is simply dropped. Octets
-/// that nobody reads would make the host reset the connection, and the peer lose that reply.
-const CLOSE_OCTETS: usize = 64 * 1024;
+/// that nobody reads would make the host reset the connection, and the peer lose that reply: so
+/// much is under way where a peer sends a message as fast as the buffers of both hosts take it.
+const CLOSE_OCTETS: usize = 16 * 1024 * 1024;
+
+/// What is read at a time of it.
+const CLOSE_READ: usize = 16 * 1024;
 
 /// One accepted connection with everything that it needs.
 #[derive(Debug)]
@@ -290,7 +294,7 @@ async fn close(mut transport: Transport) {
     if transport.shutdown().await.is_err() {
         return;
     }
-    let mut rest = [0; 512];
+    let mut rest = vec![0; CLOSE_READ];
     let mut octets = 0;
     while octets < CLOSE_OCTETS {
         match transport.read(&mut rest).await {

@@ -1,14 +1,15 @@
 //! Peers that leave early, in each phase: nothing of a message stays, and the server goes on.
 
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use smtp_proto::server::Verdict;
 use smtp_proto::wire::{Rcpt, Refusal};
 use smtp_server::discard::{Discard, DiscardSink};
-use smtp_server::{Admission, Context, Handler, HandlerSession, Peer};
+use smtp_server::{Admission, ConnectionPolicy, Context, Handler, HandlerSession, Peer};
 
-use super::common::{Running, clear, start};
+use super::common::{Running, clear, config, start};
 
 /// A handler for servers that nobody talks to.
 pub(crate) struct Nobody;
@@ -129,4 +130,23 @@ fn a_refusal_is_read_although_more_was_sent_than_is_taken() {
     peer.expect_reply("550 5.5.2");
     peer.half_close();
     peer.expect_end();
+}
+
+#[test]
+fn a_message_beyond_what_is_read_of_it_finds_the_reason() {
+    // All that was under way when the session ended, and a peer's buffers hold megabytes.
+    let mut smtp = config();
+    smtp.max_message_size = Some(1000);
+    smtp.max_refused_octets = Some(100_000);
+    let running = start(ConnectionPolicy::new(Arc::new(smtp)));
+    let mut peer = running.in_data();
+    let piece = "x".repeat(70).repeat(15_000);
+    for _ in 0..8 {
+        peer.send(&piece);
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    peer.expect_reply("552 5.3.4");
+    peer.half_close();
+    peer.expect_end();
+    running.nothing_is_kept();
 }
