@@ -1,9 +1,9 @@
-//! xtext, octet by octet (RFC 3461, 4).
+//! xtext, octet by octet (RFC 3461, 4), with digits of either case (RFC 4954, 8).
 
 /// What a text stands for; `None` where it is no xtext.
 #[must_use]
 pub fn decode(text: &str) -> Option<Vec<u8>> {
-    let digit = |octet: u8| b"0123456789ABCDEF".iter().position(|digit| *digit == octet);
+    let digit = |octet: u8| char::from(octet).to_digit(16);
     let mut out = Vec::new();
     let mut at = 0;
     while let Some(octet) = text.as_bytes().get(at) {
