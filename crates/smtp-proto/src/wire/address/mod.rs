@@ -11,6 +11,7 @@
 //! Stricter than the grammar: an IPv4 literal has no leading zeros. Source routes are taken and
 //! dropped, as RFC 5321 asks (appendix C).
 
+mod client_name;
 mod domain;
 pub(super) mod plain;
 
@@ -18,11 +19,12 @@ use core::fmt;
 
 use thiserror::Error;
 
+pub use self::client_name::ClientName;
+pub(super) use self::client_name::{client_name, client_name_with};
 pub use self::domain::{AddressLiteral, Domain};
 
-use self::domain::{address_literal, domain, domain_name, label};
+use self::domain::{domain, domain_name, label};
 use super::grammar::{self, Cause, Class, Miss, Parsed, expected, stop};
-use super::syntax::ClientNames;
 use crate::limits;
 
 /// Why a text is no address. Offsets are octets from the start of the text that was parsed.
@@ -287,47 +289,6 @@ impl fmt::Display for ForwardPath<'_> {
     }
 }
 
-/// What a client calls itself in EHLO, HELO and LHLO: a domain or an address literal, or what
-/// [`ClientNames::Lenient`] takes.
-///
-/// A named tolerance: labels may hold underscores, which host names in the wild do.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct ClientName<'a>(&'a str);
-
-impl<'a> ClientName<'a> {
-    /// Reads a name.
-    ///
-    /// # Errors
-    /// The text is neither a domain nor an address literal, or is over [`limits::DOMAIN`].
-    pub fn parse(text: &'a str) -> Result<Self, AddressError> {
-        ascii(text)?;
-        whole(text, client_name)
-    }
-
-    /// Reads what [`ClientNames`] lets a client call itself.
-    ///
-    /// # Errors
-    /// The text is no such name, or is over [`limits::DOMAIN`].
-    pub fn parse_with(text: &'a str, names: ClientNames) -> Result<Self, AddressError> {
-        match names {
-            ClientNames::Strict => Self::parse(text),
-            ClientNames::Lenient => whole(text, lenient_client_name),
-        }
-    }
-
-    /// The name as it was written.
-    #[must_use]
-    pub const fn as_str(&self) -> &'a str {
-        self.0
-    }
-}
-
-impl fmt::Display for ClientName<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.0)
-    }
-}
-
 fn ascii(text: &str) -> Result<(), AddressError> {
     match grammar::not_printable(text.as_bytes()) {
         Some(at) => Err(AddressError::NotPrintableAscii { at }),
@@ -469,34 +430,5 @@ fn quoted_string(octets: &[u8], utf8: bool) -> usize {
             Some([b'\\', b' '..=b'~', ..]) => at + 2,
             _ => return 0,
         };
-    }
-}
-
-/// `Domain / address-literal`, with underscores.
-pub(super) fn client_name(input: &str) -> Parsed<'_, ClientName<'_>> {
-    let (rest, name) = if input.starts_with('[') {
-        address_literal(input)?
-    } else {
-        domain_name(input, label(false).or(Class::UNDERSCORE))?
-    };
-    Ok((rest, ClientName(name)))
-}
-
-/// `1*255( VCHAR / UTF8-non-ascii )`, without control characters and spaces of any kind.
-fn lenient_client_name(input: &str) -> Parsed<'_, ClientName<'_>> {
-    let end = input.find(|c: char| c.is_whitespace() || c.is_control()).unwrap_or(input.len());
-    let (name, rest) = input.split_at(end);
-    match name.len() {
-        0 => expected(input, "a name"),
-        1..=limits::DOMAIN => Ok((rest, ClientName(name))),
-        _ => stop(input.len(), Cause::DomainTooLong),
-    }
-}
-
-/// The whole text as a client's name.
-pub(super) fn client_name_with(text: &str, names: ClientNames) -> Result<ClientName<'_>, Miss> {
-    match names {
-        ClientNames::Strict => grammar::whole(text, client_name),
-        ClientNames::Lenient => grammar::whole(text, lenient_client_name),
     }
 }
