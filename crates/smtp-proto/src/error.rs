@@ -65,7 +65,8 @@ pub enum PeerMisbehaved {
     /// AUTH, XCLIENT or XFORWARD came inside a transaction (RFC 4954 section 4).
     #[error("the command cannot stand inside a transaction")]
     InTransaction,
-    /// A reverse-path outside ASCII, and MAIL does not say SMTPUTF8 (RFC 6531 section 3.5).
+    /// A reverse-path or a parameter outside ASCII, and MAIL does not say SMTPUTF8 (RFC 6531
+    /// sections 3.4 and 3.5).
     #[error("the reverse-path needs SMTPUTF8")]
     SenderNeedsUtf8,
     /// Another address outside ASCII where SMTPUTF8 was not said (RFC 6531 section 3.5).

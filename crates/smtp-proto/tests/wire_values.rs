@@ -368,11 +368,38 @@ fn what_is_not_known_is_kept_where_that_is_asked() {
     assert!(parameters.is_ascii());
     let parameters = rcpt("RCPT TO:<a@b> Y=\u{e9}", &syntax).unwrap();
     assert!(!parameters.is_ascii());
-    assert!(!mail("MAIL FROM:<a@b> SMTPUTF8 Y=\u{e9}", &syntax).unwrap().is_ascii());
+    let parameters = mail("MAIL FROM:<a@b> SMTPUTF8 SIZE=5 Y=\u{e9}", &syntax).unwrap();
+    assert!(!parameters.is_ascii());
+    assert_eq!(parameters.to_string(), " SIZE=5 SMTPUTF8 Y=\u{e9}");
     // The grammar of a list holds for them too.
     for bad in ["X=", "X==", "X=a=b", "-X", "X_Y", "=X", " X"] {
         let line = format!("MAIL FROM:<a@b> {bad}");
         assert!(matches!(mail(&line, &syntax), Err(E::Syntax { .. })), "{line}");
+    }
+}
+
+#[test]
+fn what_is_outside_ascii_is_declared() {
+    let mut syntax = everything();
+    syntax.unknown_parameters = UnknownParameters::Keep;
+    for list in
+        [" Y=\u{e9}", " SIZE=5 Y=\u{e9}", " SIZE=5 Y=\u{e9} BODY=7BIT", " AUTH=<> X Y=\u{e9}"]
+    {
+        for path in ["", "a@b", "\"a b\"@c", "\u{e9}@b"] {
+            let line = format!("MAIL FROM:<{path}>{list}");
+            assert_eq!(
+                mail(&line, &syntax),
+                Err(E::Utf8NotDeclared { verb: Verb::Mail }),
+                "{line}"
+            );
+            for line in [format!("{line} SMTPUTF8"), format!("MAIL FROM:<{path}> smtputf8{list}")] {
+                assert!(!mail(&line, &syntax).unwrap().is_ascii(), "{line}");
+            }
+        }
+    }
+    for list in [" Y=z", " SIZE=5 Y=z", " AUTH=jos+C3+A9@b"] {
+        let line = format!("MAIL FROM:<a@b>{list}");
+        assert!(mail(&line, &syntax).unwrap().is_ascii(), "{line}");
     }
 }
 

@@ -340,10 +340,10 @@ impl<'a> Cursor<'a, '_> {
         if !rest.is_empty() {
             let Syntax { extensions, .. } = *self.syntax;
             mail.parameters
-                .read_any(rest, rest, extensions, self.keeps_unknown())
+                .read_any(rest, extensions, self.keeps_unknown())
                 .map_err(|error| self.list(error))?;
         }
-        if self.syntax.takes_utf8() && !mail.parameters.smtputf8 && !mail.reverse_path.is_ascii() {
+        if !mail.declares_what_it_needs(self.syntax) {
             return Err(CommandError::Utf8NotDeclared { verb: self.verb });
         }
         Ok(mail)
@@ -360,7 +360,7 @@ impl<'a> Cursor<'a, '_> {
         if !rest.is_empty() {
             let Syntax { extensions, .. } = *self.syntax;
             rcpt.parameters
-                .read_any(rest, rest, extensions, self.keeps_unknown())
+                .read_any(rest, extensions, self.keeps_unknown())
                 .map_err(|error| self.list(error))?;
         }
         Ok(rcpt)

@@ -48,6 +48,9 @@ fn mail<'a>(rest: &'a [u8], syntax: &Syntax) -> Option<Mail<'a>> {
     let mut mail = Mail::new(reverse_path);
     if !list.is_empty() {
         mail.parameters.read(list, syntax.extensions, keeps_unknown(syntax)).ok()?;
+        if !mail.declares_what_it_needs(syntax) {
+            return None;
+        }
     }
     Some(mail)
 }
@@ -143,16 +146,19 @@ mod tests {
         " NOTIFY=DELAY,DELAY",
         " RET=FULL",
         " X-Y=z",
+        " X-Y=\u{e9}",
+        " AUTH=jos+C3+A9@b",
         " SMTPUTF8",
     ];
 
     fn syntax() -> impl Strategy<Value = Syntax> {
-        (any::<[bool; 4]>(), any::<bool>(), any::<bool>()).prop_map(|(on, keep, lenient)| Syntax {
+        (any::<[bool; 5]>(), any::<bool>(), any::<bool>()).prop_map(|(on, keep, lenient)| Syntax {
             extensions: [
                 Extension::Size,
                 Extension::EightBitMime,
                 Extension::Dsn,
                 Extension::SmtpUtf8,
+                Extension::Auth,
             ]
             .into_iter()
             .zip(on)
@@ -258,6 +264,57 @@ mod tests {
             "RCPT TO:<a@b> NOTIFY=FAILURE,DELAY ORCPT=rfc822;a@b",
         ] {
             assert!(command(line.as_bytes(), &syntax).is_some(), "{line}");
+        }
+    }
+
+    #[test]
+    fn what_stands_at_an_edge_is_what_the_grammar_takes() {
+        let dsn =
+            Syntax { extensions: Syntax::STRICT.extensions.with(Extension::Dsn), ..Syntax::STRICT };
+        let keeping = Syntax { unknown_parameters: UnknownParameters::Keep, ..dsn };
+        let edges = [
+            "DATA",
+            "RSET",
+            "QUIT",
+            "EHLO a",
+            "MAIL FROM:<a@b> SIZE=",
+            "MAIL FROM:<a@b> SIZE=1",
+            "MAIL FROM:<a@b> SIZE=9999999999999999999",
+            "MAIL FROM:<a@b> SIZE=99999999999999999999",
+            "MAIL FROM:<a@b> SIZE= BODY=7BIT",
+            "MAIL FROM:<a@b> BODY=8BITMIME",
+            "MAIL FROM:<a@b> X=y SIZE=1",
+            "MAIL FROM:<a@b> SIZE=1 X=y",
+            "RCPT TO:<a@b> NOTIFY=DELAY",
+            "RCPT TO:<a@b> NOTIFY=DELAY,SUCCESS",
+            "RCPT TO:<a@b> NOTIFY=FAILURE ORCPT=rfc822;a@b",
+            "RCPT TO:<a@b> NOTIFY=FAILURE X=y",
+            "RCPT TO:<a@b> ORCPT=rfc822;a ORCPT=rfc822;a",
+            "RCPT TO:<a@b> ORCPT=rfc822;a+2Bb",
+        ];
+        for line in edges {
+            let mut lines = alloc::vec![line.as_bytes().to_vec()];
+            for octet in 0..=u8::MAX {
+                lines.push([line.as_bytes(), &[octet]].concat());
+                // In place of each octet, and before it.
+                for place in 0..line.len() {
+                    if cfg!(miri) {
+                        continue;
+                    }
+                    let mut other = line.as_bytes().to_vec();
+                    other[place] = octet;
+                    lines.push(other.clone());
+                    other[place] = line.as_bytes()[place];
+                    other.insert(place, octet);
+                    lines.push(other);
+                }
+            }
+            for (line, syntax) in lines.iter().flat_map(|line| [(line, dsn), (line, keeping)]) {
+                if let Some(at_once) = command(line, &syntax) {
+                    let whole = Command::parse_any(line, &syntax);
+                    assert_eq!(whole, Ok(at_once), "{:?}", line.escape_ascii());
+                }
+            }
         }
     }
 }

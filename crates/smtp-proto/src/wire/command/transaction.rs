@@ -4,6 +4,7 @@ use core::fmt;
 
 use crate::wire::address::{ForwardPath, ReversePath};
 use crate::wire::param::{MailParameters, RcptParameters};
+use crate::wire::syntax::Syntax;
 
 /// The arguments of MAIL. Prints as they stand behind the verb.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -19,6 +20,15 @@ impl<'a> Mail<'a> {
     #[must_use]
     pub fn new(reverse_path: ReversePath<'a>) -> Self {
         Self { reverse_path, parameters: MailParameters::default() }
+    }
+
+    /// Whether SMTPUTF8 stands there if a mailbox or a value needs it (RFC 6531, 3.4). Where a
+    /// session does not take it, nothing that needs it was read.
+    #[inline(always)]
+    pub(super) fn declares_what_it_needs(&self, syntax: &Syntax) -> bool {
+        !syntax.takes_utf8()
+            || self.parameters.smtputf8
+            || self.reverse_path.is_ascii() && self.parameters.is_ascii()
     }
 }
 

@@ -146,21 +146,20 @@ impl<'a> MailParameters<'a> {
         while !rest.is_empty() {
             rest = match self.take_plain(rest, allowed) {
                 Some(behind) => behind,
-                None => return self.read_any(list, rest, allowed, keep_unknown),
+                None => return self.read_any(rest, allowed, keep_unknown),
             };
         }
         Ok(())
     }
 
-    /// Adds the rest of a list, by the whole grammar.
+    /// As [`read`](Self::read), by the whole grammar.
     pub(super) fn read_any(
         &mut self,
         list: &'a str,
-        rest: &'a str,
         allowed: Extensions,
         keep_unknown: bool,
     ) -> Result<(), ListError> {
-        if !each(rest, allowed, keep_unknown, |met| self.take(met, allowed))? {
+        if !each(list, allowed, keep_unknown, |met| self.take(met, allowed))? {
             self.other = OtherParameters::of_mail(list);
         }
         Ok(())
@@ -228,7 +227,8 @@ impl<'a> MailParameters<'a> {
         })
     }
 
-    /// Whether all of them are in ASCII.
+    /// Whether all of them are in ASCII, as they are written. The mailbox of AUTH always is: xtext
+    /// encodes what is not, as RFC 6533 has it for ORCPT.
     #[must_use]
     pub fn is_ascii(&self) -> bool {
         self.other.is_ascii()
@@ -271,21 +271,20 @@ impl<'a> RcptParameters<'a> {
         while !rest.is_empty() {
             rest = match self.take_plain(rest, allowed) {
                 Some(behind) => behind,
-                None => return self.read_any(list, rest, allowed, keep_unknown),
+                None => return self.read_any(rest, allowed, keep_unknown),
             };
         }
         Ok(())
     }
 
-    /// Adds the rest of a list, by the whole grammar.
+    /// As [`read`](Self::read), by the whole grammar.
     pub(super) fn read_any(
         &mut self,
         list: &'a str,
-        rest: &'a str,
         allowed: Extensions,
         keep_unknown: bool,
     ) -> Result<(), ListError> {
-        if !each(rest, allowed, keep_unknown, |met| self.take(met, allowed))? {
+        if !each(list, allowed, keep_unknown, |met| self.take(met, allowed))? {
             self.other = OtherParameters::of_rcpt(list);
         }
         Ok(())

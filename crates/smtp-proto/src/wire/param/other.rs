@@ -47,7 +47,8 @@ impl<'a> Parameter<'a> {
 /// Two are equal when they hold the same keywords, in any case, with the same values, in one order.
 #[derive(Clone, Copy, Default)]
 pub struct OtherParameters<'a> {
-    /// The whole list, with those that are known.
+    /// The list from some parameter on that is not known, or from before it: known ones stand in
+    /// it too.
     list: &'a str,
     known: Known,
 }
