@@ -333,7 +333,11 @@ impl Outgoing {
             .routes
             .as_ref()
             .map_err(|reason| UnusableRule { reason: reason.clone(), origin: None })?;
-        let domain = domain.to_ascii_lowercase();
+        // Entries are in ASCII. What has no A-labels may still have a way out for every domain.
+        let domain = match domain.is_ascii() {
+            true => domain.to_ascii_lowercase(),
+            false => idna::domain_to_ascii(domain).unwrap_or_else(|_| domain.to_lowercase()),
+        };
         let suffixes = domain.match_indices('.').map(|(dot, _)| &domain[dot..]);
         let candidates = std::iter::once(domain.as_str()).chain(suffixes).chain([""]);
         match candidates.filter_map(|key| routes.get(key)).next() {

@@ -424,3 +424,20 @@ fn a_rule_that_can_hold_for_no_mail_is_told() {
     let control = common::load(&memory().file("smtproutes", "vault.example.:192.0.2.1:465\n"));
     assert!(control.outgoing_for("vault.example", None).unwrap().policy.implicit);
 }
+
+#[test]
+fn a_domain_outside_ascii_takes_the_route_of_its_a_labels() {
+    let routes = "xn--bcher-kva.example:192.0.2.1\n.xn--bcher-kva.example:192.0.2.2\n:192.0.2.3\n";
+    let control = common::load(&memory().file("smtproutes", routes));
+    for (domain, host) in [
+        ("b\u{fc}cher.example", "192.0.2.1"),
+        ("B\u{dc}CHER.example", "192.0.2.1"),
+        ("mx.b\u{fc}cher.example", "192.0.2.2"),
+        ("b\u{fc}che.example", "192.0.2.3"),
+        // No domain of IDNA: a joiner has nothing to join here.
+        ("a\u{200d}.example", "192.0.2.3"),
+    ] {
+        let route = control.outgoing_for(domain, None).unwrap().route;
+        assert_eq!(route.map(|route| route.host).as_deref(), Some(host), "{domain}");
+    }
+}
