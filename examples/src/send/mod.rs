@@ -120,7 +120,9 @@ fn config(control: &Control, arguments: &Arguments, backend: smtp_tls::Backend) 
     let mut config = Config::new(name.unwrap_or_else(fallback));
     config.backend = Some(backend);
     config.session.lmtp = arguments.lmtp;
-    // Messages come here as others wrote them, and qmail sends such headers as they are.
+    // On purpose not the library's default, which keeps to RFC 6531, 3.1: messages come here as
+    // others wrote them, and qmail sends such headers as they are. To refuse them would lose mail
+    // that arrives today. Where SMTPUTF8 is offered, it is declared all the same.
     config.session.utf8_header = Utf8Header::SendAsIs;
     if let Some(connect) = control.outgoing.timeout_connect.value {
         config.timeouts.connect = connect;
