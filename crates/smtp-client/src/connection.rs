@@ -295,9 +295,12 @@ impl Connection {
 
     async fn exchange(&mut self, phase: Phase) {
         match self.link.exchange(&mut self.session, phase).await {
+            // The octets were read into the room that the session gave.
             Ok(Moved::Read(octets)) => {
-                // The octets were read into the room that the session gave.
-                let _ = self.session.received(octets);
+                let _ = match self.link.is_settled() {
+                    true => self.session.received(octets),
+                    false => self.session.received_early(octets),
+                };
             }
             Ok(Moved::Written) => {}
             Ok(Moved::End) => self.session.end_of_input(),

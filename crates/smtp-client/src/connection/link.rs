@@ -91,7 +91,12 @@ impl Link {
             poll_fn(|cx| {
                 let written = self.poll_write(cx);
                 let mut into = ReadBuf::new(session.input());
-                match Pin::new(&mut self.transport).poll_read(cx, &mut into) {
+                // Reading nothing would look like the end of input.
+                let read = match into.capacity() {
+                    0 => Poll::Pending,
+                    _ => Pin::new(&mut self.transport).poll_read(cx, &mut into),
+                };
+                match read {
                     Poll::Ready(Ok(())) if into.filled().is_empty() => Poll::Ready(Moved::End),
                     Poll::Ready(Ok(())) => Poll::Ready(Moved::Read(into.filled().len())),
                     Poll::Ready(Err(error)) => {

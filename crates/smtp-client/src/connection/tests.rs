@@ -166,3 +166,139 @@ fn recipients_that_fail_together_share_one_reason() {
     assert!(matches!(&*reasons[1], Reason::Session(same) if *same == failure(Phase::FinalDot)));
     assert!(Arc::ptr_eq(&reasons[1], &reasons[2]));
 }
+
+/// A message that fits one chunk, waits whole with its end, and is more than narrow sockets hold.
+const WIDE: usize = 30 * 1024;
+
+/// What a server hears that speaks too early.
+struct Early {
+    outcomes: Vec<Outcome>,
+    open: bool,
+    heard: Vec<u8>,
+}
+
+/// Sends a message to a server that reads little of it before it says `early`, and all of it before
+/// it says `late`, if the client sends it.
+async fn spoken_early(offer: &'static str, early: &'static str, late: &'static str) -> Early {
+    let (near, mut far) = narrow().await;
+    let chunked = offer.contains("CHUNKING");
+    let server = thread::spawn(move || {
+        let mut octets = [0; 1024];
+        far.write_all(b"220 mx\r\n").unwrap();
+        let mut say = |reply: &str| {
+            let read = far.read(&mut octets).unwrap();
+            far.write_all(reply.as_bytes()).unwrap();
+            octets[..read].to_vec()
+        };
+        say(offer);
+        let mut heard = Vec::new();
+        if chunked {
+            heard.extend(say(early));
+        } else {
+            say("250 a\r\n");
+            say("250 b\r\n");
+            say("354 go\r\n");
+            heard.extend(say(early));
+        }
+        // The client is to have read what was said by now.
+        thread::sleep(Duration::from_millis(100));
+        let mut last = [0; 4096];
+        let is_end = |heard: &[u8]| match chunked {
+            true => heard.len() > WIDE && heard.ends_with(b"x\r\n"),
+            false => heard.ends_with(b"\r\n.\r\n"),
+        };
+        while !is_end(&heard) {
+            match far.read(&mut last) {
+                Ok(0) | Err(_) => return heard,
+                Ok(read) => heard.extend_from_slice(&last[..read]),
+            }
+        }
+        let _ = far.write_all(late.as_bytes());
+        while matches!(far.read(&mut last), Ok(read) if read > 0) {}
+        heard
+    });
+    let mut config = config();
+    config.timeouts.remote = Some(Duration::from_secs(20));
+    let open = Connection::open(near, "mx", &config, ClientPolicy::plaintext(), None, None).await;
+    let Ok(mut connection) = open else { panic!("the connection is not open") };
+    let message = Message::from_bytes(vec![b'x'; WIDE]);
+    let outcomes = connection.send(envelope(), &message).await;
+    let open = connection.is_open();
+    drop(connection);
+    Early { outcomes, open, heard: server.join().unwrap() }
+}
+
+const NO_MORE: &str = "250 mx\r\n";
+const CHUNKING: &str = "250-mx\r\n250-PIPELINING\r\n250 CHUNKING\r\n";
+
+/// Its first octet decides: the rest may follow the dot.
+#[tokio::test]
+async fn a_message_is_not_delivered_by_what_was_said_before_its_end_was_sent() {
+    for (offer, early, late) in [
+        (NO_MORE, "250 taken\r\n", ""),
+        (NO_MORE, "2", "50 taken\r\n"),
+        (NO_MORE, "250-taken\r\n", "250 by me\r\n"),
+        (CHUNKING, "250 a\r\n250 b\r\n250 taken\r\n", ""),
+        (CHUNKING, "250 a\r\n250 b\r\n2", "50 taken\r\n"),
+    ] {
+        let seen = spoken_early(offer, early, late).await;
+        let [Outcome::Deferred { reason, may_have_been_accepted: true }] = &seen.outcomes[..]
+        else {
+            panic!("{early:?}: {:?}", seen.outcomes);
+        };
+        let Reason::Session(failure) = &**reason else { panic!("{early:?}: {reason:?}") };
+        let premature = Cause::Misbehaved(ServerMisbehaved::PrematureReply);
+        assert_eq!(failure.cause, premature, "{early:?}");
+        assert!(!seen.open, "{early:?}");
+        if late.is_empty() {
+            assert!(seen.heard.len() < WIDE, "{early:?}: the message went on to its end");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_message_is_delivered_by_what_is_said_when_its_end_was_sent() {
+    for (offer, early) in [(NO_MORE, ""), (CHUNKING, "250 a\r\n250 b\r\n")] {
+        let seen = spoken_early(offer, early, "250 taken\r\n").await;
+        assert!(seen.outcomes[0].is_delivered(), "{early:?}: {:?}", seen.outcomes);
+        assert!(seen.open && seen.heard.len() > WIDE);
+    }
+}
+
+/// A refusal needs no end. Behind one of a chunk the server and the client still agree on where the
+/// next command begins; behind one of lines they may not.
+#[tokio::test]
+async fn a_message_may_be_refused_before_its_end_was_sent() {
+    for (offer, early, open) in
+        [(NO_MORE, "554 big\r\n", false), (CHUNKING, "250 a\r\n250 b\r\n554 big\r\n", true)]
+    {
+        let seen = spoken_early(offer, early, "").await;
+        assert_eq!(seen.outcomes[0].to_string(), "rejected 554 big");
+        assert_eq!(seen.open, open, "{early:?}");
+    }
+}
+
+/// The room for input is full as long as nobody takes replies from it.
+#[tokio::test]
+async fn a_server_that_says_more_than_there_is_room_for_has_not_ended() {
+    let (near, mut far) = narrow().await;
+    let server = thread::spawn(move || {
+        // Closing this half or the other would end the input.
+        let mut near = far.try_clone().unwrap();
+        let flood = thread::spawn(move || near.write_all(&b"250 ok\r\n".repeat(16 * 1024)));
+        thread::sleep(Duration::from_millis(100));
+        let mut octets = vec![0; WIDE];
+        far.read_exact(&mut octets).unwrap();
+        (far, flood)
+    });
+    let mut connection = Connection::new(near, &config(), ClientPolicy::plaintext());
+    connection.link.pending = vec![b'x'; WIDE];
+    while !connection.link.pending.is_empty() {
+        connection.exchange(Phase::Greeting).await;
+        assert!(!connection.has_failed(), "{:?}", connection.failure(Phase::Greeting));
+    }
+    assert!(connection.session.input().is_empty());
+    let (far, flood) = server.join().unwrap();
+    drop((connection, far));
+    let _ = flood.join().unwrap();
+}

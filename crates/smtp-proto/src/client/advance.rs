@@ -55,8 +55,9 @@ impl Session {
             // command that was not sent yet.
             Some(phase) => {
                 if let Some(reply) = self.next_reply(phase) {
+                    let early = self.inbox.began_early();
                     if let Some(transaction) = &mut self.transaction
-                        && let Err(failure) = transaction.reply(reply, &mut self.outbox)
+                        && let Err(failure) = transaction.reply(reply, early, &mut self.outbox)
                     {
                         self.fail(failure.phase, failure.cause, failure.reply);
                     }

@@ -22,6 +22,9 @@ pub enum ServerMisbehaved {
     /// A reply has a code that says nothing about its command.
     #[error("the reply does not fit the command")]
     MisplacedReply,
+    /// The message was said to be taken before its end was sent, the final dot or the last chunk.
+    #[error("the message was answered before its end was sent")]
+    PrematureReply,
     /// What came is no reply (RFC 5321, 4.2).
     #[error("malformed reply: {0}")]
     MalformedReply(ReplyError),

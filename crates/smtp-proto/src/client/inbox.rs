@@ -20,6 +20,10 @@ pub(super) struct Inbox {
     end: usize,
     /// The last read left no room: more is likely to come at once.
     filled: bool,
+    /// The octets in front of this one were read before all that was said had been sent.
+    early: usize,
+    /// So was the first octet of the reply that is being read, or was read last.
+    began_early: bool,
     bare_lf: BareLf,
     parser: ReplyParser,
 }
@@ -27,7 +31,16 @@ pub(super) struct Inbox {
 impl Inbox {
     pub(super) fn new(bare_lf: BareLf) -> Self {
         let parser = ReplyParser::with_bare_lf(bare_lf);
-        Self { buffer: Vec::new(), start: 0, end: 0, filled: false, bare_lf, parser }
+        Self {
+            buffer: Vec::new(),
+            start: 0,
+            end: 0,
+            filled: false,
+            early: 0,
+            began_early: false,
+            bare_lf,
+            parser,
+        }
     }
 
     /// Whether the text of replies may be UTF-8 from now on.
@@ -39,6 +52,7 @@ impl Inbox {
     pub(super) fn space(&mut self) -> &mut [u8] {
         self.buffer.copy_within(self.start..self.end, 0);
         self.end -= self.start;
+        self.early = self.early.saturating_sub(self.start);
         self.start = 0;
         let size = match (self.filled, self.end) {
             (true, _) => ROOM,
@@ -63,6 +77,16 @@ impl Inbox {
         Ok(())
     }
 
+    /// What lies here was read before all that was said had been sent.
+    pub(super) fn came_early(&mut self) {
+        self.early = self.end;
+    }
+
+    /// Whether the reply that was taken last had begun before all that was said had been sent.
+    pub(super) fn began_early(&self) -> bool {
+        self.began_early
+    }
+
     /// Whether nothing lies here, not even a part of a reply.
     pub(super) fn is_empty(&self) -> bool {
         self.start == self.end && !self.parser.is_within_reply()
@@ -70,6 +94,9 @@ impl Inbox {
 
     /// The next whole reply, once it is here.
     pub(super) fn reply(&mut self) -> Option<Result<Reply, ReplyError>> {
+        if !self.parser.is_within_reply() {
+            self.began_early = self.start < self.early;
+        }
         match self.parser.feed(&self.buffer[self.start..self.end]) {
             Ok(ReplyStatus::Complete { reply, consumed }) => {
                 self.start += consumed;
@@ -87,6 +114,7 @@ impl Inbox {
         self.start = 0;
         self.end = 0;
         self.filled = false;
+        self.early = 0;
         self.parser = ReplyParser::with_bare_lf(self.bare_lf);
     }
 }

@@ -21,7 +21,8 @@
 //!         Body                    => session.body(octets) or session.end_of_body()
 //!         Outcomes(outcomes)      => one for each recipient of the envelope, in its order
 //!         Note(event)             => log it
-//!         Wait(phase)             => read into session.input(), then session.received(n);
+//!         Wait(phase)             => read into session.input(), then session.received(n), or
+//!                                    received_early(n) where not all was sent yet;
 //!                                    or end_of_input(), timed_out(), shut_down()
 //!         Close                   => close the connection
 //!     }
@@ -342,6 +343,20 @@ impl Session {
             return Err(ApiMisuse::InputBeforeDrain);
         }
         self.inbox.received(octets)
+    }
+
+    /// `octets` were read into [`input`](Self::input) while some of what [`Output::Transmit`] gave
+    /// was not sent yet.
+    ///
+    /// A reply that began there is no positive answer to the end of the message, which had not left:
+    /// that server misbehaves ([`ServerMisbehaved::PrematureReply`]). Replies to what was sent before
+    /// the end count as ever, and so does a refusal; one that comes before the final dot ends the
+    /// connection as well. A caller that sends all before it reads has no use for
+    /// this.
+    pub fn received_early(&mut self, octets: usize) -> Result<(), ApiMisuse> {
+        self.received(octets)?;
+        self.inbox.came_early();
+        Ok(())
     }
 
     /// The server sends nothing more.

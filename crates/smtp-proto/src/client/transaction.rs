@@ -261,8 +261,14 @@ impl Transaction {
 
     /// Pairs a reply with the oldest command that awaits one.
     ///
-    /// An error ends the connection. `out` takes a lone dot where one is due.
-    pub(super) fn reply(&mut self, reply: Reply, out: &mut Vec<u8>) -> Result<(), Failure> {
+    /// An error ends the connection. `early`: it began before all that was said had been sent. `out`
+    /// takes a lone dot where one is due.
+    pub(super) fn reply(
+        &mut self,
+        reply: Reply,
+        early: bool,
+        out: &mut Vec<u8>,
+    ) -> Result<(), Failure> {
         let Some(phase) = self.awaited() else {
             return Err(misbehaved(Phase::Rset, ServerMisbehaved::UnsolicitedReply, Some(reply)));
         };
@@ -276,7 +282,9 @@ impl Transaction {
         }
         let refused = meaning != Meaning::GoOn;
         match phase {
-            Phase::FinalDot | Phase::BdatLast => return self.end_answered(phase, meaning, reply),
+            Phase::FinalDot | Phase::BdatLast => {
+                return self.end_answered(phase, meaning, reply, early);
+            }
             _ => self.pipeline.pop(),
         }
         match phase {
@@ -337,13 +345,29 @@ impl Transaction {
     }
 
     /// The end of the message is answered: for all, or for the next recipient under LMTP.
-    fn end_answered(&mut self, phase: Phase, how: Meaning, reply: Reply) -> Result<(), Failure> {
+    fn end_answered(
+        &mut self,
+        phase: Phase,
+        how: Meaning,
+        reply: Reply,
+        early: bool,
+    ) -> Result<(), Failure> {
         let refused = how != Meaning::GoOn;
         let is_bdat = phase == Phase::BdatLast;
         if is_bdat && !refused && self.taken && (self.mail_refused || self.chunk_refused) {
             self.doubt(&reply);
             return Err(misbehaved(phase, ServerMisbehaved::MisplacedReply, Some(reply)));
         }
+        if early && !refused {
+            return Err(misbehaved(phase, ServerMisbehaved::PrematureReply, Some(reply)));
+        }
+        // A chunk's octets are read whatever its command was answered (RFC 3030, 2). Lines may be
+        // taken for commands behind a refusal that came before the dot: nothing more is sent.
+        let cut_off = (early && !is_bdat).then(|| Failure {
+            phase,
+            cause: Cause::Refused,
+            reply: Some(reply.clone()),
+        });
         // A failed BDAT leaves the server in no certain state (RFC 3030, 2).
         self.open_at_server = is_bdat && !self.terms.lmtp && (refused || !self.taken);
         if self.stage == Stage::End {
@@ -353,12 +377,16 @@ impl Transaction {
             };
             if self.terms.lmtp {
                 self.decide_next(outcome);
-                if self.fates.iter().any(|fate| matches!(fate, Fate::Accepted)) {
+                if cut_off.is_none() && self.fates.iter().any(|fate| matches!(fate, Fate::Accepted))
+                {
                     return Ok(());
                 }
             } else {
                 self.decide_rest(&outcome);
             }
+        }
+        if let Some(failure) = cut_off {
+            return Err(failure);
         }
         self.pipeline.pop();
         self.stage = Stage::Done;
