@@ -218,12 +218,11 @@ impl<'c> Driver<'c> {
             let mut within = first.saturating_sub(1);
             while within > 0 && !octets.is_empty() {
                 let len = cuts.cut(within);
-                let (piece, rest) = octets.split_at(len);
-                self.give(piece);
+                let taken = self.give(&octets[..len]);
                 let waits = self.drain(&mut [].iter());
                 assert!(waits, "a part of a reply is no reply");
-                octets = rest;
-                within -= len;
+                octets = &octets[taken..];
+                within -= taken;
             }
         }
         while !octets.is_empty() {
