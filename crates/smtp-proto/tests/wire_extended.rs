@@ -381,3 +381,16 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn no_local_part_holds_what_somebody_takes_for_a_line_end() {
+    for c in ('\u{80}'..='\u{9f}').chain(['\u{2028}', '\u{2029}']) {
+        for text in [format!("<a{c}b@c.example>"), format!("<\"a{c}b\"@c.example>")] {
+            assert!(ForwardPath::parse_utf8(&text).is_err(), "{text:?}");
+        }
+    }
+    for c in ['\u{a1}', '\u{e9}', '\u{2027}', '\u{202f}', '\u{65e5}'] {
+        let text = format!("<a{c}b@c.example>");
+        assert!(ForwardPath::parse_utf8(&text).is_ok(), "{text:?}");
+    }
+}

@@ -378,13 +378,22 @@ fn mailbox(input: &str, utf8: bool) -> Parsed<'_, Mailbox<'_>> {
     if local_part > limits::LOCAL_PART {
         return stop(input.len(), Cause::LocalPartTooLong);
     }
-    let (_, rest) = input.split_at(local_part);
+    let (local, rest) = input.split_at(local_part);
+    if utf8 && let Some(at) = local.find(ends_a_line) {
+        return expected(&input[at..], "a character that ends no line");
+    }
     let Some(rest) = rest.strip_prefix('@') else {
         return expected(rest, "\"@\"");
     };
     let (rest, _) = domain(rest, label(utf8))?;
     let text = &input[..input.len() - rest.len()];
     Ok((rest, Mailbox { text, local_part: local_part as u8 }))
+}
+
+/// `UTF8-non-ascii` has them (RFC 6531, 3.3), and no address needs them: what some program takes for
+/// a line end, or a terminal for a command, would go on into headers and logs.
+fn ends_a_line(c: char) -> bool {
+    c.is_control() || matches!(c, '\u{2028}' | '\u{2029}')
 }
 
 /// `Local-part = Dot-string / Quoted-string`: how many octets it has, 0 where there is none.
