@@ -57,7 +57,11 @@ impl Conversation {
             let path = format!("<first.last+{recipient}@example.net>");
             envelope.add(&ForwardPath::parse(&path).expect("a path"));
         }
-        let facts = MessageFacts { size: Some(message.len() as u64), ..MessageFacts::default() };
+        let facts = MessageFacts {
+            size: Some(message.len() as u64),
+            eight_bit: Some(false),
+            ..MessageFacts::default()
+        };
         Self { replies, envelope, facts, message: message.to_vec(), messages, style }
     }
 

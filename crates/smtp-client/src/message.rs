@@ -129,7 +129,7 @@ impl Message {
         };
         MessageFacts {
             size,
-            eight_bit: self.survey.eight_bit(),
+            eight_bit: Some(self.survey.eight_bit()),
             utf8_header: Some(self.survey.utf8_header()),
         }
     }

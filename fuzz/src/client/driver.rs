@@ -436,7 +436,7 @@ impl<'c> Driver<'c> {
         }
         let facts = MessageFacts {
             size: self.plan.size_known.then_some(self.plan.body.len() as u64),
-            eight_bit: self.plan.body.iter().any(|octet| *octet > 127),
+            eight_bit: Some(self.plan.body.iter().any(|octet| *octet > 127)),
             ..MessageFacts::default()
         };
         self.session.begin(envelope, facts).expect("it is ready");

@@ -77,6 +77,10 @@ pub enum EightBit {
 
 /// What happens to a message with UTF-8 in its header, to addresses in ASCII, when the server does
 /// not offer SMTPUTF8 (RFC 6531, 3.1 does not allow to send it). Where it is offered it is declared.
+///
+/// A session does not look into headers: it goes by
+/// [`MessageFacts::utf8_header`](super::MessageFacts::utf8_header), and where that is not known by
+/// what the envelope declares.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Utf8Header {
     /// Every recipient is rejected locally, and nothing is sent.

@@ -150,9 +150,11 @@ pub struct MessageFacts {
     /// Its size in octets with CRLF line ends, without dot-stuffing and without the final dot
     /// (RFC 1870, 5); `None` where it is not known.
     pub size: Option<u64>,
-    /// Whether it holds an octet above 127. Where this says no and the message has one, it is sent
-    /// under [`EightBit::SendAsIs`](super::EightBit::SendAsIs) alone.
-    pub eight_bit: bool,
+    /// Whether it holds an octet above 127; `None` where it is not known: then 8BITMIME is declared
+    /// where it is offered, unless the BODY of the envelope's MAIL says something else. A message
+    /// that turns out to have one, and was not declared so, is sent under
+    /// [`EightBit::SendAsIs`](super::EightBit::SendAsIs) alone: else its end is not sent.
+    pub eight_bit: Option<bool>,
     /// Whether its header holds UTF-8, which SMTPUTF8 has to declare (RFC 6531, 3.1); `None` where
     /// it is not known: then the SMTPUTF8 of the envelope's MAIL says so.
     pub utf8_header: Option<bool>,

@@ -146,7 +146,7 @@ pub struct Session {
     failure: Option<Failure>,
 }
 
-/// Shows neither what is sent nor what came: both may hold secrets.
+/// Shows no octets that are sent or came, which may hold secrets; what the server offers it does.
 impl fmt::Debug for Session {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Session")

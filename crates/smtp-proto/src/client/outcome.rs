@@ -98,7 +98,8 @@ pub enum Cause {
     /// The phase's time was over.
     #[error("timed out")]
     TimedOut,
-    /// The caller ended the session.
+    /// The caller ended the session, or the message broke a rule on its way, so that its end is not
+    /// sent.
     #[error("stopped")]
     Stopped,
     /// The TLS handshake failed.

@@ -149,13 +149,19 @@ impl Session {
                 false => Err(ServerIncompatible::NotOffered(Extension::BinaryMime)),
             };
         }
-        let eight_bit = message.eight_bit || envelope.body == Some(BodyType::EightBitMime);
-        match self.capabilities.has(Extension::EightBitMime) {
-            true => Ok(eight_bit.then_some(BodyType::EightBitMime)),
-            false if message.eight_bit && self.config.eight_bit == EightBit::Refuse => {
+        // What is known of the message counts, and then what was declared of it.
+        let eight_bit = match (message.eight_bit, envelope.body) {
+            (Some(true), _) | (_, Some(BodyType::EightBitMime)) => Some(true),
+            (Some(false), _) | (None, Some(_)) => Some(false),
+            (None, None) => None,
+        };
+        match (self.capabilities.has(Extension::EightBitMime), eight_bit) {
+            // Whoever takes 8BITMIME takes a message that turns out to have none of it.
+            (true, Some(true) | None) => Ok(Some(BodyType::EightBitMime)),
+            (false, Some(true)) if self.config.eight_bit == EightBit::Refuse => {
                 Err(ServerIncompatible::EightBitNotOffered)
             }
-            false => Ok(None),
+            (true, Some(false)) | (false, _) => Ok(None),
         }
     }
 

@@ -53,6 +53,8 @@ pub(crate) struct Plan {
     pub(crate) size_known: bool,
     pub(crate) eight_bit: EightBit,
     pub(crate) eight_bit_known: bool,
+    /// The message is said to have no octet above 127, whatever it has.
+    pub(crate) eight_bit_denied: bool,
     pub(crate) utf8_header: Option<bool>,
     pub(crate) utf8_sent_as_is: Utf8Header,
     pub(crate) message: MessagePolicy,
@@ -76,6 +78,7 @@ impl Default for Plan {
             size_known: true,
             eight_bit: EightBit::Refuse,
             eight_bit_known: true,
+            eight_bit_denied: false,
             utf8_header: None,
             utf8_sent_as_is: Utf8Header::Refuse,
             message: MessagePolicy::default(),
@@ -152,7 +155,8 @@ impl Driver {
                 ("messages", count) => plan.messages = count.parse().unwrap(),
                 ("size", "unknown") => plan.size_known = false,
                 ("eight-bit", "send") => plan.eight_bit = EightBit::SendAsIs,
-                ("eight-bit", "undeclared") => plan.eight_bit_known = false,
+                ("eight-bit", "undeclared") => plan.eight_bit_denied = true,
+                ("eight-bit", "unknown") => plan.eight_bit_known = false,
                 ("utf8-header", "yes") => plan.utf8_header = Some(true),
                 ("utf8-header", "no") => plan.utf8_header = Some(false),
                 ("utf8-header", "send") => {
@@ -220,7 +224,10 @@ impl Driver {
         }
         let facts = MessageFacts {
             size: self.plan.size_known.then_some(self.plan.body.len() as u64),
-            eight_bit: self.plan.eight_bit_known && !self.plan.body.is_ascii(),
+            eight_bit: self
+                .plan
+                .eight_bit_known
+                .then(|| !self.plan.eight_bit_denied && !self.plan.body.is_ascii()),
             utf8_header: self.plan.utf8_header,
         };
         self.session.begin(envelope, facts).unwrap();

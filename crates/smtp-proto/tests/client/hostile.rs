@@ -60,7 +60,12 @@ fn said(name: ClientName<'_>, envelope: Envelope) -> Vec<String> {
             Output::Transmit(octets) => sent.extend_from_slice(octets),
             Output::Ehlo(ask, _) => session.answer(ask, AfterHello::Proceed).unwrap(),
             Output::Ready => match envelope.take() {
-                Some(envelope) => session.begin(envelope, MessageFacts::default()).unwrap(),
+                Some(envelope) => session
+                    .begin(
+                        envelope,
+                        MessageFacts { eight_bit: Some(false), ..MessageFacts::default() },
+                    )
+                    .unwrap(),
                 None => break,
             },
             Output::Wait(_) => {

@@ -226,7 +226,8 @@ impl<'m> Pair<'m> {
                     for recipient in RECIPIENTS {
                         envelope.add(&ForwardPath::parse(recipient).expect("it is a path"));
                     }
-                    let facts = client::MessageFacts { eight_bit: true, ..Default::default() };
+                    let facts =
+                        client::MessageFacts { eight_bit: Some(true), ..Default::default() };
                     self.client.begin(envelope, facts).expect("it is ready");
                 }
                 Output::Body => match self.unsent {

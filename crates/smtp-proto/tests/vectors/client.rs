@@ -99,7 +99,7 @@ impl Driver {
         }
         let facts = MessageFacts {
             size: Some(self.message.len() as u64),
-            eight_bit: self.message.iter().any(|octet| *octet > 127),
+            eight_bit: Some(self.message.iter().any(|octet| *octet > 127)),
             utf8_header: None,
         };
         self.session.begin(envelope, facts).unwrap();
