@@ -533,7 +533,8 @@ impl<'c> Driver<'c> {
                 }
                 Outcome::Deferred { failure, may_have_been_accepted } => {
                     // A refused RSET ends the session; what stood behind it in its group is in doubt.
-                    let unread = failure.phase == smtp_proto::client::Phase::Rset && *may_have_been_accepted;
+                    let unread =
+                        failure.phase == smtp_proto::client::Phase::Rset && *may_have_been_accepted;
                     assert!(!(accepted && taken) || unread, "the server has it: {transaction:?}");
                     assert!(!may_have_been_accepted || transaction.end_sent);
                     let in_doubt = transaction.end_sent && accepted && end.is_none();
