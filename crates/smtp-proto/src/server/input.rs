@@ -1,15 +1,16 @@
 //! The octets that a session was given and has not used.
 //!
 //! Does: own one buffer: small while commands come, larger while a message comes fast, small
-//! again afterwards; leave no second copy of unused input behind. Does not: look at what is in it. Fails: nothing here fails; a buffer that
-//! may not grow further simply has no space.
+//! again afterwards; leave no second copy of unused input behind. Does not: look at what is in it,
+//! or show it. Fails: nothing here fails; a buffer that may not grow further simply has no space.
 
 use alloc::vec::Vec;
+use core::fmt;
 use core::ops::Range;
 
 use zeroize::Zeroize as _;
 
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub(super) struct Input {
     /// All of it is initialised; `start..end` is unused input, `end..` is space.
     buffer: Vec<u8>,
@@ -94,6 +95,16 @@ impl Input {
             self.wipe(0..len);
             self.buffer = larger;
         }
+    }
+}
+
+/// Lengths alone: the octets may be a password, or somebody's mail.
+impl fmt::Debug for Input {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Input")
+            .field("unused", &self.len())
+            .field("buffer", &self.buffer.len())
+            .finish()
     }
 }
 

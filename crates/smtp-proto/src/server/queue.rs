@@ -7,6 +7,7 @@
 
 use alloc::collections::VecDeque;
 use alloc::vec::Vec;
+use core::fmt;
 
 use super::event::Event;
 
@@ -18,7 +19,7 @@ pub(super) enum Notice {
     Abort,
 }
 
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub(super) struct Queue {
     replies: Vec<u8>,
     /// The replies were handed out with the last output and are forgotten with the next.
@@ -71,5 +72,17 @@ impl Queue {
 
     pub(super) fn replies(&self) -> &[u8] {
         &self.replies
+    }
+}
+
+/// The replies by their length alone: a challenge or a handler's words may stand there.
+impl fmt::Debug for Queue {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Queue")
+            .field("held", &self.held())
+            .field("handed_out", &self.handed_out)
+            .field("due", &self.due)
+            .field("notices", &self.notices)
+            .finish()
     }
 }

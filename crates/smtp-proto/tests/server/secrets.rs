@@ -1,4 +1,4 @@
-//! What AUTH says does not stay in the input buffer.
+//! What AUTH says does not stay in the input buffer, and what a session holds is not shown.
 
 use std::sync::Arc;
 
@@ -60,4 +60,62 @@ fn no_octet_of_a_secret_stays_in_the_buffer() {
             }
         }
     }
+}
+
+/// The texts in which `{:?}` would show `octets`: as numbers, as a string, as escapes.
+fn forms(octets: &str) -> [String; 4] {
+    let bytes = octets.as_bytes();
+    let list = format!("{bytes:?}");
+    let hexadecimal = format!("{bytes:02x?}");
+    [
+        octets.to_owned(),
+        list.trim_matches(['[', ']']).to_owned(),
+        hexadecimal.trim_matches(['[', ']']).to_owned(),
+        bytes.escape_ascii().to_string(),
+    ]
+}
+
+fn assert_not_shown(session: &Session, octets: &str) {
+    let one_line = format!("{session:?}");
+    let lines = format!("{session:#?}").replace(char::is_whitespace, "");
+    for form in forms(octets) {
+        assert!(!one_line.contains(&form), "{form} in {one_line}");
+        let form = form.replace(char::is_whitespace, "");
+        assert!(!lines.contains(&form), "{form} in {lines}");
+    }
+}
+
+fn feed(session: &mut Session, octets: &str) {
+    session.input()[..octets.len()].copy_from_slice(octets.as_bytes());
+    session.received(octets.len()).unwrap();
+}
+
+#[test]
+fn debug_shows_no_octet_of_what_came_or_goes() {
+    let mut config = Config::new("mx.example");
+    config.capabilities.insert(Capability::Auth(Mechanisms::new("PLAIN LOGIN")));
+    config.auth_in_clear = true;
+    let mut session = Session::new(Arc::new(config));
+    while !matches!(session.poll_output(), Output::Wait(_)) {}
+    feed(&mut session, "EHLO a.example\r\nAUTH PLAIN AGEAaHVudG");
+    assert_not_shown(&session, "AGEAaHVudG");
+    while !matches!(session.poll_output(), Output::Wait(_)) {}
+    assert_not_shown(&session, "AGEAaHVudG");
+    feed(&mut session, "VyMg==\r\nNOOP\r\n");
+    loop {
+        match session.poll_output() {
+            Output::Auth(ask, _) => {
+                session.answer(ask, AuthVerdict::Challenge(b"word".to_vec())).unwrap();
+                break;
+            }
+            Output::Wait(_) => panic!("AUTH is put to the handler"),
+            _ => {}
+        }
+    }
+    assert_not_shown(&session, "hunter2");
+    assert_not_shown(&session, "AGEAaHVudGVyMg==");
+    // The challenge is queued, and then handed out.
+    assert_not_shown(&session, "334 d29yZA==");
+    assert!(matches!(session.poll_output(), Output::Transmit(b"334 d29yZA==\r\n")));
+    assert_not_shown(&session, "334 d29yZA==");
 }
