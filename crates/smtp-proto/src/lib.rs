@@ -118,7 +118,8 @@
 //!
 //! The grammar in [`wire`] reads and prints every command, parameter, capability and reply of this
 //! table. A server takes parameters where [`server::Config::capabilities`] offers their extension,
-//! and puts them to its caller; a client sends those that are offered, and the column says what
+//! behind HELO only where [`server::Config::extensions_after_helo`] says so, and puts them to its
+//! caller; a client sends those that are offered, and the column says what
 //! becomes of the others.
 //!
 //! | RFC | what | server | client |

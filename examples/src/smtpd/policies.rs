@@ -8,7 +8,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use hvmail_control::{Control, Service, ServiceTls};
-use smtp_proto::server::Config;
+use smtp_proto::server::{Config, ExtensionsAfterHelo};
 use smtp_proto::wire::{Capability, ClientNames, Limits};
 use smtp_server::{Acceptor, ConnectionPolicy};
 use smtp_tls::{Backend, ConfigError, ServerPolicy};
@@ -104,6 +104,8 @@ fn connection_policy(
     smtp.max_message_size = control.inbound.max_message_size.value;
     // Who comes from qmail calls itself what qmail takes.
     smtp.client_names = ClientNames::Lenient;
+    // Nor does qmail ask by which of HELO and EHLO a client came.
+    smtp.extensions_after_helo = ExtensionsAfterHelo::Take;
     for capability in OFFERED {
         smtp.capabilities.insert(capability);
     }

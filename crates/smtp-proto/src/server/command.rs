@@ -6,7 +6,7 @@
 
 use core::ops::Range;
 
-use super::config::{ImproperPipelining, Tls};
+use super::config::{ExtensionsAfterHelo, ImproperPipelining, Tls};
 use super::conversation::{Conversation, Handshake, Reading, Stage};
 use super::event::{Event, Output, Phase};
 use super::foreign::foreign;
@@ -19,8 +19,8 @@ use crate::error::PeerMisbehaved;
 use crate::limits;
 use crate::wire::line::octets_to_line_end;
 use crate::wire::{
-    self, BareLf, Bdat, Command, CommandError, Extension, LineEnd, LineScanner, Mechanism, Syntax,
-    Verb,
+    self, BareLf, Bdat, Command, CommandError, Extension, Extensions, LineEnd, LineScanner,
+    Mechanism, Syntax, Verb,
 };
 
 /// How the next line is looked for.
@@ -236,7 +236,7 @@ impl Conversation {
                 }
                 _ => false,
             },
-            chunking: self.offered.contains(Extension::Chunking),
+            chunking: self.usable().contains(Extension::Chunking),
             chunk_too_costly: match parsed {
                 Ok(Command::Bdat(bdat)) => !self.counts.may_refuse(bdat.size, &self.config),
                 _ => false,
@@ -299,7 +299,7 @@ impl Conversation {
     /// What may stand in a command now.
     pub(super) fn syntax(&self) -> Syntax {
         Syntax {
-            extensions: self.offered,
+            extensions: self.usable(),
             unknown_parameters: self.config.unknown_parameters,
             client_names: self.config.client_names,
         }
@@ -314,8 +314,21 @@ impl Conversation {
                 .is_some_and(|verb| requests.has(verb))
     }
 
+    /// HELO offers nothing.
+    fn offers_nothing(&self) -> bool {
+        self.extended == Some(false)
+            && self.config.extensions_after_helo == ExtensionsAfterHelo::Refuse
+    }
+
+    /// The extensions that the client may use now.
+    fn usable(&self) -> Extensions {
+        if self.offers_nothing() { Extensions::EMPTY } else { self.offered }
+    }
+
     fn auth_offer(&self) -> AuthOffer {
-        if self.offered.contains(Extension::Auth) {
+        if self.offers_nothing() {
+            AuthOffer::None
+        } else if self.offered.contains(Extension::Auth) {
             AuthOffer::Now
         } else if self.config.offered(true).contains(Extension::Auth)
             && self.config.tls == Tls::StartTls

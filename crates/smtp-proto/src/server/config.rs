@@ -42,6 +42,17 @@ pub enum ImproperPipelining {
     Refuse,
 }
 
+/// What is done about a client that said HELO, to which nothing is offered (RFC 5321 section 3.2),
+/// and uses an extension nevertheless. STARTTLS is taken either way: mail is better under TLS.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum ExtensionsAfterHelo {
+    /// It is as if the extension were not offered: 555 to a parameter, 502 to AUTH and BDAT.
+    #[default]
+    Refuse,
+    /// It is taken where EHLO would offer it.
+    Take,
+}
+
 /// Commands that are put to the handler as [`Output::Request`](super::Output::Request). One that
 /// is not gets the session's own answer: 252 to VRFY, 214 to HELP, 502 to the others.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -99,11 +110,14 @@ pub struct Config {
     /// STARTTLS by itself, fills in the values of SIZE and LIMITS (but RCPTDOMAINMAX) from its
     /// own limits, and leaves out AUTH and REQUIRETLS in clear, BINARYMIME without CHUNKING (RFC
     /// 3030 section 3), and SMTPUTF8 without 8BITMIME (RFC 6531 section 3.1).
-    /// Parameters of MAIL and RCPT are read where their extension is offered, and only there.
+    /// Parameters of MAIL and RCPT are read where their extension is offered, and only there; behind
+    /// HELO, [`Config::extensions_after_helo`] says whether it is.
     ///
     /// What is offered here must be done by the handler. FUTURERELEASE is for message submission
     /// alone (RFC 4865): a session that takes mail from other servers does not offer it.
     pub capabilities: Capabilities,
+    /// What is done with extensions behind HELO.
+    pub extensions_after_helo: ExtensionsAfterHelo,
     /// AUTH is offered in clear as well, for whoever reads along.
     pub auth_in_clear: bool,
     /// Without AUTH, only EHLO, HELO, NOOP, QUIT, RSET and STARTTLS are answered with other than
@@ -180,6 +194,7 @@ impl Config {
             ]
             .into_iter()
             .collect(),
+            extensions_after_helo: ExtensionsAfterHelo::Refuse,
             auth_in_clear: false,
             auth_required: false,
             lmtp: false,

@@ -93,7 +93,7 @@ use alloc::sync::Arc;
 use core::ops::Range;
 
 pub use self::answer::Answerable;
-pub use self::config::{Config, ImproperPipelining, Requests, Tls};
+pub use self::config::{Config, ExtensionsAfterHelo, ImproperPipelining, Requests, Tls};
 pub use self::event::{AuthVerdict, Commit, Event, Hello, Output, Phase, Verdict, question};
 
 use self::command::{Line, verb_of};

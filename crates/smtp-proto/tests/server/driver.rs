@@ -4,7 +4,8 @@ use std::mem;
 use std::time::Duration;
 
 use smtp_proto::server::{
-    AuthVerdict, Commit, Config, Event, ImproperPipelining, Output, Session, Tls, Verdict,
+    AuthVerdict, Commit, Config, Event, ExtensionsAfterHelo, ImproperPipelining, Output, Session,
+    Tls, Verdict,
 };
 use smtp_proto::wire::sasl::Exchange;
 use smtp_proto::wire::{
@@ -95,6 +96,9 @@ impl Driver {
                 ("auth-in-clear", "yes") => config.auth_in_clear = true,
                 ("lmtp", "yes") => config.lmtp = true,
                 ("parameters", "keep") => config.unknown_parameters = UnknownParameters::Keep,
+                ("helo", "extended") => {
+                    config.extensions_after_helo = ExtensionsAfterHelo::Take;
+                }
                 ("names", "lenient") => config.client_names = ClientNames::Lenient,
                 ("offer", _) => {
                     for line in value.split(", ") {
