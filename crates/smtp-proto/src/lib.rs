@@ -109,7 +109,8 @@
 //! **Drain, then feed**: every output is taken until the session waits, and only then is input
 //! given. To break this is an [`ApiMisuse`](error::ApiMisuse), never a hang; a question that is
 //! dropped unanswered tells the peer to try later and ends the session. A client takes input while it
-//! asks for the message, too.
+//! asks for the message, too. A session that is told of no octets waits on: who reads the end of a
+//! stream as none and never says `end_of_input` waits for ever.
 //!
 //! Octets that came before a TLS handshake are never used after it, and a message ends at CRLF,
 //! dot, CRLF alone, or with the octets that its chunks count.

@@ -103,8 +103,9 @@ pub struct Config {
     pub greeting: String,
     /// How TLS stands to the session.
     pub tls: Tls,
-    /// In clear, only EHLO, HELO, NOOP, QUIT and STARTTLS are answered with other than 530 (RFC
-    /// 3207 section 4). RFC 3207 forbids it on a host that takes mail from everybody.
+    /// In clear, every verb but EHLO, HELO, LHLO, NOOP, QUIT and STARTTLS is answered with 530 (RFC
+    /// 3207 section 4). What is no verb, or not well formed behind BDAT, is answered as ever. RFC
+    /// 3207 forbids it on a host that takes mail from everybody.
     pub tls_required: bool,
     /// What may be offered in the reply to EHLO, with its values. The session adds SIZE and
     /// STARTTLS by itself, fills in the values of SIZE and LIMITS (but RCPTDOMAINMAX) from its
@@ -113,6 +114,32 @@ pub struct Config {
     /// Parameters of MAIL and RCPT are read where their extension is offered, and only there; behind
     /// HELO, [`Config::extensions_after_helo`] says whether it is.
     ///
+    /// LIMITS is put here with any limit: without one it is no capability, and not kept.
+    ///
+    /// ```
+    /// use smtp_proto::server::{Config, Output, Session};
+    /// use smtp_proto::wire::{Capability, Limits};
+    ///
+    /// let mut config = Config::new("mx.example.org");
+    /// config.max_recipients = 50;
+    /// let any = Limits { rcpt_max: Some(1), ..Limits::default() };
+    /// config.capabilities.insert(Capability::Limits(any));
+    /// let mut session = Session::new(config.into());
+    /// while !matches!(session.poll_output(), Output::Wait(_)) {}
+    /// session.input()[..8].copy_from_slice(b"EHLO a\r\n");
+    /// session.received(8)?;
+    /// let mut offered = false;
+    /// loop {
+    ///     match session.poll_output() {
+    ///         Output::Transmit(reply) => offered = reply.ends_with(b"250 LIMITS RCPTMAX=50\r\n"),
+    ///         Output::Wait(_) => break,
+    ///         _ => {}
+    ///     }
+    /// }
+    /// assert!(offered);
+    /// # Ok::<(), smtp_proto::error::ApiMisuse>(())
+    /// ```
+    ///
     /// What is offered here must be done by the handler. FUTURERELEASE is for message submission
     /// alone (RFC 4865): a session that takes mail from other servers does not offer it.
     pub capabilities: Capabilities,
@@ -120,8 +147,8 @@ pub struct Config {
     pub extensions_after_helo: ExtensionsAfterHelo,
     /// AUTH is offered in clear as well, for whoever reads along.
     pub auth_in_clear: bool,
-    /// Without AUTH, only EHLO, HELO, NOOP, QUIT, RSET and STARTTLS are answered with other than
-    /// 530 (RFC 4954 section 6).
+    /// Until AUTH succeeds, every verb but AUTH, EHLO, HELO, LHLO, NOOP, QUIT, RSET, STARTTLS and
+    /// XCLIENT is answered with 530 (RFC 4954 section 6).
     pub auth_required: bool,
     /// The session speaks LMTP: LHLO in the place of EHLO and HELO, and a reply for each accepted
     /// recipient behind a message (RFC 2033).

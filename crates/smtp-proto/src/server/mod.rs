@@ -10,6 +10,9 @@
 //! answered before the next output is taken; one that is dropped tells the peer 451 and ends the
 //! session. The session ends with [`Output::Close`], which is then all that it says.
 //!
+//! A read of no octets is the end of input, and [`Session::end_of_input`] says so. `received(0)`
+//! does not: it is no error, and the session goes on to wait.
+//!
 //! ```
 //! use smtp_proto::server::{Commit, Config, Output, Session, Verdict};
 //!
@@ -30,7 +33,10 @@
 //!             let n = space.len().min(client.len());
 //!             space[..n].copy_from_slice(&client[..n]);
 //!             client = &client[n..];
-//!             session.received(n)?;
+//!             match n {
+//!                 0 => session.end_of_input(),
+//!                 n => session.received(n)?,
+//!             }
 //!         }
 //!         Output::Close => break,
 //!         Output::Hello(_) | Output::Abort | Output::Note(_) => {}
@@ -184,7 +190,8 @@ impl Session {
         if self.waiting { self.input.space() } else { &mut [] }
     }
 
-    /// `n` octets were read into [`Session::input`].
+    /// `n` octets were read into [`Session::input`]. None is no end of input: the session waits on.
+    /// A driver whose read found the end says [`Session::end_of_input`].
     ///
     /// # Errors
     /// [`ApiMisuse::InputBeforeDrain`] if the last output was not [`Output::Wait`], and

@@ -106,7 +106,7 @@ impl fmt::Display for Extension {
 pub struct Extensions(u32);
 
 impl Extensions {
-    /// No extension, as after HELO.
+    /// No extension, which is what HELO offers.
     pub const EMPTY: Self = Self(0);
 
     /// The set with one more.

@@ -89,7 +89,8 @@ impl Capabilities {
     /// Adds a capability, in the place of the same one with other values; mechanisms of AUTH are
     /// added to those that are there.
     ///
-    /// Left out are: what is no line of an EHLO reply, or too long for one; LIMITS without a limit;
+    /// Left out are: what is no line of an EHLO reply, or too long for one; LIMITS without a limit
+    /// (a server's session, which puts its own in, is given any);
     /// and [`Other`](Capability::Other)s over [`limits::OTHER_CAPABILITIES`].
     pub fn insert(&mut self, capability: Capability<'_>) {
         match capability {
