@@ -162,7 +162,7 @@ import smtplib, sys
 smtp = smtplib.SMTP("127.0.0.1", int(sys.argv[1]), "client.example.net")
 smtp.ehlo()
 assert smtp.has_extn("smtputf8")
-smtp.sendmail("s\u00e9@a.example", ["r\u00f6\u2028@b.example"], "Subject: gr\u00fc\u00dfe\r\n\r\ntext\r\n".encode(),
+smtp.sendmail("s\u00e9@a.example", ["r\u00f6\u2028@b.example", "r\u00f6@b.example"], "Subject: gr\u00fc\u00dfe\r\n\r\ntext\r\n".encode(),
               mail_options=["SMTPUTF8", "BODY=8BITMIME"])
 try:
     smtp.sendmail("s@a.example", ["r\u00f6@b.example"], b"\r\n")
@@ -184,7 +184,7 @@ fn smtplib_sends_addresses_outside_ascii() {
     let ran = process::run(Command::new(python).args(["-I", "-c", SMTPUTF8, &port]), b"");
     assert_eq!((ran.code, &ran.stdout[..]), (Some(0), &["[553]".to_owned()][..]), "{ran:#?}");
     let message = running.messages().remove(0);
-    let head = "Return-Path: <s\u{e9}@a.example>\nDelivered-To: r\u{f6}?@b.example\nReceived: ";
+    let head = "Return-Path: <s\u{e9}@a.example>\nDelivered-To: r\u{f6}@b.example\nReceived: ";
     assert!(message.starts_with(head), "{message}");
     assert!(message.contains(" with UTF8SMTP; "), "{message}");
     assert!(message.ends_with("Subject: gr\u{fc}\u{df}e\n\ntext\n"), "{message}");
