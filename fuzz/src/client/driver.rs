@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use smtp_proto::client::{
-    AfterHello, AfterRefusal, AuthResponse, Envelope, Event, MessageFacts, Outcome, Output,
+    AfterHello, AfterRefusal, AuthResponse, Envelope, Event, MessageFacts, Outcome, Output, Phase,
     Rejection, Session,
 };
 use smtp_proto::error::ApiMisuse;
@@ -532,9 +532,10 @@ impl<'c> Driver<'c> {
                     self.heard(reply);
                 }
                 Outcome::Deferred { failure, may_have_been_accepted } => {
-                    // A refused RSET ends the session; what stood behind it in its group is in doubt.
-                    let unread =
-                        failure.phase == smtp_proto::client::Phase::Rset && *may_have_been_accepted;
+                    // A refused RSET, and a reply that has no place, end the session; what stood
+                    // behind them in their group is in doubt.
+                    let unread = *may_have_been_accepted
+                        && !matches!(failure.phase, Phase::FinalDot | Phase::BdatLast);
                     assert!(!(accepted && taken) || unread, "the server has it: {transaction:?}");
                     assert!(!may_have_been_accepted || transaction.end_sent);
                     let in_doubt = transaction.end_sent && accepted && end.is_none();
