@@ -230,12 +230,15 @@ mod tests {
 
     #[test]
     fn a_line_end_is_found_at_every_place_around_the_blocks() {
-        let lengths = [14, 15, 16, 17, 18, 31, 32, 33, 127, 128, 129, 130, 143, 144, 145, 160];
+        let lengths: &[usize] = match cfg!(miri) {
+            true => &[15, 17, 129],
+            false => &[14, 15, 16, 17, 18, 31, 32, 33, 127, 128, 129, 130, 143, 144, 145, 160],
+        };
         // Octets that differ from an LF in one bit, or that a sum over more than one could mistake.
         let fillers = *b"x\r\x0b\x09\x8a\0\xff";
-        for (count, len) in lengths.into_iter().enumerate() {
+        for (count, len) in lengths.iter().copied().enumerate() {
             for place in 0..len {
-                if cfg!(miri) && place % 13 != 0 {
+                if cfg!(miri) && place % 29 != 0 {
                     continue;
                 }
                 let mut text: Vec<u8> = core::iter::repeat_n(fillers[place % 7], len).collect();
