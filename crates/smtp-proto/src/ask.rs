@@ -17,6 +17,20 @@ pub trait Question: fmt::Debug {
     const NAME: &'static str;
 }
 
+/// Declares the questions of one side: each a type without a value, with its verdict and its name.
+macro_rules! questions {
+    ($($(#[$doc:meta])* $name:ident($verdict:ty) = $text:literal;)*) => {$(
+        $(#[$doc])*
+        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        pub enum $name {}
+        impl $crate::ask::Question for $name {
+            type Verdict = $verdict;
+            const NAME: &'static str = $text;
+        }
+    )*};
+}
+pub(crate) use questions;
+
 /// One question that waits for its answer.
 ///
 /// It is moved into the session's `answer`, so it cannot be answered twice; it carries its

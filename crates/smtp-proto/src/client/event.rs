@@ -97,19 +97,7 @@ impl fmt::Display for Phase {
 /// The questions that a client session asks.
 pub mod question {
     use super::{AfterHello, AfterRefusal, AuthResponse};
-    use crate::ask::Question;
-
-    macro_rules! questions {
-        ($($(#[$doc:meta])* $name:ident($verdict:ty) = $text:literal;)*) => {$(
-            $(#[$doc])*
-            #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-            pub enum $name {}
-            impl Question for $name {
-                type Verdict = $verdict;
-                const NAME: &'static str = $text;
-            }
-        )*};
-    }
+    use crate::ask::questions;
 
     questions! {
         /// The server has said what it offers: what now?

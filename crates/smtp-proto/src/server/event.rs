@@ -7,7 +7,7 @@ use alloc::vec::Vec;
 use core::fmt;
 use core::time::Duration;
 
-use crate::ask::{Ask, Question};
+use crate::ask::Ask;
 use crate::error::PeerMisbehaved;
 use crate::limits;
 use crate::wire::sasl::Exchange;
@@ -65,19 +65,8 @@ pub struct Hello<'s> {
 
 /// The kinds of question.
 pub mod question {
-    use super::{AuthVerdict, Commit, Question, Reply, Verdict};
-
-    macro_rules! questions {
-        ($($(#[$doc:meta])* $name:ident($verdict:ty) = $text:literal;)*) => {$(
-            $(#[$doc])*
-            #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-            pub enum $name {}
-            impl Question for $name {
-                type Verdict = $verdict;
-                const NAME: &'static str = $text;
-            }
-        )*};
-    }
+    use super::{AuthVerdict, Commit, Reply, Verdict};
+    use crate::ask::questions;
 
     questions! {
         /// Asked at MAIL.
