@@ -56,8 +56,8 @@ impl Session {
     /// The session did not ask for the message.
     pub fn body(&mut self, octets: &[u8]) -> Result<usize, ApiMisuse> {
         let taken = octets.len().min(BODY_CHUNK);
-        let result = self.asked_for_body()?.body(&octets[..taken]);
-        if let Err(rejection) = result {
+        let (transaction, out) = self.asked_for_body()?;
+        if let Err(rejection) = transaction.body(&octets[..taken], out) {
             self.withdraw(rejection);
         }
         Ok(taken)
@@ -70,17 +70,18 @@ impl Session {
     pub fn end_of_body(&mut self) -> Result<(), ApiMisuse> {
         // A reply that begins before the dot is no reply to it.
         let interrupted = !self.inbox.is_empty();
-        let result = self.asked_for_body()?.end(interrupted);
-        if let Err(rejection) = result {
+        let (transaction, out) = self.asked_for_body()?;
+        if let Err(rejection) = transaction.end_of_body(interrupted, out) {
             self.withdraw(rejection);
         }
         Ok(())
     }
 
-    fn asked_for_body(&mut self) -> Result<OnItsWay<'_>, ApiMisuse> {
+    /// The transaction whose message the session has asked for, and where its octets go.
+    fn asked_for_body(&mut self) -> Result<(&mut Transaction, &mut Vec<u8>), ApiMisuse> {
         match &mut self.transaction {
             Some(transaction) if mem::take(&mut self.body_asked) => {
-                Ok(OnItsWay { transaction, out: &mut self.outbox })
+                Ok((transaction, &mut self.outbox))
             }
             _ => Err(ApiMisuse::BodyNotAsked),
         }
@@ -95,21 +96,5 @@ impl Session {
         if !goes_on {
             self.fail(Phase::Body, Cause::Stopped, None);
         }
-    }
-}
-
-/// The message that the session has asked for, and where its octets go.
-struct OnItsWay<'s> {
-    transaction: &'s mut Transaction,
-    out: &'s mut Vec<u8>,
-}
-
-impl OnItsWay<'_> {
-    fn body(self, octets: &[u8]) -> Result<(), Rejection> {
-        self.transaction.body(octets, self.out)
-    }
-
-    fn end(self, interrupted: bool) -> Result<(), Rejection> {
-        self.transaction.end_of_body(interrupted, self.out)
     }
 }
