@@ -54,7 +54,9 @@ impl Conversation {
             }
             Verdict::Refuse(refusal) => {
                 self.say_refusal(&refusal);
-                self.close_behind(&refusal);
+                if ends_the_session(refusal.reply()) {
+                    self.close();
+                }
                 self.count_refusal(Some(verb));
             }
         }
@@ -93,7 +95,9 @@ impl Conversation {
             }
             AuthVerdict::Refuse(refusal) => {
                 self.say_refusal(&refusal);
-                self.close_behind(&refusal);
+                if ends_the_session(refusal.reply()) {
+                    self.close();
+                }
                 if !self.counts.error(&self.config) && self.stage != Stage::Closing {
                     self.expel(Some(Verb::Auth), PeerMisbehaved::TooManyErrors);
                 }
@@ -109,13 +113,16 @@ impl Conversation {
             self.say(replies::NO_ANSWER);
             return self.count_refusal(Some(self.request.verb));
         }
+        if self.request.verb == Verb::Xclient && reply.code().class() == Class::Positive {
+            // It is the greeting of another session, which has no enhanced code (RFC 2034 section 4).
+            self.print(reply, self.request.utf8);
+            return self.forget_client();
+        }
         self.say_reply(reply, self.request.utf8);
         if ends_the_session(reply) {
             self.close();
         } else if reply.code().class() != Class::Positive {
             self.count_refusal(Some(self.request.verb));
-        } else if self.request.verb == Verb::Xclient {
-            self.forget_client();
         }
     }
 

@@ -18,7 +18,7 @@ use super::transaction::Transaction;
 use crate::ask::{Desk, Question};
 use crate::error::PeerMisbehaved;
 use crate::wire::sasl::Secret;
-use crate::wire::{Bdat, Code, Extensions, Refusal, Reply, Verb};
+use crate::wire::{Bdat, Detail, Extension, Extensions, Refusal, Reply, Verb};
 
 #[derive(Debug)]
 pub struct Conversation {
@@ -326,19 +326,23 @@ impl Conversation {
         self.close();
     }
 
-    /// 421 says that the session ends (RFC 5321 section 3.8), whoever says it.
-    pub(super) fn close_behind(&mut self, refusal: &Refusal) {
-        if refusal.reply().code() == Code::SERVICE_NOT_AVAILABLE {
-            self.close();
-        }
-    }
-
     pub(super) fn say_refusal(&mut self, refusal: &Refusal) {
         self.say_reply(refusal.reply(), self.transaction.is_utf8());
     }
 
-    /// Letters outside ASCII only reach a client that said SMTPUTF8.
+    /// Letters outside ASCII only reach a client that said SMTPUTF8. A reply that its giver left
+    /// without an enhanced code has the one that says no more than its class, where they are
+    /// offered: each has to have one (RFC 2034 section 4).
     pub(super) fn say_reply(&mut self, reply: &Reply, utf8: bool) {
+        let offered = self.config.capabilities.has(Extension::EnhancedStatusCodes);
+        if offered && reply.enhanced().is_none() {
+            return self.print(&reply.clone().or_detail(Detail::new(0, 0)), utf8);
+        }
+        self.print(reply, utf8);
+    }
+
+    /// Says a reply as it is.
+    pub(super) fn print(&mut self, reply: &Reply, utf8: bool) {
         if utf8 {
             reply.write_utf8_to(self.queue.reply());
         } else {

@@ -151,10 +151,13 @@ fn configured(out: &mut Vec<u8>, text: fmt::Arguments<'_>) {
     struct Line<'a>(&'a mut Vec<u8>);
     impl Write for Line<'_> {
         fn write_str(&mut self, text: &str) -> fmt::Result {
-            self.0.extend(text.bytes().map(|octet| match octet {
-                b' '..=b'~' => octet,
-                _ => b' ',
-            }));
+            let start = self.0.len();
+            self.0.extend_from_slice(text.as_bytes());
+            for octet in &mut self.0[start..] {
+                if !matches!(octet, b' '..=b'~') {
+                    *octet = b' ';
+                }
+            }
             Ok(())
         }
     }

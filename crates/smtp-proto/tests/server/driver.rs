@@ -126,6 +126,10 @@ impl Driver {
                 ("commit", "reply") => {
                     commit = Some(Commit::Accepted(Some(Reply::new(Code::OK, None, "kept as 1"))));
                 }
+                ("commit", "contradiction") => {
+                    let reply = Reply::new(Code::OK, None, "5.0.0 kept as 1");
+                    commit = Some(Commit::Accepted(Some(reply)));
+                }
                 ("commit", "wrong reply") => {
                     let reply = Reply::new(Code::LOCAL_ERROR, None, "not a yes");
                     commit = Some(Commit::Accepted(Some(reply)));

@@ -142,14 +142,10 @@ impl<'a> MailParameters<'a> {
         allowed: Extensions,
         keep_unknown: bool,
     ) -> Result<(), ListError> {
-        let mut rest = list;
-        while !rest.is_empty() {
-            rest = match self.take_plain(rest, allowed) {
-                Some(behind) => behind,
-                None => return self.read_any(rest, allowed, keep_unknown),
-            };
+        match while_taken(list, |list| self.take_plain(list, allowed)) {
+            "" => Ok(()),
+            rest => self.read_any(rest, allowed, keep_unknown),
         }
-        Ok(())
     }
 
     /// As [`read`](Self::read), by the whole grammar.
@@ -267,14 +263,10 @@ impl<'a> RcptParameters<'a> {
         allowed: Extensions,
         keep_unknown: bool,
     ) -> Result<(), ListError> {
-        let mut rest = list;
-        while !rest.is_empty() {
-            rest = match self.take_plain(rest, allowed) {
-                Some(behind) => behind,
-                None => return self.read_any(rest, allowed, keep_unknown),
-            };
+        match while_taken(list, |list| self.take_plain(list, allowed)) {
+            "" => Ok(()),
+            rest => self.read_any(rest, allowed, keep_unknown),
         }
-        Ok(())
     }
 
     /// As [`read`](Self::read), by the whole grammar.
@@ -336,6 +328,18 @@ fn print(
     value: Option<impl fmt::Display>,
 ) -> fmt::Result {
     value.map_or(Ok(()), |value| write!(f, " {keyword}={value}"))
+}
+
+/// What is left of a list, where `take` gives what stands behind each that it takes.
+#[inline(always)]
+fn while_taken<'a>(mut list: &'a str, mut take: impl FnMut(&'a str) -> Option<&'a str>) -> &'a str {
+    while !list.is_empty() {
+        match take(list) {
+            Some(behind) => list = behind,
+            None => break,
+        }
+    }
+    list
 }
 
 /// `Mail-parameters = esmtp-param *(SP esmtp-param)`, `Rcpt-parameters` likewise, each with the

@@ -144,6 +144,15 @@ impl Reply {
         })
     }
 
+    /// The reply with this enhanced code, where it has none and its class carries them.
+    #[must_use]
+    pub fn or_detail(mut self, detail: Detail) -> Self {
+        if self.code.class() != Class::Intermediate {
+            self.detail.get_or_insert(detail);
+        }
+        self
+    }
+
     /// The whole text, without codes, its lines separated by line feeds.
     #[must_use]
     pub fn text(&self) -> &str {
