@@ -33,7 +33,7 @@ fn ends(backend: Backend, root: &Authority, leaf: &Leaf) -> Ends {
     let sections = pem_sections(leaf.chain_and_key().as_bytes()).expect("PEM");
     let identity = Identity::from_pem_sections(&sections).expect("an identity");
     let mut server = ServerPolicy::new(Arc::new(identity));
-    server.resumption = false;
+    server.resumption = smtp_tls::Resumption::Off;
     server.versions = (Version::Tls13, Version::Tls13);
     let mut policy =
         ClientPolicy::verified(Roots::Pem(vec![Certificate::from_der(der(&root.certificate()))]));

@@ -22,7 +22,7 @@ use smtp_server::{
 use smtp_testkit::pki::{self, Authority, Key, Leaf, Validity};
 use smtp_tls::{
     Backend, Certificate, CertificateProblem, ClientPolicy, Fallback, HandshakeError, Identity,
-    Level, Roots, ServerPolicy, TlsInfo, TlsRefusal, Version, pem_sections,
+    Level, Resumption, Roots, ServerPolicy, TlsInfo, TlsRefusal, Version, pem_sections,
 };
 use tokio::task::{JoinHandle, JoinSet};
 
@@ -477,7 +477,12 @@ fn a_session_is_resumed_where_the_policy_lets_it() {
                 .into_iter()
                 .flat_map(move |version| sides().map(move |sides| (resumption, version, sides)))
         }) {
-            let policy = ServerPolicy { resumption, versions: (version, version), ..on.clone() };
+            let resumption_policy = if resumption { Resumption::Local } else { Resumption::Off };
+            let policy = ServerPolicy {
+                resumption: resumption_policy,
+                versions: (version, version),
+                ..on.clone()
+            };
             let server = serve(Tls::StartTls, sides.0, &policy, Duration::from_secs(60));
             let client = client(sides.1);
             let mut resumed = Vec::new();

@@ -1,6 +1,8 @@
 //! What a handshake negotiated.
 
-use crate::{Backend, Version};
+use std::sync::Arc;
+
+use crate::{Backend, Certificate, Version};
 
 /// The facts of an established TLS session.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -24,4 +26,8 @@ pub struct TlsInfo {
     /// The server name indication (RFC 6066 section 3) that was sent or received: a host name in
     /// lower case, and never anything else.
     pub server_name: Option<String>,
+    /// On a server: the certificates that the client showed, its own first, as it sent them or as the
+    /// session that it resumes had them. It has the first one's key; nothing else about them was
+    /// checked. Empty where it was asked for none, or showed none.
+    pub client_chain: Arc<[Certificate]>,
 }

@@ -34,6 +34,7 @@ mod client;
 #[cfg(feature = "io")]
 #[cfg_attr(not(any(feature = "rustls", feature = "openssl")), allow(unused, unreachable_code))]
 mod connector;
+mod dh;
 mod error;
 #[cfg(any(feature = "rustls", feature = "openssl"))]
 mod guard;
@@ -47,6 +48,7 @@ mod material;
 #[cfg(feature = "openssl")]
 mod openssl;
 mod origin;
+mod peer;
 mod pem;
 mod report;
 #[cfg(any(feature = "rustls", feature = "openssl"))]
@@ -59,6 +61,7 @@ mod server;
 #[cfg(feature = "io")]
 #[cfg_attr(not(any(feature = "rustls", feature = "openssl")), allow(unused, unreachable_code))]
 mod stream;
+mod ticket;
 
 #[cfg(feature = "io")]
 pub use acceptor::Acceptor;
@@ -70,16 +73,19 @@ pub use client::{
 };
 #[cfg(feature = "io")]
 pub use connector::Connector;
+pub use dh::{DhParameters, MalformedDhParameters};
 pub use error::{CertificateProblem, ConfigError, Fault, HandshakeError};
 pub use identity::{Assembly, MaterialError, Unused, UnusedReason};
 pub use info::TlsInfo;
 pub use level::{Level, Version};
 pub use material::{Identity, KeyKind, PrivateKey};
 pub use origin::OriginId;
+pub use peer::{CertificateAddresses, ClientTrust, RevocationList};
 pub use pem::{PemError, PemKind, PemSection, pem_sections};
-pub use report::Unhonoured;
+pub use report::{Loss, Unhonoured};
 #[cfg(feature = "self-signed")]
 pub use self_signed::{SelfSigned, SelfSignedError, self_signed};
-pub use server::{CipherString, ServerPolicy};
+pub use server::{CipherString, Resumption, ServerPolicy};
 #[cfg(feature = "io")]
 pub use stream::Stream;
+pub use ticket::{MalformedTicketKeys, TicketKeys};

@@ -2,7 +2,7 @@
 
 use rustls_pki_types::CertificateDer;
 
-use crate::{ConfigError, OriginId, Unhonoured};
+use crate::{ConfigError, Loss, OriginId, Unhonoured};
 
 /// Loads them. What cannot be read of them is reported; none at all is an error.
 pub(crate) fn system(
@@ -16,6 +16,11 @@ pub(crate) fn system(
         let reason = if reason.is_empty() { "the system has none".to_owned() } else { reason };
         return Err(ConfigError::Roots { origin, reason });
     }
-    unhonoured.extend(reasons.map(|reason| Unhonoured { origin, setting: "roots", reason }));
+    unhonoured.extend(reasons.map(|reason| Unhonoured {
+        origin,
+        setting: "roots",
+        loss: Loss::Partial,
+        reason,
+    }));
     Ok(loaded.certs)
 }

@@ -5,7 +5,7 @@ use std::{
     sync::Arc,
 };
 
-use crate::{Identity, OriginId, Version};
+use crate::{ClientTrust, DhParameters, Identity, OriginId, TicketKeys, Version};
 
 /// An OpenSSL cipher string as somebody wrote it. It governs TLS 1.2 and older only, as in OpenSSL.
 ///
@@ -33,6 +33,19 @@ impl Hash for CipherString {
     }
 }
 
+/// Whether a client may resume a session instead of making another whole handshake.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Resumption {
+    /// Never.
+    Off,
+    /// With the acceptor that it was made with, and its clones: the keys never leave it.
+    #[default]
+    Local,
+    /// With every acceptor that has these keys and the same certificates to ask clients for, on
+    /// whichever host.
+    Shared(TicketKeys),
+}
+
 /// What a server offers under TLS.
 ///
 /// Two policies are equal when they offer the same, wherever they were written: no
@@ -49,8 +62,13 @@ pub struct ServerPolicy {
     pub versions: (Version, Version),
     /// Which suites are offered under TLS 1.2. `None`: the backend's default.
     pub ciphers: Option<CipherString>,
+    /// The groups for DHE, of any sizes. Where a library has DHE it takes the largest that its security
+    /// level allows, and the one of RFC 7919 where there is none, so that no DHE suite is without.
+    pub dh: Vec<DhParameters>,
+    /// Whose client certificates open the relay. `None`: clients are asked for none.
+    pub clients: Option<Arc<ClientTrust>>,
     /// Whether sessions may be resumed.
-    pub resumption: bool,
+    pub resumption: Resumption,
 }
 
 impl ServerPolicy {
@@ -61,7 +79,9 @@ impl ServerPolicy {
             identity,
             versions: (Version::Tls12, Version::Tls13),
             ciphers: None,
-            resumption: true,
+            dh: Vec::new(),
+            clients: None,
+            resumption: Resumption::Local,
         }
     }
 }
@@ -96,6 +116,11 @@ mod tests {
         let new = |identity| ServerPolicy::new(Arc::new(identity));
         let ciphers = |text: &str| Some(CipherString { text: text.into(), origin: None });
         let plain = || new(identity(1, 2, 3));
+        let keys = |octet| TicketKeys::from_octets(&[octet; TicketKeys::LENGTH]).unwrap();
+        let trusts = |addresses: &[&str]| {
+            let authority = Certificate::from_der(vec![7; 40]);
+            Some(Arc::new(ClientTrust::new(vec![authority], addresses)))
+        };
         let policies = [
             plain(),
             new(identity(9, 2, 3)),
@@ -103,7 +128,12 @@ mod tests {
             new(identity(1, 2, 9)),
             ServerPolicy { ciphers: ciphers("HIGH"), ..plain() },
             ServerPolicy { ciphers: ciphers("LOW"), ..plain() },
-            ServerPolicy { resumption: false, ..plain() },
+            ServerPolicy { resumption: Resumption::Off, ..plain() },
+            ServerPolicy { resumption: Resumption::Shared(keys(1)), ..plain() },
+            ServerPolicy { resumption: Resumption::Shared(keys(2)), ..plain() },
+            ServerPolicy { dh: vec![DhParameters::ffdhe2048()], ..plain() },
+            ServerPolicy { clients: trusts(&["a@a.example"]), ..plain() },
+            ServerPolicy { clients: trusts(&["b@a.example"]), ..plain() },
             ServerPolicy { versions: (Version::Tls13, Version::Tls13), ..plain() },
         ];
         let count = policies.len();

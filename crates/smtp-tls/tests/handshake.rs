@@ -8,7 +8,7 @@ use common::*;
 use smtp_testkit::pki::{Authority, Key, Leaf, Validity, self_signed};
 use smtp_tls::{
     Acceptor, Backend, CertificateProblem, ClientPolicy, Connector, Fault, HandshakeError, Level,
-    Version,
+    Resumption, Version,
 };
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
@@ -282,7 +282,7 @@ async fn sessions_are_resumed_where_the_policy_says_so() {
             for resumption in [true, false] {
                 let mut policy = server(&leaf);
                 policy.versions = (version, version);
-                policy.resumption = resumption;
+                policy.resumption = if resumption { Resumption::Local } else { Resumption::Off };
                 let acceptor = Acceptor::new(pair.0, &policy).unwrap();
                 let connector = Connector::new(pair.1, &trusting(&root)).unwrap();
                 let context = format!("{pair:?} {version} {resumption}");

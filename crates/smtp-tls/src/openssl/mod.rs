@@ -64,6 +64,7 @@ fn info(ssl: &SslRef, server_name: Option<String>) -> TlsInfo {
         group: ssl.peer_tmp_key().ok().and_then(|key| group(&key)),
         resumed: ssl.session_reused(),
         server_name,
+        client_chain: std::sync::Arc::default(),
     }
 }
 

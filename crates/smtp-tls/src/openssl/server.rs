@@ -15,8 +15,8 @@ use tokio_openssl::SslStream;
 
 use super::{context, error, info, library, stream::Transport};
 use crate::{
-    CipherString, ConfigError, HandshakeError, Identity, ServerPolicy, Stream, TlsInfo, Unhonoured,
-    Version, guard::Guard, host::received_name, stream::Session,
+    CipherString, ConfigError, HandshakeError, Identity, Loss, Resumption, ServerPolicy, Stream,
+    TlsInfo, Unhonoured, Version, guard::Guard, host::received_name, stream::Session,
 };
 
 /// The longest cipher string taken, in octets. OpenSSL's own longest default is a few hundred.
@@ -43,7 +43,8 @@ impl Acceptor {
         if !matches {
             return Err(ConfigError::KeyMismatch { origin });
         }
-        apply_resumption(&mut context, policy.resumption).map_err(|e| library(&e))?;
+        apply_resumption(&mut context, policy.resumption != Resumption::Off)
+            .map_err(|e| library(&e))?;
         // Without a callback OpenSSL forgets the name that the client asked for.
         context.set_servername_callback(|_, _| Ok(()));
         Ok(Self(context.build()))
@@ -113,7 +114,12 @@ fn apply_ciphers(
     }
     context.set_cipher_list(&ciphers.text).map_err(|e| refused(&e))?;
     let mut report = |reason| {
-        unhonoured.push(Unhonoured { origin: ciphers.origin, setting: "ciphers", reason });
+        unhonoured.push(Unhonoured {
+            origin: ciphers.origin,
+            setting: "ciphers",
+            loss: Loss::Partial,
+            reason,
+        });
     };
     if versions.0 == Version::Tls13 {
         report("the cipher string governs TLS 1.2, which this policy does not offer".to_owned());

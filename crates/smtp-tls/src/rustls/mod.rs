@@ -48,5 +48,6 @@ fn info(session: &CommonState, server_name: Option<String>) -> TlsInfo {
         group: session.negotiated_key_exchange_group().map(|group| suite::group(group.name())),
         resumed: session.handshake_kind() == Some(HandshakeKind::Resumed),
         server_name,
+        client_chain: Arc::default(),
     }
 }

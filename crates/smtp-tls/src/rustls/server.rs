@@ -15,8 +15,9 @@ use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
 
 use super::{error, info, provider, versions};
 use crate::{
-    Backend, ConfigError, HandshakeError, Identity, KeyKind, ServerPolicy, Stream, TlsInfo,
-    Unhonoured, certificate::Fields, guard::Guard, host::received_name, stream::Session,
+    Backend, ConfigError, HandshakeError, Identity, KeyKind, Loss, Resumption, ServerPolicy,
+    Stream, TlsInfo, Unhonoured, certificate::Fields, guard::Guard, host::received_name,
+    stream::Session,
 };
 
 /// Sessions kept for TLS 1.2 clients that know no tickets; all others keep theirs themselves.
@@ -33,6 +34,7 @@ impl Acceptor {
             unhonoured.push(Unhonoured {
                 origin: ciphers.origin,
                 setting: "ciphers",
+                loss: Loss::Whole,
                 reason: "rustls has suites of its own and is not given the cipher string; \
                          OpenSSL applies it"
                     .to_owned(),
@@ -46,7 +48,7 @@ impl Acceptor {
             .with_no_client_auth()
             .with_cert_resolver(Arc::new(SingleCertAndKey::from(identity)));
         config.ignore_client_order = true;
-        if policy.resumption {
+        if policy.resumption != Resumption::Off {
             config.ticketer = Ticketer::new().map_err(|e| library(&e))?;
             config.session_storage = ServerSessionMemoryCache::new(SESSIONS);
         } else {

@@ -1,0 +1,132 @@
+//! Keys of session tickets that several hosts share.
+//!
+//! Plain data, and secret: a library's adapter makes and reads tickets with them. Whoever has the keys
+//! can read every TLS 1.2 session that a ticket was given for, so they are kept in memory alone where that
+//! can be had, and replaced often.
+
+use std::{
+    fmt,
+    hash::{Hash, Hasher},
+};
+
+use thiserror::Error;
+use zeroize::Zeroizing;
+
+/// One or two keys: tickets are made with the current one, and those of the previous one are still
+/// taken. They never show in `Debug` output, and are overwritten when they are dropped.
+#[derive(Clone, PartialEq, Eq)]
+pub struct TicketKeys {
+    current: Key,
+    previous: Option<Key>,
+}
+
+type Key = Zeroizing<[u8; TicketKeys::LENGTH]>;
+
+/// The octets are no ticket keys.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+#[error(
+    "{found} octets are no ticket keys: one is {length} octets, two are {two}",
+    length = TicketKeys::LENGTH,
+    two = 2 * TicketKeys::LENGTH
+)]
+pub struct MalformedTicketKeys {
+    /// How many there are.
+    pub found: usize,
+}
+
+impl TicketKeys {
+    /// The octets of one key. All of them must come from a source of randomness that is fit for keys.
+    pub const LENGTH: usize = 80;
+
+    /// The current key, and behind it the previous one where there is one.
+    ///
+    /// # Errors
+    /// [`MalformedTicketKeys`] if they are neither one key nor two.
+    pub fn from_octets(octets: &[u8]) -> Result<Self, MalformedTicketKeys> {
+        let malformed = MalformedTicketKeys { found: octets.len() };
+        let (current, rest) = octets.split_first_chunk().ok_or(malformed)?;
+        let previous = match rest {
+            [] => None,
+            rest => Some(Zeroizing::new(rest.try_into().map_err(|_| malformed)?)),
+        };
+        Ok(Self { current: Zeroizing::new(*current), previous })
+    }
+
+    /// The same keys, with the current one of `before` as the previous one where these have none and
+    /// their current one is another: tickets that were given before a change are still taken.
+    #[must_use]
+    pub fn following(self, before: &Self) -> Self {
+        if self.previous.is_some() {
+            return self;
+        }
+        let previous = if self.current == before.current {
+            before.previous.clone()
+        } else {
+            Some(before.current.clone())
+        };
+        Self { previous, ..self }
+    }
+
+    /// The key that tickets are made with.
+    #[must_use]
+    pub fn current(&self) -> &[u8; Self::LENGTH] {
+        &self.current
+    }
+
+    /// The key whose tickets are still taken.
+    #[must_use]
+    pub fn previous(&self) -> Option<&[u8; Self::LENGTH]> {
+        self.previous.as_deref()
+    }
+}
+
+impl fmt::Debug for TicketKeys {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let count = 1 + usize::from(self.previous.is_some());
+        write!(f, "TicketKeys({count}, redacted)")
+    }
+}
+
+/// By one octet: a hash is no place for a key.
+impl Hash for TicketKeys {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.current[0].hash(state);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const LENGTH: usize = TicketKeys::LENGTH;
+
+    #[test]
+    fn one_key_or_two() {
+        let one = TicketKeys::from_octets(&[1; LENGTH]).unwrap();
+        assert_eq!((one.current(), one.previous()), (&[1; LENGTH], None));
+        let two = TicketKeys::from_octets(&[[1; LENGTH], [2; LENGTH]].concat()).unwrap();
+        assert_eq!((two.current(), two.previous()), (&[1; LENGTH], Some(&[2; LENGTH])));
+        for found in [0, 1, LENGTH - 1, LENGTH + 1, 2 * LENGTH - 1, 2 * LENGTH + 1, 3 * LENGTH] {
+            let error = TicketKeys::from_octets(&vec![1; found]).unwrap_err();
+            assert_eq!(error, MalformedTicketKeys { found });
+            assert!(error.to_string().contains("80 octets, two are 160"), "{error}");
+        }
+    }
+
+    #[test]
+    fn the_key_before_is_kept_for_one_change() {
+        let key = |octet| TicketKeys::from_octets(&[octet; LENGTH]).unwrap();
+        let second = key(2).following(&key(1));
+        assert_eq!(second.previous(), Some(&[1; LENGTH]));
+        assert_eq!(key(2).following(&second), second);
+        assert_eq!(key(3).following(&second).previous(), Some(&[2; LENGTH]));
+        let pair = TicketKeys::from_octets(&[[4; LENGTH], [3; LENGTH]].concat()).unwrap();
+        assert_eq!(pair.clone().following(&key(1)), pair);
+    }
+
+    #[test]
+    fn a_key_never_shows() {
+        let shown = format!("{:?}", TicketKeys::from_octets(&[115; LENGTH]).unwrap());
+        assert_eq!(shown, "TicketKeys(1, redacted)");
+    }
+}
