@@ -210,7 +210,12 @@ fn report_contradictions(gather: &mut Gather<'_>, lookup: &Lookup) {
     let says = |found: &FoundDirective<'_>, value| {
         found.directive.boolean().is_ok_and(|said| said.value == value)
     };
-    for unused in lookup.occurrences("starttls_use").filter(|found| says(found, false)) {
+    let without_effect: HashSet<_> =
+        lookup.elsewhere("starttls_use").map(|found| found.id).collect();
+    let takes_part = |found: &FoundDirective<'_>| !without_effect.contains(&found.id);
+    for unused in
+        lookup.occurrences("starttls_use").filter(|found| takes_part(found) && says(found, false))
+    {
         let (addresses, domains) = governed(lookup, unused.directive);
         let required = addresses
             .iter()

@@ -35,7 +35,7 @@ use std::fmt;
 use std::net::{Ipv4Addr, Ipv6Addr};
 
 use super::tree::{Argument, Directive, DirectiveId, Tree};
-use crate::diagnostic::{Diagnostic, Severity, quoted};
+use crate::diagnostic::{Bounded, Diagnostic, Severity, quoted};
 use crate::limits::MAX_SCOPES;
 
 /// A directive that a lookup found.
@@ -121,7 +121,7 @@ impl Lookup {
         let mut builder = Builder::default();
         builder.index(&tree);
         builder.lookup.tree = tree;
-        (builder.lookup, builder.diagnostics)
+        (builder.lookup, builder.diagnostics.finish())
     }
 
     /// What was indexed.
@@ -184,28 +184,26 @@ impl Lookup {
         }
         pairs.sort_unstable();
         pairs.dedup();
-        let both = |(earlier, last)| Some((self.tree.get(earlier)?, self.tree.get(last)?));
-        pairs
-            .into_iter()
-            .filter_map(both)
-            .filter(|(earlier, last)| earlier.layer == last.layer)
-            .map(|(earlier, last)| {
+        let mut said = Bounded::default();
+        for (earlier, last) in pairs {
+            let (Some(earlier), Some(last)) = (self.tree.get(earlier), self.tree.get(last)) else {
+                continue;
+            };
+            if earlier.layer != last.layer {
+                continue;
+            }
+            let severity =
+                if texts(earlier).eq(texts(last)) { Severity::Note } else { Severity::Warning };
+            said.push(severity, || {
                 let name = &earlier.name.value;
-                let texts = |directive: &Directive| {
-                    let values = directive.arguments.iter().flat_map(Argument::values);
-                    values.map(|value| value.text.clone()).collect::<Vec<_>>()
-                };
-                let severity =
-                    if texts(earlier) == texts(last) { Severity::Note } else { Severity::Warning };
-                Diagnostic::new(
-                    severity,
-                    "overridden-directive",
-                    format!("this {name} has no effect: the same place holds another one"),
-                )
-                .at(earlier.span)
-                .with_related(last.span, "the last one counts")
-            })
-            .collect()
+                let message =
+                    format!("this {name} has no effect: the same place holds another one");
+                Diagnostic::new(severity, "overridden-directive", message)
+                    .at(earlier.span)
+                    .with_related(last.span, "the last one counts")
+            });
+        }
+        said.finish()
     }
 
     fn found(&self, id: DirectiveId) -> Option<Found<'_>> {
@@ -255,7 +253,7 @@ impl Lookup {
 #[derive(Default)]
 struct Builder {
     lookup: Lookup,
-    diagnostics: Vec<Diagnostic>,
+    diagnostics: Bounded,
     patterns: usize,
     places: usize,
 }
@@ -302,16 +300,13 @@ impl Builder {
             self.places = addresses.len().saturating_mul(domains.len()).saturating_add(self.places);
             if self.places > MAX_SCOPES {
                 if before <= MAX_SCOPES {
-                    self.diagnostics.push(
-                        Diagnostic::error(
-                            "configuration-too-large",
-                            format!(
-                                "the blocks name more than {MAX_SCOPES} pairs of an IP address \
-                                 and a domain, counted for each directive in them"
-                            ),
-                        )
-                        .at(directive.span),
-                    );
+                    self.diagnostics.push(Severity::Error, || {
+                        let message = format!(
+                            "the blocks name more than {MAX_SCOPES} pairs of an IP address and a \
+                             domain, counted for each directive in them"
+                        );
+                        Diagnostic::error("configuration-too-large", message).at(directive.span)
+                    });
                 }
                 return;
             }
@@ -334,7 +329,7 @@ impl Builder {
                 STAR
             } else {
                 let next = number(self.lookup.addresses.len());
-                *self.lookup.addresses.entry(folded(&value).into_owned()).or_insert(next)
+                *self.lookup.addresses.entry(folded(value).into_owned()).or_insert(next)
             });
         }
         distinct(numbers)
@@ -342,19 +337,22 @@ impl Builder {
 
     fn domains(&mut self, tree: &Tree, context: &Directive) -> Vec<u32> {
         let mut numbers = Vec::new();
+        let asks = asks_for_tls(tree, context);
         for value in self.parameters(context) {
             if value == "*" {
                 numbers.push(STAR);
                 continue;
             }
-            let (wildcard, base) = split_wildcard(&value);
+            let (wildcard, base) = split_wildcard(value);
             let kind: fn(&mut Patterns) -> &mut Option<u32> = match wildcard {
                 "[*.]" => |patterns| &mut patterns.with_subdomains,
                 "*." => |patterns| &mut patterns.subdomains,
                 _ => |patterns| &mut patterns.exact,
             };
             if let Some(help) = why_no_domain(wildcard, base) {
-                self.diagnostics.push(matches_nothing(tree, context, &value).with_help(help));
+                self.diagnostics.push(Severity::Warning, || {
+                    matches_nothing(context, value, asks).with_help(help)
+                });
                 continue;
             }
             let base = normalized(base).into_owned();
@@ -369,40 +367,29 @@ impl Builder {
     }
 
     /// The names or patterns of a block.
-    fn parameters(&mut self, context: &Directive) -> Vec<String> {
+    fn parameters<'t>(&mut self, context: &'t Directive) -> Vec<&'t str> {
         let name = &context.name.value;
-        let mut values = Vec::new();
+        let mut warn = |message: String, help: Option<String>| {
+            self.diagnostics.push(Severity::Warning, || {
+                let warning = Diagnostic::warning("context-parameter", message).at(context.span);
+                Diagnostic { help, ..warning }
+            });
+        };
         for argument in &context.arguments {
-            match argument {
-                Argument::Value(value) => values.push(value.text.clone()),
-                Argument::List(list) => values.extend(list.iter().map(|value| value.text.clone())),
-                Argument::Option(_) | Argument::Heredoc(_) => self.diagnostics.push(
-                    Diagnostic::warning(
-                        "context-parameter",
-                        format!("{name} takes names; this one has no effect"),
-                    )
-                    .at(context.span),
-                ),
+            if matches!(argument, Argument::Option(_) | Argument::Heredoc(_)) {
+                warn(format!("{name} takes names; this one has no effect"), None);
             }
         }
+        let values: Vec<_> = texts(context).collect();
         if values.is_empty() {
-            self.diagnostics.push(
-                Diagnostic::warning(
-                    "context-parameter",
-                    format!("{name} names nothing: what stands in its block has no effect"),
-                )
-                .at(context.span)
-                .with_help(format!("write {name} NAME, or {name} * for all")),
+            let help = format!("write {name} NAME, or {name} * for all");
+            warn(
+                format!("{name} names nothing: what stands in its block has no effect"),
+                Some(help),
             );
         } else if context.arguments.len() > 1 {
-            self.diagnostics.push(
-                Diagnostic::warning(
-                    "context-parameter",
-                    format!("the names of {name} are taken as a list"),
-                )
-                .at(context.span)
-                .with_help("write commas between names, and quotes around a name with blanks"),
-            );
+            let help = "write commas between names, and quotes around a name with blanks";
+            warn(format!("the names of {name} are taken as a list"), Some(help.to_owned()));
         }
         values
     }
@@ -440,14 +427,18 @@ fn why_no_domain(wildcard: &str, base: &str) -> Option<String> {
     (!literal && !name(base)).then(|| FORMS.to_owned())
 }
 
-/// A pattern that never matches. Where its block asks for TLS, mail goes without what was asked for.
-fn matches_nothing(tree: &Tree, context: &Directive, pattern: &str) -> Diagnostic {
+/// The directive in a block that asks for TLS, if one does.
+fn asks_for_tls<'t>(tree: &'t Tree, context: &Directive) -> Option<&'t Directive> {
     let children = context.block.as_ref().map_or(&[][..], |block| &block.children);
-    let asks = children.iter().filter_map(|id| tree.get(*id)).find(|directive| {
+    children.iter().filter_map(|id| tree.get(*id)).find(|directive| {
         let name = directive.name.value.as_str();
         matches!(name, "starttls_require" | "starttls_use")
             && directive.boolean().is_ok_and(|said| said.value)
-    });
+    })
+}
+
+/// A pattern that never matches. Where its block asks for TLS, mail goes without what was asked for.
+fn matches_nothing(context: &Directive, pattern: &str, asks: Option<&Directive>) -> Diagnostic {
     let message = format!("{} matches no domain", quoted(pattern));
     let warning = match asks {
         None => Diagnostic::warning("domain-pattern", message),
@@ -459,6 +450,11 @@ fn matches_nothing(tree: &Tree, context: &Directive, pattern: &str) -> Diagnosti
         }
     };
     warning.at(context.span)
+}
+
+/// Every string of a directive, in order.
+fn texts(directive: &Directive) -> impl Iterator<Item = &str> {
+    directive.arguments.iter().flat_map(Argument::values).map(|value| value.text.as_str())
 }
 
 fn number(index: usize) -> u32 {

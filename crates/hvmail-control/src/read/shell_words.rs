@@ -182,17 +182,25 @@ impl<'a> Words<'a> {
         let mut quoted = false;
         let mut problem: Option<Problem> = None;
         let mut assignment: Option<(usize, usize)> = None;
+        // Whether a `~` would be a home directory here: first in a word, or in the value of
+        // an assignment first or behind a colon.
+        let mut home_may_follow = true;
         while let Some(byte) = self.peek(0) {
+            // Lines are joined before anything else is made of them.
+            if byte == b'\\' && self.peek(1) == Some(b'\n') {
+                self.at += 2;
+                continue;
+            }
+            if byte == b'\\' && self.line_end_cr(1) {
+                self.leave_out_cr(1, 1);
+                continue;
+            }
+            let home_may_be_here = std::mem::take(&mut home_may_follow);
             match byte {
                 b' ' | b'\t' | b'\n' | b';' | b'|' | b'&' | b'<' | b'>' | b'(' | b')' => break,
                 b'\r' if self.line_end_cr(0) => break,
-                b'\\' if self.line_end_cr(1) => self.leave_out_cr(1, 1),
                 b'\\' => {
-                    match self.peek(1) {
-                        Some(b'\n') => {}
-                        Some(escaped) => text.push(escaped),
-                        None => text.push(b'\\'),
-                    }
+                    text.push(self.peek(1).unwrap_or(b'\\'));
                     quoted = true;
                     self.at = (self.at + 2).min(self.bytes.len());
                 }
@@ -219,19 +227,16 @@ impl<'a> Words<'a> {
                     }
                 },
                 _ => {
-                    let tilde = byte == b'~'
-                        && match assignment {
-                            Some((_, value)) => self.at == value || self.bytes[self.at - 1] == b':',
-                            None => self.at == start,
-                        };
-                    if tilde {
+                    if byte == b'~' && home_may_be_here {
                         let span = self.span(self.at, self.at + 1);
                         problem = problem.or(Some(Problem { what: "a home directory (~)", span }));
                     }
                     if byte == b'=' && assignment.is_none() && !quoted && problem.is_none() {
                         let name = std::str::from_utf8(&text).is_ok_and(is_name);
                         assignment = name.then_some((text.len(), self.at + 1));
+                        home_may_follow = name;
                     }
+                    home_may_follow |= byte == b':' && assignment.is_some();
                     text.push(byte);
                     self.at += 1;
                 }
@@ -265,6 +270,7 @@ impl<'a> Words<'a> {
                     self.at += 1;
                     return Ok(());
                 }
+                b'\\' if self.line_end_cr(1) => self.leave_out_cr(1, 1),
                 b'\\' => {
                     match self.peek(1).ok_or(open)? {
                         b'\n' => {}
@@ -341,6 +347,12 @@ mod tests {
             (r#"a"b"'c'd"#, "abcd"),
             ("a\\\nb", "ab"),
             ("\"a\\\nb\"", "ab"),
+            ("a\\\r\nb", "ab"),
+            ("\"a\\\r\nb\"", "ab"),
+            ("\"a\r\nb\"", "a\r\nb"),
+            ("A=\"x:\"~", "A=x:~"),
+            ("A=x\\:~", "A=x:~"),
+            ("''~", "~"),
             ("a#b", "a#b"),
             ("a$", "a$"),
             (r#""a$""#, "a$"),
@@ -364,6 +376,8 @@ mod tests {
             ("A=\"`a;b`\"", (3, 8), "a command substitution"),
             ("A=~/x", (2, 3), "a home directory (~)"),
             ("A=x:~", (4, 5), "a home directory (~)"),
+            ("A=\\\n~", (4, 5), "a home directory (~)"),
+            ("A=x:\\\n~", (6, 7), "a home directory (~)"),
             ("A=$'x'", (2, 3), "a quoting form that shells read differently"),
         ] {
             let word = only_word(written);
@@ -376,6 +390,9 @@ mod tests {
     #[test]
     fn an_assignment_needs_an_unquoted_name() {
         assert_eq!(only_word("A=b=c").as_assignment().map(|(n, v, _)| (n, v)), Some(("A", "b=c")));
+        let over_lines = only_word("A\\\n=\\\nb");
+        assert_eq!(over_lines.as_assignment().map(|(n, v, _)| (n, v)), Some(("A", "b")));
+        assert_eq!(only_word("exp\\\nort").bare(), Some("export"));
         assert_eq!(only_word("A=").as_assignment().map(|(n, v, _)| (n, v)), Some(("A", "")));
         for written in ["'A'=b", "A\\B=c", "1A=b", "=b", "A.B=c", "A"] {
             assert_eq!(only_word(written).as_assignment(), None, "{written}");
