@@ -11,34 +11,13 @@ use std::hint::black_box;
 use std::net::{IpAddr, Ipv4Addr};
 
 use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
+use hvmail_benches::control::{DOMAINS, domain, files, in_memory};
 use hvmail_control::Control;
 use hvmail_control::read::tcprules::{self, Rules};
 use hvmail_control::snapshot::Loader;
 use hvmail_control::source::{Directory, Memory};
 
-const DOMAINS: usize = 10_000;
 const RULES: usize = 10_000;
-
-fn main_file() -> String {
-    let mut text = String::from(
-        "general {\n  starttls_use yes\n}\nip_address * {\n  domain * {\n    starttls_use yes\n  }\n}\n",
-    );
-    for number in 0..DOMAINS {
-        let wildcard = ["", "", "[*.]", ""][number % 4];
-        writeln!(
-            text,
-            "domain {wildcard}{} {{\n  starttls_require yes\n  smtp_route relay{}.example:587\n}}",
-            domain(number),
-            number % 100
-        )
-        .expect("a String takes everything");
-    }
-    text
-}
-
-fn domain(number: usize) -> String {
-    format!("customer-{number}.mail.example")
-}
 
 /// Whole addresses, ranges, and prefixes of three octets and of two, as many of each, and a rule for all.
 fn access_rules() -> String {
@@ -56,15 +35,6 @@ fn access_rules() -> String {
     text + ":deny\n"
 }
 
-fn files() -> [(&'static str, String); 4] {
-    [
-        ("me", "mx.example.com\n".into()),
-        ("rcpthosts", "example.com\n".into()),
-        ("smtp.tcp", "127.0.0.1:allow,RELAYCLIENT=\"\"\n:allow\n".into()),
-        ("greenarrow.conf", main_file()),
-    ]
-}
-
 fn check(control: &Control) {
     assert!(!control.has_errors() && !control.is_fatal());
     for number in 0..DOMAINS {
@@ -76,9 +46,7 @@ fn check(control: &Control) {
 }
 
 fn load(c: &mut Criterion) {
-    let memory = files()
-        .into_iter()
-        .fold(Memory::new(), |memory, (name, content)| memory.file(name, content));
+    let memory = in_memory();
     let folder = std::env::temp_dir().join(format!("hvmail-bench-control-{}", std::process::id()));
     fs::create_dir_all(&folder).expect("a folder can be made");
     for (name, content) in files() {
@@ -102,9 +70,7 @@ fn load(c: &mut Criterion) {
 }
 
 fn look_up(c: &mut Criterion) {
-    let memory = files()
-        .into_iter()
-        .fold(Memory::new(), |memory, (name, content)| memory.file(name, content));
+    let memory = in_memory();
     let control = Control::load(&memory);
     let mut group = c.benchmark_group("outgoing_for, 10,000 domain blocks");
     group.throughput(Throughput::Elements(1));

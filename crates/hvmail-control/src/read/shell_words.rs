@@ -1,8 +1,8 @@
 //! The words of a shell text, taken apart as data: quoting is undone, nothing is expanded or run.
 //!
 //! What a shell would compute (`$x`, `$(…)`, backquotes, `~`) is not computed: the word that holds
-//! it carries a [`Problem`]. Quotes that are never closed, and here-documents, end the text early
-//! with an error, because where the next statement begins is not known behind them.
+//! it carries a [`Problem`]. Quotes and substitutions that are never closed, and here-documents, end
+//! the text early with an error, because where the next statement begins is not known behind them.
 
 use crate::snapshot::{FileId, Span};
 
@@ -52,6 +52,15 @@ pub(super) struct Problem {
     pub(super) what: &'static str,
     pub(super) span: Span,
 }
+
+/// Something that opens, at this offset, and that nothing closes.
+#[derive(Clone, Copy, Debug)]
+struct NeverClosed {
+    what: &'static str,
+    at: usize,
+}
+
+const OPEN_QUOTE: &str = "a quote that is never closed";
 
 /// True for what a shell calls a name: letters, digits and `_`, no digit first.
 pub(super) fn is_name(text: &str) -> bool {
@@ -120,8 +129,9 @@ impl<'a> Words<'a> {
         }
     }
 
-    /// The index behind the construct that `$(`, `${` or a backquote opens at `self.at`.
-    fn end_of_expansion(&self, open: u8, close: u8) -> usize {
+    /// The index behind the construct that `$(`, `${` or a backquote opens at `self.at`; `None` where
+    /// nothing closes it.
+    fn end_of_expansion(&self, open: u8, close: u8) -> Option<usize> {
         let mut depth = 0usize;
         let mut at = self.at;
         while let Some(&byte) = self.bytes.get(at) {
@@ -134,29 +144,31 @@ impl<'a> Words<'a> {
                 depth += 1;
             }
             if depth == 0 {
-                return at.min(self.bytes.len());
+                return Some(at);
             }
         }
-        self.bytes.len()
+        None
     }
 
     /// At a `$` or a backquote: what a shell would compute there, consumed; `None` if the character
     /// stands for itself.
-    fn expansion(&mut self, within_quotes: bool) -> Option<Problem> {
+    fn expansion(&mut self, within_quotes: bool) -> Result<Option<Problem>, NeverClosed> {
         let start = self.at;
+        let never_closed = NeverClosed { what: "a substitution that is never closed", at: start };
         let what = if self.peek(0) == Some(b'`') {
-            self.at = self.end_of_expansion(b'`', b'`');
+            self.at = self.end_of_expansion(b'`', b'`').ok_or(never_closed)?;
             "a command substitution"
         } else {
-            match self.peek(1)? {
+            let Some(next) = self.peek(1) else { return Ok(None) };
+            match next {
                 b'(' => {
                     self.at += 1;
-                    self.at = self.end_of_expansion(b'(', b')');
+                    self.at = self.end_of_expansion(b'(', b')').ok_or(never_closed)?;
                     "a command substitution"
                 }
                 b'{' => {
                     self.at += 1;
-                    self.at = self.end_of_expansion(b'{', b'}');
+                    self.at = self.end_of_expansion(b'{', b'}').ok_or(never_closed)?;
                     "a variable"
                 }
                 byte if byte.is_ascii_alphanumeric() || b"_@*#?-$!".contains(&byte) => {
@@ -170,13 +182,20 @@ impl<'a> Words<'a> {
                     self.at += 1;
                     "a quoting form that shells read differently"
                 }
-                _ => return None,
+                _ => return Ok(None),
             }
         };
-        Some(Problem { what, span: self.span(start, self.at) })
+        Ok(Some(Problem { what, span: self.span(start, self.at) }))
     }
 
     fn word(&mut self) -> Token {
+        match self.closed_word() {
+            Ok(word) => Token::Word(word),
+            Err(NeverClosed { what, at }) => self.unreadable(what, at),
+        }
+    }
+
+    fn closed_word(&mut self) -> Result<Word, NeverClosed> {
         let start = self.at;
         let mut text: Vec<u8> = Vec::new();
         let mut quoted = false;
@@ -207,19 +226,17 @@ impl<'a> Words<'a> {
                 b'\'' => {
                     let inner = self.at + 1;
                     let Some(length) = memchr::memchr(b'\'', &self.bytes[inner..]) else {
-                        return self.unreadable("a quote that is never closed", self.at);
+                        return Err(NeverClosed { what: OPEN_QUOTE, at: self.at });
                     };
                     text.extend_from_slice(&self.bytes[inner..inner + length]);
                     quoted = true;
                     self.at = inner + length + 1;
                 }
                 b'"' => {
-                    if let Err(open) = self.double_quoted(&mut text, &mut problem) {
-                        return self.unreadable("a quote that is never closed", open);
-                    }
+                    self.double_quoted(&mut text, &mut problem)?;
                     quoted = true;
                 }
-                b'$' | b'`' => match self.expansion(false) {
+                b'$' | b'`' => match self.expansion(false)? {
                     Some(found) => problem = problem.or(Some(found)),
                     None => {
                         text.push(byte);
@@ -247,7 +264,7 @@ impl<'a> Words<'a> {
             // Offsets into the unquoted text are no offsets into the file: the whole word is named.
             problem = Some(Problem { what, span });
         }
-        Token::Word(Word {
+        Ok(Word {
             text: String::from_utf8_lossy(&text).into_owned(),
             span,
             quoted,
@@ -256,13 +273,13 @@ impl<'a> Words<'a> {
         })
     }
 
-    /// From an opening `"` to behind the closing one; `Err` with the place of one never closed.
+    /// From an opening `"` to behind the closing one.
     fn double_quoted(
         &mut self,
         text: &mut Vec<u8>,
         problem: &mut Option<Problem>,
-    ) -> Result<(), usize> {
-        let open = self.at;
+    ) -> Result<(), NeverClosed> {
+        let open = NeverClosed { what: OPEN_QUOTE, at: self.at };
         self.at += 1;
         loop {
             match self.peek(0).ok_or(open)? {
@@ -279,7 +296,7 @@ impl<'a> Words<'a> {
                     }
                     self.at += 2;
                 }
-                byte @ (b'$' | b'`') => match self.expansion(true) {
+                byte @ (b'$' | b'`') => match self.expansion(true)? {
                     Some(found) => *problem = problem.or(Some(found)),
                     None => {
                         text.push(byte);
@@ -400,8 +417,17 @@ mod tests {
     }
 
     #[test]
-    fn an_open_quote_or_a_here_document_ends_the_reading() {
-        for text in ["A='b\nC=d", "A=\"b\nC=d", "A=\"b\\", "cat <<X\nA=b\nX\n"] {
+    fn what_is_never_closed_and_a_here_document_end_the_reading() {
+        for text in [
+            "A='b\nC=d",
+            "A=\"b\nC=d",
+            "A=\"b\\",
+            "cat <<X\nA=b\nX\n",
+            "A=$(b\nC=d",
+            "A=\"${b\"\nC=d",
+            "A=`b\nC=d",
+            "$(b\\",
+        ] {
             let last = Words::new(text.as_bytes(), FILE).last();
             assert!(matches!(last, Some(Token::Unreadable(..))), "{text:?}: {last:?}");
         }
