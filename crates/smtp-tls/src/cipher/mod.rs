@@ -46,7 +46,8 @@
 //!   Words joined by `+` select the suites that are of each kind.
 //! - [`Operator`] says what an element does with what it selects, and `@STRENGTH` sorts the list by strength. What `-` takes out
 //!   comes first when a later element adds it again.
-//! - No separator is needed where an operator follows: `AES128!SHA` are two elements.
+//! - No separator is needed where an operator follows a word: `AES128!SHA` are two elements. What follows `@STRENGTH`
+//!   or `@SECLEVEL=` without one is passed over.
 //! - An element with a word that is unknown, or with words that no suite could be all of, has no
 //!   effect, up to the next separator, whatever stands there: `RC4+*` is no error, `AES+*` is.
 //! - `DEFAULT` is `ALL:!COMPLEMENTOFDEFAULT:!eNULL` at the very start of the string, whatever follows, and
@@ -58,7 +59,7 @@
 //!
 //! The suites and words are those of a build with OpenSSL's own defaults, which Debian's and Ubuntu's
 //! are: no RC4, 3DES, IDEA, SEED, GOST. They are known by name, so that the report can say so.
-//! A distribution may leave out more, or take the place of `DEFAULT` by a profile of the system. Where 3.0 and 3.2 differ,
+//! A distribution may leave out more, or have words of its own, as Red Hat's `PROFILE=SYSTEM`. Where 3.0 and 3.2 differ,
 //! [`Release`] decides.
 //!
 //! # Bounds
@@ -110,6 +111,14 @@ pub enum Release {
     /// OpenSSL 3.2 and newer: a word may contain `_`, and the names of IANA's registry are words; CCM with a
     /// tag of 8 octets is `MEDIUM`, and counts as 64 bits.
     V3_2,
+}
+
+impl Release {
+    /// What a version of OpenSSL is read as, by the first two of its numbers.
+    #[must_use]
+    pub const fn of_version(major: u32, minor: u32) -> Self {
+        if major > 3 || (major == 3 && minor >= 2) { Self::V3_2 } else { Self::V3_0 }
+    }
 }
 
 /// What a cipher string says.
@@ -197,7 +206,8 @@ pub struct Ignored {
     pub word: String,
     /// Where it stands in the string, in octets.
     pub span: Range<usize>,
-    /// Where the element stands that had no effect because of it: operator, and words joined by `+`.
+    /// Where all that had no effect because of it stands: an element with its operator, its words and
+    /// what is behind them up to the next separator.
     pub element: Range<usize>,
     /// What the element would have done.
     pub operator: Operator,
@@ -240,9 +250,11 @@ pub enum Reason {
     StandardName,
     /// `DEFAULT` is a word at the start of a string alone.
     DefaultNotFirst,
+    /// `PROFILE=SYSTEM`: a word of Red Hat's OpenSSL alone.
+    SystemProfile,
     /// No suite has all of it, as with `LOW`, or `SSLv3+AESGCM`.
     SelectsNothing,
-    /// Behind `@STRENGTH` or `@SECLEVEL=`, in the same element.
+    /// Behind `@STRENGTH` or `@SECLEVEL=`, without a separator between them.
     AfterCommand,
     /// Behind a word of Suite B, which stands for the whole string.
     AfterSuiteB,
@@ -257,6 +269,7 @@ impl fmt::Display for Reason {
             Self::Tls13 => "cipher strings do not govern TLS 1.3",
             Self::StandardName => "OpenSSL takes names of IANA's registry from 3.2 on",
             Self::DefaultNotFirst => "DEFAULT has a meaning at the start of the string alone",
+            Self::SystemProfile => "only Red Hat's OpenSSL has a profile of the system",
             Self::SelectsNothing => "no suite is of this kind",
             Self::AfterCommand => "has no effect behind a command",
             Self::AfterSuiteB => "has no effect behind a word of Suite B",

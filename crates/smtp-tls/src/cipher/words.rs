@@ -183,6 +183,7 @@ static WORDS: LazyLock<HashMap<&'static str, Entry>> = LazyLock::new(|| {
     words.extend(NOT_BUILT.iter().map(unknown(Reason::NotBuilt)));
     words.extend(TLS13.iter().map(unknown(Reason::Tls13)));
     words.insert("DEFAULT", Entry::Unknown(Reason::DefaultNotFirst));
+    words.insert("PROFILE=SYSTEM", Entry::Unknown(Reason::SystemProfile));
     words.extend(ALIASES.iter().map(|(word, criteria)| (*word, Entry::Selects(*criteria))));
     words.extend(SUITES.iter().map(|suite| (suite.iana_name(), Entry::StandardName(suite))));
     words.extend(SUITES.iter().map(|suite| (suite.name(), Entry::Name(suite))));
