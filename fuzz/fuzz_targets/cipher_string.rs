@@ -1,6 +1,7 @@
-//! Any text as a cipher string, for either release: the same list whenever it is read, within bounds;
-//! what is reported lies in the text, and is without effect, as the list is the same when it is blanked;
-//! the list prints as a string for itself. A level and a library leave parts of it, in its order.
+//! Any text as a cipher string, for either release: the same list whenever it is read, within
+//! bounds; what is reported lies in the text, and is without effect, as the list is the same when
+//! it is blanked; the list prints as a string for itself. A level and a library leave parts of it,
+//! in its order.
 #![no_main]
 
 use hvmail_fuzz::{choices, memory};

@@ -52,7 +52,8 @@ impl fmt::Display for SecurityLevel {
 /// What can be negotiated.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Offer {
-    /// The suites of TLS 1.3, in OpenSSL's order. The cipher string had no say in which; its security level had.
+    /// The suites of TLS 1.3, in OpenSSL's order. The cipher string had no say in which; its
+    /// security level had.
     pub tls13: Vec<&'static Suite>,
     /// The suites of the list, in its order.
     pub tls12: Vec<&'static Suite>,

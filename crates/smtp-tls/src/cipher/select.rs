@@ -109,7 +109,8 @@ mod tests {
     use super::super::parse;
     use super::*;
 
-    /// The suites of TLS 1.2 that a library without CBC, DHE and RSA key exchange has, and one of TLS 1.3.
+    /// The suites of TLS 1.2 that a library without CBC, DHE and RSA key exchange has, and one of
+    /// TLS 1.3.
     const MODERN: &[u16] = &[0x1301, 0xC02B, 0xC02C, 0xC02F, 0xC030, 0xCCA8, 0xCCA9];
 
     fn lost(text: &str, library: &[u16]) -> Vec<(&'static str, String)> {

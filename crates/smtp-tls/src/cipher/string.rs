@@ -1,7 +1,8 @@
 //! The rule language: a string, read from left to right, as moves in a ranking.
 //!
 //! Does: read what OpenSSL reads as it reads it, and note what has no effect. Does not: know what a
-//! word selects ([`words`](super::words)). Fails: where OpenSSL calls the string an invalid command, with the place.
+//! word selects ([`words`](super::words)). Fails: where OpenSSL calls the string an invalid
+//! command, with the place.
 
 use std::ops::Range;
 
@@ -76,7 +77,8 @@ impl<'a> Reader<'a> {
         Ok(())
     }
 
-    /// Words joined by `+`, from `at`; where it ends. It may be followed by the next without a separator.
+    /// Words joined by `+`, from `at`; where it ends. It may be followed by the next without a
+    /// separator.
     fn rule(
         &mut self,
         start: usize,
@@ -167,9 +169,12 @@ impl<'a> Reader<'a> {
     }
 
     fn pass_over_all_behind(&mut self, at: usize) {
-        if at < self.text.len() {
-            let rest = at..self.text.len();
-            self.note(rest.clone(), rest, Operator::Add, Reason::AfterSuiteB);
+        let separator = |char| u8::try_from(char).is_ok_and(is_separator);
+        let rest = self.text[at..].trim_end_matches(separator);
+        let end = at + rest.len();
+        let start = end - rest.trim_start_matches(separator).len();
+        if start < end {
+            self.note(start..end, start..end, Operator::Add, Reason::AfterSuiteB);
         }
     }
 
@@ -260,7 +265,7 @@ mod tests {
             ("AES:SSLv3+AESGCM", "SSLv3+AESGCM", Reason::SelectsNothing, 4..16),
             ("AES:!kRSA+kDHE+SHA*", "kRSA+kDHE", Reason::SelectsNothing, 4..19),
             ("AES:@STRENGTH@SECLEVEL=1", "@SECLEVEL=1", Reason::AfterCommand, 13..24),
-            ("SUITEB128:ALL", ":ALL", Reason::AfterSuiteB, 9..13),
+            ("SUITEB128: ALL;AES ", "ALL;AES", Reason::AfterSuiteB, 11..18),
         ];
         for (text, word, reason, element) in cases {
             assert_eq!(one(text), (word.to_owned(), reason, element), "{text}");
@@ -277,7 +282,7 @@ mod tests {
             "AES:AES:+AES:-AES:AES",
             "AES@STRENGTH:@SECLEVEL=1",
             "::AES;,",
-            "SUITEB192",
+            "SUITEB192:",
         ] {
             assert_eq!(ignored(text), [], "{text}");
         }
@@ -353,34 +358,11 @@ mod tests {
     #[test]
     fn a_long_string_takes_no_more_than_its_length() {
         const LENGTH: usize = 64 << 10;
-        let of = |part: &str| part.repeat(LENGTH / part.len());
-        for part in [
-            "!a",
-            "!a:",
-            "A:",
-            ":",
-            "AES:-AES:",
-            "+AES",
-            "-AES!x",
-            "AES+",
-            "AES:+SHA:",
-            "x",
-            "x_",
-            "@STRENGTH",
-            "@SECLEVEL=1",
-            "@STRENGTH+x:",
-            "kRSA+kDHE:",
-            "x+",
-            "AES128-SHA:",
-            "LOW:",
-        ] {
-            // In one it may end where a word should stand, and cannot be read.
-            for text in [format!("ALL:{}", of(part)), format!("ALL:{}AES", of(part))] {
-                let Ok(list) = parse(&text) else { continue };
-                let words: usize = list.ignored.iter().map(|it| it.word.len()).sum();
-                assert!(words <= text.len(), "{part}");
-                assert!(list.ignored.len() <= text.len() / 2, "{part}");
-            }
+        for part in ["!a", "A:", "AES+", "AES!x", "-AES:+SHA:", "x+", "@STRENGTH:", "kRSA+kDHE:"] {
+            let text = format!("ALL:{}AES", part.repeat(LENGTH / part.len()));
+            let ignored = ignored(&text);
+            let words: usize = ignored.iter().map(|it| it.word.len()).sum();
+            assert!(words <= text.len() && ignored.len() <= text.len() / 2, "{part}");
         }
     }
 }

@@ -1,7 +1,7 @@
 //! The words of the language: what each selects.
 //!
-//! Does: give the meaning of a word, and of one that this OpenSSL does not take, why. Does not: read
-//! strings ([`string`](super::string)).
+//! Does: give the meaning of a word, and of one that this OpenSSL does not take, why. Does not:
+//! read strings ([`string`](super::string)).
 
 use std::collections::HashMap;
 use std::sync::LazyLock;
@@ -96,7 +96,8 @@ impl Criteria {
     /// element.
     ///
     /// Two things are not what "and" would say, and are OpenSSL's: of several names of suites, only
-    /// the last counts as a name, and its parts as words; and a grade forgets a `COMPLEMENTOFDEFAULT` before it.
+    /// the last counts as a name, and its parts as words; and a grade forgets a
+    /// `COMPLEMENTOFDEFAULT` before it.
     pub(super) fn and(self, word: &Self) -> Option<Self> {
         fn meet(set: u32, with: u32) -> Option<u32> {
             match (set, with) {
