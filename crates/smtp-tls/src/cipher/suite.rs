@@ -112,14 +112,9 @@ impl Suite {
 
     /// Whether the word `FIPS` has it.
     pub(super) const fn is_fips(&self) -> bool {
-        use Encryption::{Aes128Cbc, Aes128Gcm, Aes256Cbc, Aes256Gcm, Null};
-        match self.encryption {
-            Null => !matches!(self.mac, Mac::Md5),
-            Aes128Cbc | Aes256Cbc | Aes128Gcm | Aes256Gcm => {
-                !matches!(self.key_exchange, KeyExchange::Srp)
-            }
-            _ => false,
-        }
+        use Encryption::{Aes128Cbc, Aes128Gcm, Aes256Cbc, Aes256Gcm};
+        matches!(self.encryption, Aes128Cbc | Aes256Cbc | Aes128Gcm | Aes256Gcm)
+            && !matches!(self.key_exchange, KeyExchange::Srp)
     }
 }
 
