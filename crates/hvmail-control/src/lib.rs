@@ -82,6 +82,7 @@ pub mod listener;
 pub mod outgoing;
 mod pem_file;
 pub mod policy;
+mod presented;
 pub mod read;
 pub mod recipients;
 pub mod setting;
@@ -121,10 +122,12 @@ pub struct Control {
     pub recipients: Recipients,
     /// What governs outgoing mail.
     pub outgoing: Outgoing,
-    /// A certificate that the program is asked to make before it serves.
+    /// A certificate that the program is asked to make before it serves; see
+    /// [`certificate_renewal`](Self::certificate_renewal) as well.
     pub certificate_request: Option<CertificateRequest>,
     /// What there is to say, in the order in which it was found.
     pub diagnostics: Vec<Diagnostic>,
+    certificate_renewal: Option<CertificateRequest>,
     clients: Option<ClientCertificates>,
     lookup: Lookup,
     origins: Origins,
@@ -193,6 +196,7 @@ impl Control {
             outgoing,
             certificate_request: found.request,
             diagnostics,
+            certificate_renewal: found.renewal,
             clients,
             lookup,
             origins,
@@ -207,9 +211,7 @@ impl Control {
         if let Some(clients) = &mut self.clients {
             *clients = clients.counting(counted);
             for service in &mut self.services {
-                if let ServiceTls::StartTls(policy) | ServiceTls::Implicit(policy) =
-                    &mut service.tls
-                {
+                if let Some(policy) = service.tls.policy_mut() {
                     policy.clients = Some(Arc::clone(&clients.trust));
                 }
             }
@@ -255,24 +257,52 @@ impl Control {
         policy::of_service(service, &self.origins)
     }
 
-    /// What there is to say about the certificate that is served, at a time in seconds since 1970: that
-    /// it has expired, or is not valid yet. [`load`](Self::load) reads no clock.
+    /// What there is to say at a time, in seconds since 1970, about the certificates that are served and
+    /// about those who vouch for clients: that one has expired or soon will, is not valid yet, or that a
+    /// revocation list is out of date. [`load`](Self::load) reads no clock.
     #[must_use]
     pub fn certificate_diagnostics(&self, unix_seconds: u64) -> Vec<Diagnostic> {
         let served = self.services.iter().filter(|service| service.runs());
-        let mut policies = served.filter_map(|service| match &service.tls {
-            ServiceTls::None => None,
-            ServiceTls::StartTls(policy) | ServiceTls::Implicit(policy) => Some(policy),
-        });
+        let mut policies = served.filter_map(|service| service.tls.policy());
         let Some(policy) = policies.next() else { return Vec::new() };
-        let said = certificate::at_time(policy.identity.leaf(), unix_seconds);
-        let place = policy.identity.origin().and_then(|origin| self.origins.get(origin));
-        said.into_iter()
-            .map(|diagnostic| match place {
-                Some(Origin::File(span)) => diagnostic.at(*span),
-                _ => diagnostic,
+        let help = match self.certificate_renewal {
+            Some(_) => "a program that serves this directory makes it anew when it loads it",
+            None => "clients that verify it will not go on",
+        };
+        let at = |diagnostic: Diagnostic, origin: Option<OriginId>| match origin
+            .and_then(|origin| self.origins.get(origin))
+        {
+            Some(Origin::File(span)) => diagnostic.at(*span),
+            _ => diagnostic,
+        };
+        let identity = &policy.identity;
+        let mut whose =
+            std::iter::once("the certificate").chain(std::iter::repeat("the issuer's certificate"));
+        let mut said: Vec<_> = identity
+            .chain()
+            .iter()
+            .filter_map(|certificate| {
+                presented::at_time(certificate, whose.next()?, help, unix_seconds)
             })
-            .collect()
+            .map(|diagnostic| at(diagnostic, identity.origin()))
+            .collect();
+        if let Some(clients) = &self.clients {
+            said.extend(
+                clients.at_time(unix_seconds).map(|(diagnostic, origin)| at(diagnostic, origin)),
+            );
+        }
+        said
+    }
+
+    /// The request for another certificate in the place of one that a program made and whose time is over, or
+    /// will be within 30 days; at a time in seconds since 1970.
+    #[must_use]
+    pub fn certificate_renewal(&self, unix_seconds: u64) -> Option<&CertificateRequest> {
+        const BEFORE: u64 = 30 * 24 * 60 * 60;
+        let renewal = self.certificate_renewal.as_ref()?;
+        let mut policies = self.services.iter().filter_map(|service| service.tls.policy());
+        let leaf = policies.next()?.identity.leaf().describe().ok()?;
+        (leaf.not_after < unix_seconds.saturating_add(BEFORE)).then_some(renewal)
     }
 
     /// Whether mail for an address with this domain is taken from everybody; `None` is an address

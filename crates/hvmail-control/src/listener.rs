@@ -44,6 +44,25 @@ pub enum ServiceTls {
     Implicit(ServerPolicy),
 }
 
+impl ServiceTls {
+    /// The policy, where there is TLS.
+    #[must_use]
+    pub const fn policy(&self) -> Option<&ServerPolicy> {
+        match self {
+            Self::None => None,
+            Self::StartTls(policy) | Self::Implicit(policy) => Some(policy),
+        }
+    }
+
+    /// The same, to change it.
+    pub(crate) const fn policy_mut(&mut self) -> Option<&mut ServerPolicy> {
+        match self {
+            Self::None => None,
+            Self::StartTls(policy) | Self::Implicit(policy) => Some(policy),
+        }
+    }
+}
+
 /// One SMTP service.
 #[derive(Clone, Debug)]
 pub struct Service {

@@ -281,7 +281,7 @@ fn tls_under(
         text: text.to_owned(),
         origin: origins.find(&Origin::File(own.span)),
     });
-    if let ServiceTls::StartTls(policy) | ServiceTls::Implicit(policy) = &mut tls {
+    if let Some(policy) = tls.policy_mut() {
         policy.ciphers.clone_from(&ciphers);
     }
     (tls, ciphers)
