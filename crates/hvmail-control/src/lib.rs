@@ -71,6 +71,7 @@ use std::sync::Arc;
 use smtp_tls::CertificateAddresses;
 
 mod access;
+mod assigned_service;
 pub mod certificate;
 mod client_trust;
 pub mod conf;
