@@ -73,6 +73,7 @@ use smtp_tls::CertificateAddresses;
 mod access;
 mod assigned_service;
 pub mod certificate;
+mod cipher_strings;
 mod client_trust;
 pub mod conf;
 pub mod diagnostic;
@@ -98,7 +99,7 @@ use conf::lookup::Lookup;
 use conf::tree::Tree;
 use diagnostic::{Diagnostic, Severity};
 use outgoing::{Outgoing, OutgoingRule, UnusableRule};
-use policy::{Inbound, PeerRules};
+use policy::{Inbound, PeerRules, RuleTls};
 use read::flag;
 use recipients::Recipients;
 use setting::{Found, Gather};
@@ -256,6 +257,12 @@ impl Control {
     #[must_use]
     pub fn tls_policies(&self, service: &Service) -> Vec<ServiceTls> {
         policy::of_service(service, &self.origins)
+    }
+
+    /// What each access rule of a service with a cipher string of its own makes of it, in the order of the
+    /// file.
+    pub fn tls_by_rule<'a>(&'a self, service: &'a Service) -> impl Iterator<Item = RuleTls<'a>> {
+        policy::of_rules(service, &self.origins)
     }
 
     /// What there is to say at a time, in seconds since 1970, about the certificates that are served and
