@@ -18,6 +18,7 @@
 //! | `rustls` | the adapter to rustls, with aws-lc-rs |
 //! | `openssl` | the adapter to the system's OpenSSL 3 |
 //! | `openssl-vendored` | the same, with an OpenSSL that cargo builds |
+//! | `client-certificates` | `ClientJudge`, which says whether a client's certificates open the relay: one judge for both libraries (rustls-webpki, with aws-lc-rs), and implied by either |
 //! | `self-signed` | makes self-signed certificates |
 //!
 //! [`cipher`] reads OpenSSL's cipher strings, without any library.
@@ -34,9 +35,12 @@ mod backend;
 mod certificate;
 pub mod cipher;
 mod client;
+#[cfg(any(feature = "rustls", feature = "openssl"))]
+mod clients;
 #[cfg(feature = "io")]
 #[cfg_attr(not(any(feature = "rustls", feature = "openssl")), allow(unused, unreachable_code))]
 mod connector;
+mod crl;
 mod dh;
 mod error;
 #[cfg(any(feature = "rustls", feature = "openssl"))]
@@ -46,8 +50,11 @@ mod guard;
 mod host;
 mod identity;
 mod info;
+mod key;
 mod level;
 mod material;
+mod names;
+mod offer;
 #[cfg(feature = "openssl")]
 mod openssl;
 mod origin;
@@ -64,26 +71,37 @@ mod server;
 #[cfg(feature = "io")]
 #[cfg_attr(not(any(feature = "rustls", feature = "openssl")), allow(unused, unreachable_code))]
 mod stream;
+#[cfg(any(feature = "rustls", feature = "openssl"))]
+mod suites;
 mod ticket;
 
 #[cfg(feature = "io")]
 pub use acceptor::Acceptor;
 pub use alert::Alert;
 pub use backend::{Backend, UnknownBackend};
-pub use certificate::{Certificate, CertificateDescription, MalformedCertificate};
+pub use certificate::{Certificate, CertificateDescription, MalformedCertificate, WeakDigest};
 pub use client::{
     AfterEhlo, AfterFailure, AfterRefusal, ClientPolicy, Fallback, Roots, TlsRefusal,
 };
 #[cfg(feature = "io")]
 pub use connector::Connector;
+pub use crl::{MalformedRevocationList, RevocationListDescription};
 pub use dh::{DhParameters, MalformedDhParameters};
-pub use error::{CertificateProblem, ConfigError, Fault, HandshakeError};
+pub use error::{CertificateProblem, ClientCertificateProblem, ConfigError, Fault, HandshakeError};
 pub use identity::{Assembly, MaterialError, Unused, UnusedReason};
 pub use info::TlsInfo;
+pub use key::KeyAlgorithm;
 pub use level::{Level, Version};
 pub use material::{Identity, KeyKind, PrivateKey};
+pub use names::{MalformedServerName, ServerNames};
+pub use offer::ServerOffer;
 pub use origin::OriginId;
-pub use peer::{CertificateAddresses, ClientTrust, RevocationList};
+#[cfg(feature = "client-certificates")]
+pub use peer::ClientJudge;
+pub use peer::{
+    CertificateAddresses, ClientAddress, ClientRefusal, ClientTrust, ClientVerdict, RevocationList,
+    UnusableAddress,
+};
 pub use pem::{PemError, PemKind, PemSection, pem_sections};
 pub use report::{Loss, Unhonoured};
 #[cfg(feature = "self-signed")]
