@@ -10,7 +10,7 @@ use common::*;
 use smtp_testkit::pki::{Authority, Key, Leaf, Validity, client::Client};
 use smtp_tls::{
     Acceptor, Backend, Certificate, ClientCertificateProblem, ClientPolicy, ClientTrust, Connector,
-    Fault, HandshakeError, Identity, Loss, OriginId, ServerPolicy, TlsInfo, Version,
+    HandshakeError, Identity, Loss, OriginId, ServerPolicy, TlsInfo, Version,
 };
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
@@ -206,7 +206,7 @@ mod hostile {
     };
     use rustls_pki_types::{PrivateKeyDer, ServerName};
     use smtp_testkit::pki::unrelated_key;
-    use smtp_tls::pem_sections;
+    use smtp_tls::{Fault, pem_sections};
 
     use super::*;
 
