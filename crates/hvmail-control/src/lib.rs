@@ -263,7 +263,7 @@ impl Control {
             let reason = "greenarrow.conf cannot be read".to_owned();
             return Err(UnusableRule { reason, origin: None });
         }
-        self.outgoing.rule(&self.lookup, &self.origins, domain, ip_name)
+        self.outgoing.rule(&self.lookup, domain, ip_name)
     }
 
     /// The configuration file, for directives that have no accessor here.
