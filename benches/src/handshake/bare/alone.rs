@@ -28,7 +28,7 @@ impl Server {
     pub(in super::super) fn subject(case: Option<Case>, material: &Material) -> Self {
         let Some(case) = case else { return Self::Clear };
         match case.library {
-            Library::Rustls => Self::rustls(rustls::Server::subject(&case, material)),
+            Library::Rustls => Self::rustls(&rustls::Server::subject(&case, material)),
             #[cfg(feature = "openssl")]
             Library::OpenSsl => Self::OpenSsl(openssl::Server::subject(&case, material)),
             #[cfg(not(feature = "openssl"))]
@@ -38,10 +38,10 @@ impl Server {
 
     pub(in super::super) fn peer(case: Option<Case>, material: &Material) -> Self {
         let Some(case) = case else { return Self::Clear };
-        Self::rustls(rustls::Server::peer(&case, material))
+        Self::rustls(&rustls::Server::peer(&case, material))
     }
 
-    fn rustls(server: rustls::Server) -> Self {
+    fn rustls(server: &rustls::Server) -> Self {
         Self::Rustls(Arc::clone(&server.config).into(), server.path)
     }
 
@@ -85,7 +85,7 @@ impl Client {
     pub(in super::super) fn subject(case: Option<Case>, material: &Material) -> Self {
         let Some(case) = case else { return Self::Clear };
         match case.library {
-            Library::Rustls => Self::rustls(rustls::Client::subject(&case, material)),
+            Library::Rustls => Self::rustls(&rustls::Client::subject(&case, material)),
             #[cfg(feature = "openssl")]
             Library::OpenSsl => Self::OpenSsl(openssl::Client::subject(&case, material)),
             #[cfg(not(feature = "openssl"))]
@@ -95,10 +95,10 @@ impl Client {
 
     pub(in super::super) fn peer(case: Option<Case>, material: &Material) -> Self {
         let Some(case) = case else { return Self::Clear };
-        Self::rustls(rustls::Client::peer(&case, material))
+        Self::rustls(&rustls::Client::peer(&case, material))
     }
 
-    fn rustls(client: rustls::Client) -> Self {
+    fn rustls(client: &rustls::Client) -> Self {
         Self::Rustls(Arc::clone(&client.config).into(), client.path)
     }
 
