@@ -110,6 +110,9 @@ fn print_head<const N: usize>(measured: bool, place: &str, phases: [&str; N]) {
     }
 }
 
+/// A time of ours and one of the library's, each with its parts.
+type Pair<const N: usize> = ([Duration; N], [Duration; N]);
+
 struct Figures {
     ours: f64,
     alone: f64,
@@ -119,11 +122,9 @@ struct Figures {
 }
 
 impl Figures {
-    /// Of pairs of times, ours and the library's, each with its parts.
-    fn of<const N: usize>(pairs: &[([Duration; N], [Duration; N])]) -> Self {
-        let low = |figure: &dyn Fn(&([Duration; N], [Duration; N])) -> f64| {
-            quantile(LOW, pairs.iter().map(figure).collect())
-        };
+    fn of<const N: usize>(pairs: &[Pair<N>]) -> Self {
+        let low =
+            |figure: &dyn Fn(&Pair<N>) -> f64| quantile(LOW, pairs.iter().map(figure).collect());
         let (ours, alone) = (low(&|(ours, _)| all(ours)), low(&|(_, alone)| all(alone)));
         let ratios = pairs.iter().map(|(ours, alone)| all(ours) / all(alone));
         let phase = |phase: usize| {

@@ -102,18 +102,24 @@ fn count(compiler: &str) -> Result<Counts, Failure> {
     {
         counts.openssl = hvmail_benches::handshake::openssl_version().into();
     }
-    let mut counted: Vec<Counted> =
-        WORKS.iter().map(|work| Box::new(move || count_work(work)) as Counted).collect();
-    #[cfg(feature = "rustls")]
-    for (name, _) in connections::cases() {
-        counted.push(Box::new(move || count_connection(name.clone())));
-    }
+    let works = WORKS.iter().map(|work| Box::new(move || count_work(work)) as Counted);
+    let counted: Vec<_> = works.chain(connections_counted()).collect();
     for count in side_by_side(&counted) {
         let count = count.map_err(Failure::Unavailable)?;
         println!("{count}");
         counts.counts.push(count);
     }
     Ok(counts)
+}
+
+#[cfg(feature = "rustls")]
+fn connections_counted() -> impl Iterator<Item = Counted> {
+    connections::cases().map(|(name, _)| Box::new(move || count_connection(&name)) as Counted)
+}
+
+#[cfg(not(feature = "rustls"))]
+fn connections_counted() -> impl Iterator<Item = Counted> {
+    std::iter::empty()
 }
 
 type Counted = Box<dyn Fn() -> Result<Count, String> + Sync>;
@@ -142,7 +148,7 @@ fn side_by_side(counted: &[Counted]) -> Vec<Result<Count, String>> {
 
 /// What one side of a connection takes more than the library alone.
 #[cfg(feature = "rustls")]
-fn count_connection(name: String) -> Result<Count, String> {
+fn count_connection(name: &str) -> Result<Count, String> {
     const ROUNDS: u64 = 20;
     let of = |who: &str| {
         // Those that come first are not made in that function.
@@ -150,7 +156,7 @@ fn count_connection(name: String) -> Result<Count, String> {
         Ok::<_, String>(all as f64 / ROUNDS as f64)
     };
     let instructions = of("ours")? - of("alone")?;
-    Ok(Count { name, instructions, per: baseline::CONNECTION.into() })
+    Ok(Count { name: name.into(), instructions, per: baseline::CONNECTION.into() })
 }
 
 fn count_work(work: &Work) -> Result<Count, String> {
