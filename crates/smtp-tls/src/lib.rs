@@ -61,6 +61,7 @@ mod server;
 #[cfg(feature = "io")]
 #[cfg_attr(not(any(feature = "rustls", feature = "openssl")), allow(unused, unreachable_code))]
 mod stream;
+mod temporary;
 mod ticket;
 
 #[cfg(feature = "io")]
@@ -88,4 +89,5 @@ pub use self_signed::{SelfSigned, SelfSignedError, self_signed};
 pub use server::{CipherString, Resumption, ServerPolicy};
 #[cfg(feature = "io")]
 pub use stream::Stream;
+pub use temporary::{TemporaryKey, TemporaryKeyError, TemporaryKind};
 pub use ticket::{MalformedTicketKeys, TicketKeys};

@@ -7,3 +7,4 @@ mod no_loss;
 mod peers;
 mod spine;
 mod support;
+mod tls_tool;

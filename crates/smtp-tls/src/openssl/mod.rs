@@ -7,6 +7,7 @@ mod client;
 mod error;
 mod server;
 mod stream;
+mod temporary;
 
 use openssl::{
     error::ErrorStack,
@@ -15,7 +16,14 @@ use openssl::{
     ssl::{SslContextBuilder, SslMethod, SslMode, SslOptions, SslRef, SslVersion},
 };
 
-pub(crate) use self::{client::Connector, server::Acceptor, stream::Stream};
+#[cfg(test)]
+pub(crate) use self::temporary::rsa_key_bits;
+pub(crate) use self::{
+    client::Connector,
+    server::Acceptor,
+    stream::Stream,
+    temporary::{dh_group_pem, rsa_key_pem},
+};
 use crate::{Backend, ConfigError, TlsInfo, Version};
 
 fn context(

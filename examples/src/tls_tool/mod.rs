@@ -1,0 +1,24 @@
+//! `hvmail-tls`: what is in a control directory, as a person wants to know it.
+//!
+//! Does: make the temporary key files. Does not: serve or send; change any other file. Fails: with
+//! the exit code that each command's help tells.
+
+mod arguments;
+mod owner;
+mod update_tmprsadh;
+
+use std::process::ExitCode;
+
+pub use self::arguments::Arguments;
+use self::arguments::Command;
+use crate::exit::Failure;
+
+/// Runs the program.
+///
+/// # Errors
+/// What keeps the command from being carried out.
+pub fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
+    match &arguments.command {
+        Command::UpdateTmprsadh(arguments) => update_tmprsadh::run(arguments),
+    }
+}

@@ -1,0 +1,3 @@
+//! `hvmail-tls`, command by command.
+
+mod update_tmprsadh;
