@@ -20,6 +20,8 @@
 //! | `openssl-vendored` | the same, with an OpenSSL that cargo builds |
 //! | `self-signed` | makes self-signed certificates |
 //!
+//! [`cipher`] reads OpenSSL's cipher strings, without any library.
+//!
 //! Features only add. With both libraries compiled in, the caller names one by [`Backend`]. No type of
 //! a TLS library is part of this crate's API.
 #![cfg_attr(test, allow(clippy::unwrap_used))]
@@ -30,6 +32,7 @@ mod acceptor;
 mod alert;
 mod backend;
 mod certificate;
+pub mod cipher;
 mod client;
 #[cfg(feature = "io")]
 #[cfg_attr(not(any(feature = "rustls", feature = "openssl")), allow(unused, unreachable_code))]
