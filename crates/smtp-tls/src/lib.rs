@@ -47,6 +47,9 @@ mod host;
 mod identity;
 mod info;
 mod level;
+#[cfg(feature = "io")]
+#[cfg_attr(not(any(feature = "rustls", feature = "openssl")), allow(unused, unreachable_code))]
+mod library;
 mod material;
 #[cfg(feature = "openssl")]
 mod openssl;
@@ -82,6 +85,8 @@ pub use error::{CertificateProblem, ConfigError, Fault, HandshakeError};
 pub use identity::{Assembly, MaterialError, Unused, UnusedReason};
 pub use info::TlsInfo;
 pub use level::{Level, Version};
+#[cfg(feature = "io")]
+pub use library::{LibrarySuites, SuiteFate};
 pub use material::{Identity, KeyKind, PrivateKey};
 pub use origin::OriginId;
 pub use peer::{CertificateAddresses, ClientTrust, RevocationList};

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 use hvmail_control::source::DEFAULT_ROOT;
+use smtp_tls::Backend;
 
 use super::owner::OwnerArgument;
 
@@ -18,10 +19,59 @@ pub struct Arguments {
 /// What is to be done.
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
+    /// Say everything there is to say about a control directory
+    #[command(after_help = CHECK_HELP)]
+    Check(Check),
+    /// Say what an OpenSSL cipher string means, and what a TLS library keeps of it
+    #[command(after_help = CIPHERS_HELP)]
+    Ciphers(Ciphers),
     /// Make or renew the five temporary key files
     #[command(name = "update-tmprsadh", after_help = UPDATE_HELP)]
     UpdateTmprsadh(UpdateTmprsadh),
 }
+
+#[derive(Args, Debug)]
+pub(super) struct Check {
+    /// The control directory
+    #[arg(value_name = "DIR", default_value = DEFAULT_ROOT)]
+    pub(super) directory: PathBuf,
+    /// The TLS library that is to serve it: rustls or openssl
+    #[arg(long, value_name = "LIBRARY")]
+    pub(super) tls: Option<Backend>,
+}
+
+const CHECK_HELP: &str = "\
+Each diagnostic has its file, line and column, and the text that it is about. What the TLS library cannot
+honour is among them, and what is to be said of the certificate today. Nothing in the directory is changed.
+Colours are used on a terminal, unless NO_COLOR is set.
+
+Exit codes: 0 no errors (there may be warnings); 78 errors; 64 the command line.
+
+Examples:
+  hvmail-tls check
+  hvmail-tls check --tls openssl ./control";
+
+#[derive(Args, Debug)]
+pub(super) struct Ciphers {
+    /// The cipher string, as it stands in tls.tlsserverciphers or TLSCIPHERS
+    #[arg(value_name = "STRING", default_value = "DEFAULT", allow_hyphen_values = true)]
+    pub(super) string: String,
+    /// The TLS library: rustls or openssl
+    #[arg(long, value_name = "LIBRARY")]
+    pub(super) tls: Option<Backend>,
+}
+
+const CIPHERS_HELP: &str = "\
+Each line of the output is a suite of TLS 1.2 or older, in the order of preference, and what becomes of it.
+Words without effect are named on stderr with their place. No certificate is looked at: a server offers of
+these suites the ones that fit its key.
+
+Exit codes: 0 the string can be used; 78 OpenSSL would refuse it, or the library keeps none of it; 64 the
+command line.
+
+Examples:
+  hvmail-tls ciphers
+  hvmail-tls ciphers 'ECDHE+AESGCM:!aNULL' --tls openssl";
 
 #[derive(Args, Debug)]
 pub(super) struct UpdateTmprsadh {

@@ -1,9 +1,15 @@
 //! `hvmail-tls`: what is in a control directory, as a person wants to know it.
 //!
-//! Does: make the temporary key files. Does not: serve or send; change any other file. Fails: with
+//! Does: say everything about a control directory; say what a cipher string means; make the temporary key files. Does not: serve or send; change any other file. Fails: with
 //! the exit code that each command's help tells.
 
 mod arguments;
+mod check;
+mod ciphers;
+mod directory;
+mod draw;
+mod excerpt;
+mod offers;
 mod owner;
 mod update_tmprsadh;
 
@@ -19,6 +25,8 @@ use crate::exit::Failure;
 /// What keeps the command from being carried out.
 pub fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
     match &arguments.command {
+        Command::Check(arguments) => check::run(arguments),
+        Command::Ciphers(arguments) => ciphers::run(arguments),
         Command::UpdateTmprsadh(arguments) => update_tmprsadh::run(arguments),
     }
 }

@@ -5,6 +5,7 @@
 
 mod client;
 mod error;
+mod library;
 mod server;
 mod stream;
 mod temporary;
@@ -20,6 +21,7 @@ use openssl::{
 pub(crate) use self::temporary::rsa_key_bits;
 pub(crate) use self::{
     client::Connector,
+    library::suites,
     server::Acceptor,
     stream::Stream,
     temporary::{dh_group_pem, rsa_key_pem},

@@ -5,6 +5,7 @@
 
 mod client;
 mod error;
+mod library;
 mod server;
 mod suite;
 mod unverified;
@@ -17,7 +18,7 @@ use rustls::{
     version::{TLS12, TLS13},
 };
 
-pub(crate) use self::{client::Connector, server::Acceptor};
+pub(crate) use self::{client::Connector, library::suites, server::Acceptor};
 use crate::{Backend, TlsInfo, Version};
 
 fn provider() -> Arc<CryptoProvider> {
