@@ -34,6 +34,8 @@ mod backend;
 mod certificate;
 pub mod cipher;
 mod client;
+#[cfg(any(feature = "rustls", feature = "openssl"))]
+mod clients;
 #[cfg(feature = "io")]
 #[cfg_attr(not(any(feature = "rustls", feature = "openssl")), allow(unused, unreachable_code))]
 mod connector;
@@ -53,6 +55,8 @@ mod level;
 #[cfg_attr(not(any(feature = "rustls", feature = "openssl")), allow(unused, unreachable_code))]
 mod library;
 mod material;
+mod names;
+mod offer;
 #[cfg(feature = "openssl")]
 mod openssl;
 mod origin;
@@ -69,6 +73,8 @@ mod server;
 #[cfg(feature = "io")]
 #[cfg_attr(not(any(feature = "rustls", feature = "openssl")), allow(unused, unreachable_code))]
 mod stream;
+#[cfg(any(feature = "rustls", feature = "openssl"))]
+mod suites;
 mod temporary;
 mod ticket;
 
@@ -84,7 +90,7 @@ pub use client::{
 pub use connector::Connector;
 pub use crl::{MalformedRevocationList, RevocationListDescription};
 pub use dh::{DhParameters, MalformedDhParameters};
-pub use error::{CertificateProblem, ConfigError, Fault, HandshakeError};
+pub use error::{CertificateProblem, ClientCertificateProblem, ConfigError, Fault, HandshakeError};
 pub use identity::{Assembly, MaterialError, Unused, UnusedReason};
 pub use info::TlsInfo;
 pub use key::KeyAlgorithm;
@@ -92,6 +98,8 @@ pub use level::{Level, Version};
 #[cfg(feature = "io")]
 pub use library::{LibrarySuites, SuiteFate};
 pub use material::{Identity, KeyKind, PrivateKey};
+pub use names::{MalformedServerName, ServerNames};
+pub use offer::ServerOffer;
 pub use origin::OriginId;
 pub use peer::{CertificateAddresses, ClientTrust, RevocationList};
 pub use pem::{PemError, PemKind, PemSection, pem_sections};

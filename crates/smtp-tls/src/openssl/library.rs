@@ -12,11 +12,16 @@ use crate::{
     cipher::{self, Release, SecurityLevel},
 };
 
-/// Where cipher strings read differently.
+/// The version from which on OpenSSL reads strings as [`Release::V3_2`].
 const VERSION_3_2: i64 = 0x3020_0000;
 
 /// Every suite that a string can ask for.
 const EVERY: &str = "ALL:COMPLEMENTOFALL";
+
+/// How the OpenSSL of this host reads cipher strings.
+pub(super) fn release() -> Release {
+    if version::number() >= VERSION_3_2 { Release::V3_2 } else { Release::V3_0 }
+}
 
 pub(crate) fn suites() -> Result<LibrarySuites, ConfigError> {
     ask().map_err(|failure| failed(&failure))
@@ -32,13 +37,12 @@ fn ask() -> Result<LibrarySuites, ErrorStack> {
     let new = new.filter(|suite| context.set_ciphersuites(suite.name()).is_ok());
     let suites = new.chain(old).collect();
     let level = SslContextBuilder::new(SslMethod::tls_server())?.build().security_level();
+    // Levels above 5 are taken for 5.
+    let level = u8::try_from(level.min(5)).ok().and_then(SecurityLevel::new);
     Ok(LibrarySuites {
         backend: Backend::OpenSsl,
-        release: if version::number() >= VERSION_3_2 { Release::V3_2 } else { Release::V3_0 },
-        level: u8::try_from(level)
-            .ok()
-            .and_then(SecurityLevel::new)
-            .unwrap_or(SecurityLevel::USUAL),
+        release: release(),
+        level: level.unwrap_or(SecurityLevel::USUAL),
         suites,
     })
 }
