@@ -76,6 +76,7 @@ mod client_trust;
 pub mod conf;
 pub mod diagnostic;
 pub mod error;
+pub mod explain;
 pub mod inventory;
 pub mod limits;
 pub mod listener;
@@ -318,6 +319,17 @@ impl Control {
             Origin::File(span) => Some(self.snapshot.location(*span)),
             Origin::Default(_) | Origin::Environment(_) => None,
         }
+    }
+}
+
+impl Control {
+    /// The table of origins, for this crate's own answers.
+    pub(crate) const fn origins(&self) -> &Origins {
+        &self.origins
+    }
+
+    pub(crate) fn find_origin(&self, origin: &Origin) -> Option<OriginId> {
+        self.origins.find(origin)
     }
 }
 

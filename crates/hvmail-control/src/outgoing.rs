@@ -18,6 +18,7 @@
 //! nor to another host.
 
 use std::collections::{HashMap, HashSet};
+use std::fmt;
 use std::time::Duration;
 
 use smtp_tls::ClientPolicy;
@@ -39,6 +40,14 @@ pub struct Route {
     pub host: String,
     /// The port.
     pub port: u16,
+}
+
+/// `host:port`, with an IPv6 address in brackets.
+impl fmt::Display for Route {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { host, port } = self;
+        if host.contains(':') { write!(f, "[{host}]:{port}") } else { write!(f, "{host}:{port}") }
+    }
 }
 
 /// What holds for mail to one domain.
@@ -81,7 +90,7 @@ pub struct Outgoing {
 }
 
 /// What an entry of `smtproutes` says: a route, none (`domain:`), or nothing that can be used.
-type Entry = Result<Option<Route>, String>;
+pub(crate) type Entry = Result<Option<Route>, String>;
 
 /// The entries of `smtproutes` by domain, or why nobody knows what it routes.
 type Routes = Result<HashMap<String, Spanned<Entry>>, String>;
@@ -333,14 +342,7 @@ impl Outgoing {
             .routes
             .as_ref()
             .map_err(|reason| UnusableRule { reason: reason.clone(), origin: None })?;
-        // Entries are in ASCII. What has no A-labels may still have a way out for every domain.
-        let domain = match domain.is_ascii() {
-            true => domain.to_ascii_lowercase(),
-            false => idna::domain_to_ascii(domain).unwrap_or_else(|_| domain.to_lowercase()),
-        };
-        let suffixes = domain.match_indices('.').map(|(dot, _)| &domain[dot..]);
-        let candidates = std::iter::once(domain.as_str()).chain(suffixes).chain([""]);
-        match candidates.filter_map(|key| routes.get(key)).next() {
+        match entry_for(routes, domain) {
             None => Ok((None, None)),
             Some(entry) => match &entry.value {
                 Ok(route) => Ok((route.clone(), Some(entry.span))),
@@ -348,6 +350,32 @@ impl Outgoing {
             },
         }
     }
+
+    /// The entries of `smtproutes`, in no order; none where it cannot be read.
+    pub(crate) fn entries(&self) -> impl Iterator<Item = (&str, &Spanned<Entry>)> {
+        let routes = self.routes.iter().flatten();
+        routes.map(|(domain, entry)| (domain.as_str(), entry))
+    }
+
+    /// The entry of `smtproutes` for `domain`.
+    pub(crate) fn entry(&self, domain: &str) -> Option<&Spanned<Entry>> {
+        entry_for(self.routes.as_ref().ok()?, domain)
+    }
+}
+
+/// The entry for the longest part of the domain.
+fn entry_for<'r>(
+    routes: &'r HashMap<String, Spanned<Entry>>,
+    domain: &str,
+) -> Option<&'r Spanned<Entry>> {
+    // Entries are in ASCII. What has no A-labels may still have a way out for every domain.
+    let domain = match domain.is_ascii() {
+        true => domain.to_ascii_lowercase(),
+        false => idna::domain_to_ascii(domain).unwrap_or_else(|_| domain.to_lowercase()),
+    };
+    let suffixes = domain.match_indices('.').map(|(dot, _)| &domain[dot..]);
+    let candidates = std::iter::once(domain.as_str()).chain(suffixes).chain([""]);
+    candidates.filter_map(|key| routes.get(key)).next()
 }
 
 /// The port on which TLS starts with the first byte (RFC 8314, section 3.3).

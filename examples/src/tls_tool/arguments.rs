@@ -25,6 +25,9 @@ pub(super) enum Command {
     /// Say what an OpenSSL cipher string means, and what a TLS library keeps of it
     #[command(after_help = CIPHERS_HELP)]
     Ciphers(Ciphers),
+    /// Say what is in force, where each setting comes from, and what it overrode
+    #[command(after_help = EXPLAIN_HELP)]
+    Explain(Explain),
     /// Make or renew the five temporary key files
     #[command(name = "update-tmprsadh", after_help = UPDATE_HELP)]
     UpdateTmprsadh(UpdateTmprsadh),
@@ -72,6 +75,43 @@ command line.
 Examples:
   hvmail-tls ciphers
   hvmail-tls ciphers 'ECDHE+AESGCM:!aNULL' --tls openssl";
+
+#[derive(Args, Debug)]
+pub(super) struct Explain {
+    /// The control directory
+    #[arg(value_name = "DIR", default_value = DEFAULT_ROOT)]
+    pub(super) directory: PathBuf,
+    /// Explain mail to this domain alone
+    #[arg(long, value_name = "DOMAIN")]
+    pub(super) to: Option<String>,
+    /// The IP address, by its name in greenarrow.conf, that the mail leaves by
+    #[arg(long, value_name = "NAME", requires = "to")]
+    pub(super) from_ip: Option<String>,
+    /// Explain this service alone (smtp, smtp2 or smtp3)
+    #[arg(long, value_name = "NAME")]
+    pub(super) service: Option<String>,
+    /// The TLS library: rustls or openssl
+    #[arg(long, value_name = "LIBRARY")]
+    pub(super) tls: Option<Backend>,
+    /// Print JSON
+    #[arg(long)]
+    pub(super) json: bool,
+}
+
+const EXPLAIN_HELP: &str = "\
+Each setting has its value, the place that decides (FILE:LINE:COLUMN, an environment variable, or the default
+of what is absent), and what else was written and did not count. For each service, and for each access
+rule that changes it, there is what the TLS library offers, what a modern client gets of it, and what
+the library does not honour. Private keys are never shown.
+
+Exit codes: 0 explained; 78 no such directory, or rules for the outgoing mail in question that cannot be
+used; 64 the command line.
+
+Examples:
+  hvmail-tls explain
+  hvmail-tls explain --service smtp2 --tls openssl
+  hvmail-tls explain --to example.com --from-ip mailer1
+  hvmail-tls explain --json | jq '.services[] | {name, state, tls: .tls.modern_peer}'";
 
 #[derive(Args, Debug)]
 pub(super) struct UpdateTmprsadh {

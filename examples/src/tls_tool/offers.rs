@@ -6,7 +6,10 @@
 use hvmail_control::diagnostic::{Diagnostic, Severity};
 use hvmail_control::snapshot::{Origin, OriginId};
 use hvmail_control::{Control, Service, ServiceTls};
-use smtp_tls::{Acceptor, Backend, ConfigError, Loss, ServerPolicy, Unhonoured};
+use smtp_tls::cipher::Suite;
+use smtp_tls::{
+    Acceptor, Backend, ConfigError, Loss, ServerOffer, ServerPolicy, Unhonoured, Version,
+};
 
 /// The policy of what is offered under TLS, if anything is.
 pub(super) const fn policy(tls: &ServiceTls) -> Option<&ServerPolicy> {
@@ -14,6 +17,23 @@ pub(super) const fn policy(tls: &ServiceTls) -> Option<&ServerPolicy> {
         ServiceTls::None => None,
         ServiceTls::StartTls(policy) | ServiceTls::Implicit(policy) => Some(policy),
     }
+}
+
+/// What a client gets that has all that the server has.
+pub(super) struct ModernPeer {
+    pub(super) version: Version,
+    pub(super) suite: &'static Suite,
+    pub(super) group: Option<&'static str>,
+}
+
+/// The server's order decides: the highest version, and the first of its suites and groups.
+pub(super) fn modern_peer(offer: &ServerOffer) -> Option<ModernPeer> {
+    let (version, suite) = match (offer.tls13.first(), offer.tls12.first()) {
+        (Some(suite), _) => (Version::Tls13, suite),
+        (None, Some(suite)) => (Version::Tls12, suite),
+        (None, None) => return None,
+    };
+    Some(ModernPeer { version, suite, group: offer.groups.first().copied() })
 }
 
 /// What the library says of everything that the enabled services may offer, broken ones included. What it says alike of several

@@ -30,7 +30,7 @@
 //! lists it, so that nothing is left out in silence.
 
 use std::borrow::Cow;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::fmt;
 use std::net::{Ipv4Addr, Ipv6Addr};
 
@@ -146,8 +146,18 @@ impl Lookup {
         address: Option<&str>,
         domain: &str,
     ) -> impl DoubleEndedIterator<Item = Found<'_>> {
-        let ids = self.place(name, address, domain).unwrap_or_default();
+        let ids = self.places(name, address, domain).next().unwrap_or_default();
         ids.iter().filter_map(|id| self.found(*id))
+    }
+
+    /// Every directive `name` that is about mail from the IP address called `address` to `domain`, the
+    /// one that [`find`](Self::find) gives first, then those that it hides, the strongest first.
+    #[must_use]
+    pub fn matching(&self, name: &str, address: Option<&str>, domain: &str) -> Vec<Found<'_>> {
+        let mut seen = HashSet::new();
+        let places = self.places(name, address, domain);
+        let ids = places.flat_map(|ids| ids.iter().rev()).filter(|id| seen.insert(**id));
+        ids.filter_map(|id| self.found(*id)).collect()
     }
 
     /// The directive `name` in `general`, wherever else it may stand.
@@ -212,43 +222,46 @@ impl Lookup {
         self.tree.get(id).map(|directive| Found { id, directive })
     }
 
-    /// The first place, in the order of the module's documentation, that holds `name`.
-    fn place(&self, name: &str, address: Option<&str>, domain: &str) -> Option<&[DirectiveId]> {
-        let (name, _) = self.names.get(name)?;
-        let get = |address, domain| {
-            self.places.get(&Key { name: *name, address, domain }).map(Vec::as_slice)
-        };
-        let (exact, wildcards) = self.candidates(domain);
-        let named = address.and_then(|address| self.addresses.get(&*folded(address)).copied());
-        if let Some(named) = named {
-            let domains = exact.iter().chain(&wildcards).chain(&[STAR, ANY]);
-            if let Some(ids) = domains.copied().find_map(|domain| get(named, domain)) {
-                return Some(ids);
+    /// The places that match, in the order of the module's documentation, which hold `name`.
+    fn places(
+        &self,
+        name: &str,
+        address: Option<&str>,
+        domain: &str,
+    ) -> impl Iterator<Item = &[DirectiveId]> {
+        let name = self.names.get(name).map(|(name, _)| *name);
+        let mut keys = Vec::new();
+        if name.is_some() {
+            let domains = self.candidates(domain);
+            let named = address.and_then(|address| self.addresses.get(&*folded(address)).copied());
+            if let Some(named) = named {
+                keys.extend(domains.iter().chain(&[ANY]).map(|domain| (named, *domain)));
             }
+            keys.extend(domains.iter().flat_map(|domain| [(STAR, *domain), (ANY, *domain)]));
+            keys.extend([(STAR, ANY), (GENERAL, ANY)]);
         }
-        let domains = exact.iter().chain(&wildcards).chain(&[STAR]);
-        domains
-            .copied()
-            .find_map(|domain| get(STAR, domain).or_else(|| get(ANY, domain)))
-            .or_else(|| get(STAR, ANY))
-            .or_else(|| get(GENERAL, ANY))
+        keys.into_iter().filter_map(move |(address, domain)| {
+            self.places.get(&Key { name: name?, address, domain }).map(Vec::as_slice)
+        })
     }
 
-    /// The patterns of the tree that match `domain`: the domain itself, and wildcards in their order.
-    fn candidates(&self, domain: &str) -> (Option<u32>, Vec<u32>) {
+    /// The patterns of the tree that match `domain`: the domain itself, wildcards in their order, `*`.
+    fn candidates(&self, domain: &str) -> Vec<u32> {
         let domain = normalized(domain);
-        let mut wildcards = Vec::new();
         let own = self.domains.get(&*domain).copied().unwrap_or_default();
-        wildcards.extend(own.with_subdomains);
+        let mut candidates = Vec::new();
+        candidates.extend(own.exact);
+        candidates.extend(own.with_subdomains);
         let mut rest = &*domain;
         while let Some((_, parent)) = rest.split_once('.') {
             if let Some(patterns) = self.domains.get(parent) {
-                wildcards.extend(patterns.subdomains);
-                wildcards.extend(patterns.with_subdomains);
+                candidates.extend(patterns.subdomains);
+                candidates.extend(patterns.with_subdomains);
             }
             rest = parent;
         }
-        (own.exact, wildcards)
+        candidates.push(STAR);
+        candidates
     }
 }
 
