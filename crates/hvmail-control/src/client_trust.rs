@@ -17,9 +17,10 @@ use smtp_tls::{
 
 use crate::diagnostic::{Diagnostic, Severity, quoted};
 use crate::pem_file::{NotPem, PemFile};
+use crate::presented;
 use crate::read::list;
 use crate::setting::Gather;
-use crate::snapshot::{FileId, Origin, Span, Spanned};
+use crate::snapshot::{FileId, Origin, OriginId, Span, Spanned};
 
 const AUTHORITIES: &str = "tls.clientca.pem";
 const REVOKED: &str = "tls.clientcrl.pem";
@@ -31,7 +32,7 @@ const NONE_ASKED: &str = "no client certificate is asked for, so none lets a cli
 #[derive(Clone, Debug)]
 pub(crate) struct ClientCertificates {
     pub(crate) trust: Arc<ClientTrust>,
-    authorities: Vec<Span>,
+    authorities: Vec<OriginId>,
 }
 
 /// Reads who may relay by certificate, on every service that speaks TLS.
@@ -45,7 +46,8 @@ pub(crate) fn read(gather: &mut Gather<'_>) -> Option<ClientCertificates> {
             return None;
         }
     };
-    let places = authorities.iter().map(|authority| authority.span).collect();
+    let origin = |authority: &Spanned<_>| gather.origins.id(Origin::File(authority.span));
+    let places = authorities.iter().map(origin).collect();
     let certificates = authorities.into_iter().map(|authority| authority.value).collect();
     let asked_for = addresses.first().map(|first| gather.origins.id(Origin::File(first.span)));
     let trust = ClientTrust {
@@ -266,6 +268,36 @@ fn revocation_list(gather: &mut Gather<'_>, section: &PemSection, span: Span) ->
 }
 
 impl ClientCertificates {
+    /// What there is to say about the authorities and their lists at a time, in seconds since 1970.
+    pub(crate) fn at_time(
+        &self,
+        unix_seconds: u64,
+    ) -> impl Iterator<Item = (Diagnostic, Option<OriginId>)> {
+        const HELP: &str = "its clients may find that their certificates do not let them relay";
+        let authorities = self.trust.authorities.iter().zip(&self.authorities);
+        let authorities = authorities.filter_map(move |(certificate, origin)| {
+            let whose = "the certificate of a client authority,";
+            let said = presented::at_time(certificate, whose, HELP, unix_seconds)?;
+            Some((said, Some(*origin)))
+        });
+        let lists = self.trust.revoked.iter().flatten().filter_map(move |list| {
+            let what = list.describe().ok()?;
+            let issuer = quoted(&what.issuer);
+            let message = if unix_seconds < what.this_update {
+                format!("the revocation list of {issuer} is of a time to come")
+            } else if unix_seconds > what.next_update {
+                let days = (unix_seconds - what.next_update) / (24 * 60 * 60);
+                format!("the revocation list of {issuer} is out of date by {days} days")
+            } else {
+                return None;
+            };
+            let help = "until there is another, no certificate of that issuer lets a client relay";
+            let said = Diagnostic::warning("client-crl-expired", message).with_help(help);
+            Some((said, list.origin()))
+        });
+        authorities.chain(lists).map(|(said, origin)| (said.vendor_unsupported(), origin))
+    }
+
     /// The same clients, with other addresses of their certificates counted.
     pub(crate) fn counting(&self, counted: CertificateAddresses) -> Self {
         let trust = ClientTrust { counted, ..ClientTrust::clone(&self.trust) };

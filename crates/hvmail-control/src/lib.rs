@@ -71,7 +71,9 @@ use std::sync::Arc;
 use smtp_tls::CertificateAddresses;
 
 mod access;
+mod assigned_service;
 pub mod certificate;
+mod cipher_strings;
 mod client_trust;
 pub mod conf;
 pub mod diagnostic;
@@ -83,6 +85,7 @@ pub mod listener;
 pub mod outgoing;
 mod pem_file;
 pub mod policy;
+mod presented;
 pub mod read;
 pub mod recipients;
 pub mod setting;
@@ -97,7 +100,7 @@ use conf::lookup::Lookup;
 use conf::tree::Tree;
 use diagnostic::{Diagnostic, Severity};
 use outgoing::{Outgoing, OutgoingRule, UnusableRule};
-use policy::{Inbound, PeerRules};
+use policy::{Inbound, PeerRules, RuleTls};
 use read::flag;
 use recipients::Recipients;
 use setting::{Found, Gather};
@@ -122,10 +125,12 @@ pub struct Control {
     pub recipients: Recipients,
     /// What governs outgoing mail.
     pub outgoing: Outgoing,
-    /// A certificate that the program is asked to make before it serves.
+    /// A certificate that the program is asked to make before it serves; see
+    /// [`certificate_renewal`](Self::certificate_renewal) as well.
     pub certificate_request: Option<CertificateRequest>,
     /// What there is to say, in the order in which it was found.
     pub diagnostics: Vec<Diagnostic>,
+    certificate_renewal: Option<CertificateRequest>,
     clients: Option<ClientCertificates>,
     lookup: Lookup,
     origins: Origins,
@@ -194,6 +199,7 @@ impl Control {
             outgoing,
             certificate_request: found.request,
             diagnostics,
+            certificate_renewal: found.renewal,
             clients,
             lookup,
             origins,
@@ -208,9 +214,7 @@ impl Control {
         if let Some(clients) = &mut self.clients {
             *clients = clients.counting(counted);
             for service in &mut self.services {
-                if let ServiceTls::StartTls(policy) | ServiceTls::Implicit(policy) =
-                    &mut service.tls
-                {
+                if let Some(policy) = service.tls.policy_mut() {
                     policy.clients = Some(Arc::clone(&clients.trust));
                 }
             }
@@ -256,24 +260,58 @@ impl Control {
         policy::of_service(service, &self.origins)
     }
 
-    /// What there is to say about the certificate that is served, at a time in seconds since 1970: that
-    /// it has expired, or is not valid yet. [`load`](Self::load) reads no clock.
+    /// What each access rule of a service with a cipher string of its own makes of it, in the order of the
+    /// file.
+    pub fn tls_by_rule<'a>(&'a self, service: &'a Service) -> impl Iterator<Item = RuleTls<'a>> {
+        policy::of_rules(service, &self.origins)
+    }
+
+    /// What there is to say at a time, in seconds since 1970, about the certificates that are served and
+    /// about those who vouch for clients: that one has expired or soon will, is not valid yet, or that a
+    /// revocation list is out of date. [`load`](Self::load) reads no clock.
     #[must_use]
     pub fn certificate_diagnostics(&self, unix_seconds: u64) -> Vec<Diagnostic> {
         let served = self.services.iter().filter(|service| service.runs());
-        let mut policies = served.filter_map(|service| match &service.tls {
-            ServiceTls::None => None,
-            ServiceTls::StartTls(policy) | ServiceTls::Implicit(policy) => Some(policy),
-        });
+        let mut policies = served.filter_map(|service| service.tls.policy());
         let Some(policy) = policies.next() else { return Vec::new() };
-        let said = certificate::at_time(policy.identity.leaf(), unix_seconds);
-        let place = policy.identity.origin().and_then(|origin| self.origins.get(origin));
-        said.into_iter()
-            .map(|diagnostic| match place {
-                Some(Origin::File(span)) => diagnostic.at(*span),
-                _ => diagnostic,
+        let help = match self.certificate_renewal {
+            Some(_) => "a program that serves this directory makes it anew when it loads it",
+            None => "clients that verify it will not go on",
+        };
+        let at = |diagnostic: Diagnostic, origin: Option<OriginId>| match origin
+            .and_then(|origin| self.origins.get(origin))
+        {
+            Some(Origin::File(span)) => diagnostic.at(*span),
+            _ => diagnostic,
+        };
+        let identity = &policy.identity;
+        let mut whose =
+            std::iter::once("the certificate").chain(std::iter::repeat("the issuer's certificate"));
+        let mut said: Vec<_> = identity
+            .chain()
+            .iter()
+            .filter_map(|certificate| {
+                presented::at_time(certificate, whose.next()?, help, unix_seconds)
             })
-            .collect()
+            .map(|diagnostic| at(diagnostic, identity.origin()))
+            .collect();
+        if let Some(clients) = &self.clients {
+            said.extend(
+                clients.at_time(unix_seconds).map(|(diagnostic, origin)| at(diagnostic, origin)),
+            );
+        }
+        said
+    }
+
+    /// The request for another certificate in the place of one that a program made and whose time is over, or
+    /// will be within 30 days; at a time in seconds since 1970.
+    #[must_use]
+    pub fn certificate_renewal(&self, unix_seconds: u64) -> Option<&CertificateRequest> {
+        const BEFORE: u64 = 30 * 24 * 60 * 60;
+        let renewal = self.certificate_renewal.as_ref()?;
+        let mut policies = self.services.iter().filter_map(|service| service.tls.policy());
+        let leaf = policies.next()?.identity.leaf().describe().ok()?;
+        (leaf.not_after < unix_seconds.saturating_add(BEFORE)).then_some(renewal)
     }
 
     /// Whether mail for an address with this domain is taken from everybody; `None` is an address
@@ -297,7 +335,7 @@ impl Control {
             let reason = "greenarrow.conf cannot be read".to_owned();
             return Err(UnusableRule { reason, origin: None });
         }
-        self.outgoing.rule(&self.lookup, &self.origins, domain, ip_name)
+        self.outgoing.rule(&self.lookup, domain, ip_name)
     }
 
     /// The configuration file, for directives that have no accessor here.

@@ -24,14 +24,14 @@ use std::time::Duration;
 use smtp_tls::ClientPolicy;
 use thiserror::Error;
 
-use crate::conf::lookup::{Found as FoundDirective, Lookup, split_wildcard};
-use crate::conf::tree::Directive;
+use crate::conf::lookup::{Found as FoundDirective, Lookup, Matching, split_wildcard};
+use crate::conf::tree::{Directive, DirectiveId};
 use crate::diagnostic::{Bounded, Diagnostic, Severity, quoted};
 use crate::limits::MAX_TIMEOUT;
 use crate::read::{flag, list};
 use crate::recipients::why_no_recipient;
 use crate::setting::{Found, Gather, Setting};
-use crate::snapshot::{Origin, OriginId, Origins, Span, Spanned};
+use crate::snapshot::{Origin, OriginId, Span};
 
 /// A host to hand mail to, instead of the domain's own.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -83,29 +83,50 @@ pub struct Outgoing {
     /// How long the other side may take for each step (`timeoutremote`); `None`: RFC 5321, section
     /// 4.5.3.2.
     pub timeout_remote: Setting<Option<Duration>>,
+    switches: HashMap<DirectiveId, Written<bool>>,
+    routes_of_blocks: HashMap<DirectiveId, Written<Route>>,
     routes: Routes,
     no_rule: OriginId,
     /// Whether blocks of named IP addresses count for everything, or only for more TLS.
     named_addresses_count: bool,
 }
 
-/// What an entry of `smtproutes` says: a route, none (`domain:`), or nothing that can be used.
-pub(crate) type Entry = Result<Option<Route>, String>;
+/// What a line says, or why it cannot be used; read when the directory is loaded, so that a lookup
+/// reads nothing again.
+#[derive(Clone, Debug)]
+struct Written<T> {
+    value: Result<T, String>,
+    origin: OriginId,
+}
 
-/// The entries of `smtproutes` by domain, or why nobody knows what it routes.
-type Routes = Result<HashMap<String, Spanned<Entry>>, String>;
+impl<T> Written<T> {
+    fn get(&self) -> Result<&T, UnusableRule> {
+        self.value
+            .as_ref()
+            .map_err(|reason| UnusableRule { reason: reason.clone(), origin: Some(self.origin) })
+    }
+}
+
+/// The entries of `smtproutes` by domain, each a route or none (`domain:`); or why nobody knows what
+/// it routes.
+type Routes = Result<HashMap<String, Written<Option<Route>>>, String>;
 
 /// Reads the files, and checks every rule of `greenarrow.conf`, so that none fails unseen later.
 pub(crate) fn read(gather: &mut Gather<'_>, lookup: &Lookup) -> Outgoing {
+    let mut switches = HashMap::new();
+    let mut routes_of_blocks = HashMap::new();
     for name in ["starttls_use", "starttls_require", "smtp_route"] {
         let without_effect: HashSet<_> = lookup.elsewhere(name).map(|found| found.id).collect();
         for found in lookup.occurrences(name) {
-            gather.origins.id(Origin::File(found.directive.span));
-            let checked = match name {
-                "smtp_route" => directive_route(&found).map(drop),
-                _ => found.directive.boolean().map(drop).map_err(|error| Box::new(error.into())),
+            let origin = gather.origins.id(Origin::File(found.directive.span));
+            let written = if name == "smtp_route" {
+                enter(&mut routes_of_blocks, &found, origin, directive_route(&found))
+            } else {
+                let said = found.directive.boolean().map(|said| said.value);
+                let said = said.map_err(|error| Box::new(error.into()));
+                enter(&mut switches, &found, origin, said)
             };
-            if let Err(mut diagnostic) = checked {
+            if let Err(mut diagnostic) = written {
                 if without_effect.contains(&found.id) {
                     diagnostic.severity = Severity::Warning;
                 }
@@ -128,10 +149,27 @@ pub(crate) fn read(gather: &mut Gather<'_>, lookup: &Lookup) -> Outgoing {
     Outgoing {
         timeout_connect: timeout(gather, "timeoutconnect"),
         timeout_remote: timeout(gather, "timeoutremote"),
+        switches,
+        routes_of_blocks,
         routes: routes(gather),
         no_rule: gather.origins.id(Origin::Default("starttls_use")),
         named_addresses_count,
     }
+}
+
+/// Keeps what a directive says; where that cannot be understood, it is to be said as well.
+fn enter<T>(
+    entered: &mut HashMap<DirectiveId, Written<T>>,
+    found: &FoundDirective<'_>,
+    origin: OriginId,
+    said: Result<T, Box<Diagnostic>>,
+) -> Result<(), Box<Diagnostic>> {
+    let (value, outcome) = match said {
+        Ok(value) => (Ok(value), Ok(())),
+        Err(diagnostic) => (Err(diagnostic.message.clone()), Err(diagnostic)),
+    };
+    entered.insert(found.id, Written { value, origin });
+    outcome
 }
 
 /// Whether a directive that no lookup finds stands where it would count, but for the names of its
@@ -219,7 +257,12 @@ fn report_contradictions(gather: &mut Gather<'_>, lookup: &Lookup) {
     let says = |found: &FoundDirective<'_>, value| {
         found.directive.boolean().is_ok_and(|said| said.value == value)
     };
-    for unused in lookup.occurrences("starttls_use").filter(|found| says(found, false)) {
+    let without_effect: HashSet<_> =
+        lookup.elsewhere("starttls_use").map(|found| found.id).collect();
+    let takes_part = |found: &FoundDirective<'_>| !without_effect.contains(&found.id);
+    for unused in
+        lookup.occurrences("starttls_use").filter(|found| takes_part(found) && says(found, false))
+    {
         let (addresses, domains) = governed(lookup, unused.directive);
         let required = addresses
             .iter()
@@ -275,37 +318,27 @@ impl Outgoing {
     pub(crate) fn rule(
         &self,
         lookup: &Lookup,
-        origins: &Origins,
         domain: &str,
         address: Option<&str>,
     ) -> Result<OutgoingRule, UnusableRule> {
-        let origin_of = |span: Span| origins.find(&Origin::File(span));
-        let switch_for = |name, address| {
-            let Some(found) = lookup.find(name, address, domain) else {
-                let (value, origin) = (false, self.no_rule);
-                return Ok(Setting { value, origin, replaced: Vec::new() });
+        let matching = lookup.matching(address, domain);
+        let said = |found: Option<FoundDirective<'_>>| {
+            let Some(written) = found.and_then(|found| self.switches.get(&found.id)) else {
+                return Ok(Setting { value: false, origin: self.no_rule, replaced: Vec::new() });
             };
-            let origin = origin_of(found.directive.span);
-            match found.directive.boolean() {
-                Ok(said) => Ok(Setting {
-                    value: said.value,
-                    origin: origin.unwrap_or(self.no_rule),
-                    replaced: Vec::new(),
-                }),
-                Err(error) => Err(UnusableRule { reason: error.to_string(), origin }),
-            }
+            let (value, origin) = (*written.get()?, written.origin);
+            Ok(Setting { value, origin, replaced: Vec::new() })
         };
         let switch = |name| -> Result<Setting<bool>, UnusableRule> {
-            let named = switch_for(name, address)?;
+            let named = said(matching.find(name))?;
             if self.named_addresses_count || named.value {
                 return Ok(named);
             }
-            switch_for(name, None)
+            said(matching.find_for_any_address(name))
         };
         let starttls_use = switch("starttls_use")?;
         let starttls_require = switch("starttls_require")?;
-        let routed_by = address.filter(|_| self.named_addresses_count);
-        let (route, route_span) = self.route(lookup, origins, domain, routed_by)?;
+        let (route, route_origin) = self.route(&matching, domain)?;
         let (policy, decided_by) = match (starttls_require.value, starttls_use.value) {
             (true, _) => (ClientPolicy::required(), starttls_require.origin),
             (false, true) => (ClientPolicy::opportunistic(), starttls_use.origin),
@@ -316,7 +349,7 @@ impl Outgoing {
         Ok(OutgoingRule {
             policy: ClientPolicy { origin: Some(decided_by), ..policy },
             route,
-            route_origin: route_span.and_then(origin_of),
+            route_origin,
             starttls_use,
             starttls_require,
         })
@@ -324,19 +357,16 @@ impl Outgoing {
 
     fn route(
         &self,
-        lookup: &Lookup,
-        origins: &Origins,
+        matching: &Matching<'_>,
         domain: &str,
-        address: Option<&str>,
-    ) -> Result<(Option<Route>, Option<Span>), UnusableRule> {
-        let unusable =
-            |reason, span| Err(UnusableRule { reason, origin: origins.find(&Origin::File(span)) });
-        if let Some(found) = lookup.find("smtp_route", address, domain) {
-            let span = found.directive.span;
-            return match directive_route(&found) {
-                Ok(route) => Ok((Some(route), Some(span))),
-                Err(diagnostic) => unusable(diagnostic.message, span),
-            };
+    ) -> Result<(Option<Route>, Option<OriginId>), UnusableRule> {
+        let found = if self.named_addresses_count {
+            matching.find("smtp_route")
+        } else {
+            matching.find_for_any_address("smtp_route")
+        };
+        if let Some(written) = found.and_then(|found| self.routes_of_blocks.get(&found.id)) {
+            return Ok((Some(written.get()?.clone()), Some(written.origin)));
         }
         let routes = self
             .routes
@@ -344,30 +374,32 @@ impl Outgoing {
             .map_err(|reason| UnusableRule { reason: reason.clone(), origin: None })?;
         match entry_for(routes, domain) {
             None => Ok((None, None)),
-            Some(entry) => match &entry.value {
-                Ok(route) => Ok((route.clone(), Some(entry.span))),
-                Err(reason) => unusable(reason.clone(), entry.span),
-            },
+            Some(written) => Ok((written.get()?.clone(), Some(written.origin))),
         }
     }
 
-    /// The entries of `smtproutes`, in no order; none where it cannot be read.
-    pub(crate) fn entries(&self) -> impl Iterator<Item = (&str, &Spanned<Entry>)> {
+    /// The entries of `smtproutes`, in no order, and where each is written; none where it cannot be read.
+    pub(crate) fn entries(
+        &self,
+    ) -> impl Iterator<Item = (&str, &Result<Option<Route>, String>, OriginId)> {
         let routes = self.routes.iter().flatten();
-        routes.map(|(domain, entry)| (domain.as_str(), entry))
+        routes.map(|(domain, entry)| (domain.as_str(), &entry.value, entry.origin))
     }
 
-    /// The entry of `smtproutes` for `domain`.
-    pub(crate) fn entry(&self, domain: &str) -> Option<&Spanned<Entry>> {
-        entry_for(self.routes.as_ref().ok()?, domain)
+    /// Where the entry of `smtproutes` for `domain` is written.
+    pub(crate) fn entry(&self, domain: &str) -> Option<OriginId> {
+        entry_for(self.routes.as_ref().ok()?, domain).map(|entry| entry.origin)
     }
 }
 
 /// The entry for the longest part of the domain.
-fn entry_for<'r>(
-    routes: &'r HashMap<String, Spanned<Entry>>,
+fn entry_for<'r, T>(
+    routes: &'r HashMap<String, Written<T>>,
     domain: &str,
-) -> Option<&'r Spanned<Entry>> {
+) -> Option<&'r Written<T>> {
+    if routes.is_empty() {
+        return None;
+    }
     // Entries are in ASCII. What has no A-labels may still have a way out for every domain.
     let domain = match domain.is_ascii() {
         true => domain.to_ascii_lowercase(),
@@ -419,7 +451,8 @@ fn parse_route(text: &str) -> Result<Route, String> {
 
 /// `smtproutes`. Of several entries for one domain the last counts.
 fn routes(gather: &mut Gather<'_>) -> Routes {
-    let mut routes: HashMap<String, Spanned<Entry>> = HashMap::new();
+    let mut routes = HashMap::new();
+    let mut spans: HashMap<String, Span> = HashMap::new();
     let file = match gather.find("smtproutes", None) {
         Found::File(file) => file,
         Found::Absent => return Ok(routes),
@@ -464,15 +497,16 @@ fn routes(gather: &mut Gather<'_>) -> Routes {
                 Diagnostic::warning("entry-without-effect", message).at(entry.span).with_help(help)
             });
         }
-        gather.origins.id(Origin::File(entry.span));
-        let before = routes.insert(name.to_ascii_lowercase(), Spanned::new(route, entry.span));
-        if let Some(before) = before {
+        let name = name.to_ascii_lowercase();
+        let origin = gather.origins.id(Origin::File(entry.span));
+        if let Some(before) = spans.insert(name.clone(), entry.span) {
             said.push(Severity::Warning, || {
                 Diagnostic::warning("replaced", "a later entry for the same domain replaces this")
-                    .at(before.span)
+                    .at(before)
                     .with_related(entry.span, "the one in force")
             });
         }
+        routes.insert(name, Written { value: route, origin });
     }
     gather.say_all(said.finish(), None);
     Ok(routes)

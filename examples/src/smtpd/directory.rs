@@ -5,7 +5,6 @@ use std::path::Path;
 use hvmail_control::Control;
 use hvmail_control::certificate::CertificateRequest;
 use hvmail_control::source::Directory;
-use hvmail_control::write::{self, Access};
 use smtp_tls::self_signed;
 
 use crate::exit::Failure;
@@ -18,7 +17,10 @@ pub(super) fn load(path: &Path) -> Result<Control, Failure> {
         .map_err(|error| Failure::bad_configuration(error.to_string()))?
         .with_process_environment();
     let control = Control::load(&directory);
-    let Some(request) = &control.certificate_request else { return Ok(control) };
+    let renewal = || control.certificate_renewal(print::unix_seconds());
+    let Some(request) = control.certificate_request.as_ref().or_else(renewal) else {
+        return Ok(control);
+    };
     let failed = |reason: &str| {
         let place = print::place(&control, request.origin).unwrap_or_default();
         print::line(format_args!("{place}: error: tls_certificate_auto_generate: {reason}"));
@@ -41,12 +43,11 @@ pub(super) fn load(path: &Path) -> Result<Control, Failure> {
     Ok(loaded)
 }
 
-/// Makes the certificate; `false` where its file is there already.
+/// Makes the certificate; `false` where somebody else did.
 fn generate(request: &CertificateRequest) -> Result<bool, String> {
     let made = self_signed(&request.names).map_err(|error| error.to_string())?;
     let content = format!("{}{}", made.certificate_pem, made.key_pem);
-    write::create(&request.path, content.as_bytes(), Access::Private)
-        .map_err(|error| error.to_string())
+    request.keep(&content).map_err(|error| error.to_string())
 }
 
 /// The name that the server gives itself: `me`, or the system's own name where there is none.

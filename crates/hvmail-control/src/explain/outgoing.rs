@@ -84,7 +84,8 @@ pub fn outgoing(control: &Control) -> Outgoing {
     }
     directives.sort_by_key(|(span, _)| *span);
     let mut routes: Vec<_> = control.outgoing.entries().collect();
-    routes.sort_by_key(|(_, entry)| entry.span);
+    // Origins are numbered as lines are met.
+    routes.sort_by_key(|(.., origin)| origin.0);
     Outgoing {
         settings: vec![
             timeout("connect_timeout", &control.outgoing.timeout_connect),
@@ -93,10 +94,10 @@ pub fn outgoing(control: &Control) -> Outgoing {
         directives: directives.into_iter().map(|(_, directive)| directive).collect(),
         routes: routes
             .into_iter()
-            .map(|(domain, entry)| Route {
+            .map(|(domain, route, origin)| Route {
                 domain: domain.to_owned(),
-                route: entry.value.clone().map(|route| route.map(|route| route.to_string())),
-                whence: Whence::File(control.snapshot.location(entry.span)),
+                route: route.clone().map(|route| route.map(|route| route.to_string())),
+                whence: whence(control, Some(origin), "smtproutes"),
             })
             .collect(),
         otherwise: delivery(control, "", None),
@@ -149,9 +150,8 @@ pub fn delivery(
     };
     let route = rule.route.as_ref();
     let mut overrode = others("smtp_route", rule.route_origin);
-    let entry = control.outgoing.entry(domain);
-    let entry = entry.and_then(|entry| control.find_origin(&Origin::File(entry.span)));
-    overrode.extend(overridden(control, entry.filter(|entry| Some(*entry) != rule.route_origin)));
+    let entry = control.outgoing.entry(domain).filter(|entry| Some(*entry) != rule.route_origin);
+    overrode.extend(overridden(control, entry));
     let route_whence = whence(control, rule.route_origin, "smtproutes");
     let route_text = route.map_or(Value::Nothing, |route| Value::Text(route.to_string()));
     let settings = vec![
@@ -183,8 +183,9 @@ fn others(
     (address, domain): (Option<&str>, &str),
     winner: Option<OriginId>,
 ) -> Vec<super::Overridden> {
-    let matching = control.configuration().matching(name, address, domain);
+    let matching = control.configuration().matching(address, domain);
     let origins = matching
+        .all(name)
         .into_iter()
         .filter_map(|found| control.find_origin(&Origin::File(found.directive.span)));
     overridden(control, origins.filter(|origin| Some(*origin) != winner))
