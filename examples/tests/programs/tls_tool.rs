@@ -2,6 +2,7 @@
 
 mod check;
 mod ciphers;
+mod explain;
 mod update_tmprsadh;
 
 use std::ffi::OsStr;

@@ -10,6 +10,7 @@ use serde_json::{Value as Json, json};
 use smtp_tls::cipher::Suite;
 use smtp_tls::{Acceptor, ConfigError, Loss, Unhonoured};
 
+use super::super::excerpt::visible;
 use super::super::offers::{self, ModernPeer};
 use super::{Mail, Report, mode};
 use crate::print;
@@ -30,7 +31,21 @@ pub(super) fn draw(report: &Report<'_>) -> String {
         "services": services,
         "outgoing": mail,
     });
-    format!("{whole:#}")
+    escaped(&format!("{whole:#}"))
+}
+
+/// The same JSON without characters that could drive a terminal. Those of ASCII are escaped already, and
+/// all of them stand in strings.
+fn escaped(json: &str) -> String {
+    let mut text = String::with_capacity(json.len());
+    for character in json.chars() {
+        if character == '\n' || visible(character.encode_utf8(&mut [0; 4])).contains(character) {
+            text.push(character);
+        } else {
+            text.push_str(&format!("\\u{:04x}", u32::from(character)));
+        }
+    }
+    text
 }
 
 fn service(report: &Report<'_>, service: &Service) -> Json {
