@@ -83,6 +83,7 @@ pub mod inventory;
 pub mod limits;
 pub mod listener;
 pub mod outgoing;
+mod outgoing_report;
 mod pem_file;
 pub mod policy;
 mod presented;
@@ -336,6 +337,16 @@ impl Control {
             return Err(UnusableRule { reason, origin: None });
         }
         self.outgoing.rule(&self.lookup, domain, ip_name)
+    }
+
+    /// Whether an `ip_address` block has this name. Mail that leaves by another name is under the rules for
+    /// every address.
+    #[must_use]
+    pub fn names_ip_address(&self, name: &str) -> bool {
+        let blocks = self.lookup.tree().roots().filter(|(_, root)| root.name.value == "ip_address");
+        blocks
+            .flat_map(|(_, block)| block.arguments.iter().flat_map(|argument| argument.values()))
+            .any(|known| known.text != "*" && known.text.eq_ignore_ascii_case(name))
     }
 
     /// The configuration file, for directives that have no accessor here.

@@ -24,10 +24,11 @@ use std::time::Duration;
 use smtp_tls::ClientPolicy;
 use thiserror::Error;
 
-use crate::conf::lookup::{Found as FoundDirective, Lookup, Matching, split_wildcard};
+use crate::conf::lookup::{Found as FoundDirective, Lookup, Matching};
 use crate::conf::tree::{Directive, DirectiveId};
 use crate::diagnostic::{Bounded, Diagnostic, Severity, quoted};
 use crate::limits::MAX_TIMEOUT;
+use crate::outgoing_report;
 use crate::read::{flag, list};
 use crate::recipients::why_no_recipient;
 use crate::setting::{Found, Gather, Setting};
@@ -133,7 +134,9 @@ pub(crate) fn read(gather: &mut Gather<'_>, lookup: &Lookup) -> Outgoing {
                 gather.say(*diagnostic);
             }
         }
-        for found in lookup.elsewhere(name).filter(|f| !names_nothing(lookup, f.directive)) {
+        for found in
+            lookup.elsewhere(name).filter(|f| !outgoing_report::names_nothing(lookup, f.directive))
+        {
             let message = format!("{name} has no effect in this place: it is not honoured here");
             gather.say(
                 Diagnostic::warning("not-honoured", message)
@@ -143,9 +146,8 @@ pub(crate) fn read(gather: &mut Gather<'_>, lookup: &Lookup) -> Outgoing {
         }
         gather.say_all(lookup.overridden(name), None);
     }
-    report_contradictions(gather, lookup);
-    report_address_patterns(gather, lookup);
     let named_addresses_count = named_addresses_count(gather, lookup);
+    outgoing_report::report(gather, lookup, named_addresses_count);
     Outgoing {
         timeout_connect: timeout(gather, "timeoutconnect"),
         timeout_remote: timeout(gather, "timeoutremote"),
@@ -170,19 +172,6 @@ fn enter<T>(
     };
     entered.insert(found.id, Written { value, origin });
     outcome
-}
-
-/// Whether a directive that no lookup finds stands where it would count, but for the names of its
-/// block: that is said of the block.
-fn names_nothing(lookup: &Lookup, directive: &Directive) -> bool {
-    let parent = |of: &Directive| of.parent.and_then(|id| lookup.tree().get(id));
-    let Some(block) = parent(directive) else { return false };
-    let above = parent(block).map(|above| (above.name.value.as_str(), above.parent));
-    match block.name.value.as_str() {
-        "domain" => matches!(above, None | Some(("ip_address", None))),
-        "ip_address" => above.is_none(),
-        _ => false,
-    }
 }
 
 /// Whether `define_virtual_mtas_in_config_file` is on; where it is not, the first block that is
@@ -213,29 +202,6 @@ fn named_addresses_count(gather: &mut Gather<'_>, lookup: &Lookup) -> bool {
     false
 }
 
-/// The name of an IP address is exact, or `*` alone: one that looks like a pattern or a network
-/// matches only an address that is called so.
-fn report_address_patterns(gather: &mut Gather<'_>, lookup: &Lookup) {
-    let mut said = Bounded::default();
-    for (_, block) in lookup.tree().roots().filter(|(_, root)| root.name.value == "ip_address") {
-        let names = block.arguments.iter().flat_map(|argument| argument.values());
-        for name in
-            names.filter(|name| name.text != "*" && name.text.contains(['*', '?', '[', '/']))
-        {
-            said.push(Severity::Warning, || {
-                let message = format!(
-                    "{} is taken as the name of one IP address, not as a pattern",
-                    quoted(&name.text)
-                );
-                Diagnostic::warning("address-pattern", message)
-                    .at(block.span)
-                    .with_help("write the names one by one, or * for every address")
-            });
-        }
-    }
-    gather.say_all(said.finish(), None);
-}
-
 /// The seconds in a one-value file.
 pub(crate) fn timeout(gather: &mut Gather<'_>, name: &'static str) -> Setting<Option<Duration>> {
     gather.one_value(
@@ -249,68 +215,6 @@ pub(crate) fn timeout(gather: &mut Gather<'_>, name: &'static str) -> Setting<Op
         },
         None,
     )
-}
-
-/// `starttls_use no` where `starttls_require yes` holds, written beside it or in a wider block:
-/// requiring wins, and that is said.
-fn report_contradictions(gather: &mut Gather<'_>, lookup: &Lookup) {
-    let says = |found: &FoundDirective<'_>, value| {
-        found.directive.boolean().is_ok_and(|said| said.value == value)
-    };
-    let without_effect: HashSet<_> =
-        lookup.elsewhere("starttls_use").map(|found| found.id).collect();
-    let takes_part = |found: &FoundDirective<'_>| !without_effect.contains(&found.id);
-    for unused in
-        lookup.occurrences("starttls_use").filter(|found| takes_part(found) && says(found, false))
-    {
-        let (addresses, domains) = governed(lookup, unused.directive);
-        let required = addresses
-            .iter()
-            .flat_map(|address| domains.iter().map(move |domain| (*address, domain)))
-            .filter_map(|(address, domain)| lookup.find("starttls_require", address, domain))
-            .find(|require| says(require, true));
-        if let Some(require) = required {
-            gather.say(
-                Diagnostic::warning(
-                    "starttls-required-and-not-used",
-                    "starttls_require yes implies starttls_use yes: this has no effect",
-                )
-                .at(unused.directive.span)
-                .with_related(require.directive.span, "TLS is required here")
-                .with_help("write starttls_require no as well to have mail leave in clear"),
-            );
-        }
-    }
-}
-
-/// The IP addresses and, for each pattern, one domain that the blocks around a directive name.
-fn governed<'l>(
-    lookup: &'l Lookup,
-    directive: &'l Directive,
-) -> (Vec<Option<&'l str>>, Vec<String>) {
-    let (mut addresses, mut domains) = (Vec::new(), Vec::new());
-    let mut parent = directive.parent;
-    while let Some(block) = parent.and_then(|id| lookup.tree().get(id)) {
-        let names = block.arguments.iter().flat_map(|argument| argument.values());
-        let names = names.map(|name| name.text.as_str());
-        match block.name.value.as_str() {
-            "ip_address" => addresses.extend(names.map(|name| Some(name).filter(|n| *n != "*"))),
-            "domain" => domains.extend(names.map(|pattern| match split_wildcard(pattern) {
-                ("*.", base) => format!("any.{base}"),
-                (_, "*") => String::new(),
-                (_, base) => base.to_owned(),
-            })),
-            _ => {}
-        }
-        parent = block.parent;
-    }
-    if addresses.is_empty() {
-        addresses.push(None);
-    }
-    if domains.is_empty() {
-        domains.push(String::new());
-    }
-    (addresses, domains)
 }
 
 impl Outgoing {

@@ -146,6 +146,54 @@ fn use_no_under_a_wider_require_is_told() {
 }
 
 #[test]
+fn a_requirement_that_an_address_takes_away_is_told() {
+    let told = |blocks: &str| -> Vec<String> {
+        let switch = "general {\ndefine_virtual_mtas_in_config_file yes\n}\n";
+        let control = common::load(&memory().file("greenarrow.conf", format!("{switch}{blocks}")));
+        let found = control.diagnostics.iter();
+        let found = found.filter(|said| said.code == "starttls-requirement-lost");
+        let line = |span| control.snapshot.location(span).line;
+        found
+            .map(|said| format!("{}<{}", line(said.span().unwrap()), line(said.related[0].0)))
+            .collect()
+    };
+    let bank = "domain bank.example {\nstarttls_require yes\n}\n";
+    for (blocks, expected) in [
+        ("ip_address out {\nstarttls_require no\n}\n", &["8<5"][..]),
+        ("ip_address out, other {\nstarttls_require no\n}\n", &["8<5"]),
+        ("ip_address out {\ndomain * {\nstarttls_require no\n}\n}\n", &["9<5"]),
+        ("ip_address out {\ndomain bank.example {\nstarttls_require no\n}\n}\n", &["9<5"]),
+        ("ip_address out {\ndomain other.example {\nstarttls_require no\n}\n}\n", &[]),
+        ("ip_address * {\nstarttls_require no\n}\n", &[]),
+        ("general {\nstarttls_require no\n}\n", &[]),
+        (
+            "ip_address out {\nstarttls_require no\ndomain bank.example {\nstarttls_require yes\n}\n}\n",
+            &[],
+        ),
+    ] {
+        assert_eq!(told(&format!("{bank}{blocks}")), expected, "{blocks}");
+    }
+    let general = "general {\nstarttls_require yes\n}\nip_address out {\nstarttls_require no\n}\n";
+    assert_eq!(told(general), [""; 0], "an address comes before what holds for all mail");
+    let many = |what: &str, rule: &str| -> String {
+        (0..5000)
+            .map(|n| format!("{what} x{n}.example {{\nstarttls_require {rule}\n}}\n"))
+            .collect()
+    };
+    let large = format!("{}{}", many("domain", "yes"), many("ip_address", "no"));
+    assert!(!told(&large).is_empty(), "in bounded time");
+}
+
+#[test]
+fn whether_an_ip_address_has_a_block_can_be_asked() {
+    let conf = "ip_address out-1, \"Out 2\" {\n}\nip_address * {\n}\n";
+    let control = common::load(&memory().file("greenarrow.conf", conf));
+    for (name, known) in [("out-1", true), ("OUT 2", true), ("out-3", false), ("*", false)] {
+        assert_eq!(control.names_ip_address(name), known, "{name}");
+    }
+}
+
+#[test]
 fn a_block_that_matches_nothing_is_told_once() {
     let told = |conf: &str| -> Vec<String> {
         let control = Control::load(&memory().file("greenarrow.conf", conf));

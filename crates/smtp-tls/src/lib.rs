@@ -18,6 +18,7 @@
 //! | `rustls` | the adapter to rustls, with aws-lc-rs |
 //! | `openssl` | the adapter to the system's OpenSSL 3 |
 //! | `openssl-vendored` | the same, with an OpenSSL that cargo builds |
+//! | `client-certificates` | `ClientJudge`, which says whether a client's certificates open the relay: one judge for both libraries (rustls-webpki, with aws-lc-rs), and implied by either |
 //! | `self-signed` | makes self-signed certificates |
 //!
 //! [`cipher`] reads OpenSSL's cipher strings, without any library.
@@ -101,7 +102,12 @@ pub use material::{Identity, KeyKind, PrivateKey};
 pub use names::{MalformedServerName, ServerNames};
 pub use offer::ServerOffer;
 pub use origin::OriginId;
-pub use peer::{CertificateAddresses, ClientTrust, RevocationList};
+#[cfg(feature = "client-certificates")]
+pub use peer::ClientJudge;
+pub use peer::{
+    CertificateAddresses, ClientAddress, ClientRefusal, ClientTrust, ClientVerdict, RevocationList,
+    UnusableAddress,
+};
 pub use pem::{PemError, PemKind, PemSection, pem_sections};
 pub use report::{Loss, Unhonoured};
 #[cfg(feature = "self-signed")]
