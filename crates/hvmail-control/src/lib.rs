@@ -372,11 +372,7 @@ impl Control {
 }
 
 impl Control {
-    /// The table of origins, for this crate's own answers.
-    pub(crate) const fn origins(&self) -> &Origins {
-        &self.origins
-    }
-
+    /// The id of an origin of this directory's values, for this crate's own answers.
     pub(crate) fn find_origin(&self, origin: &Origin) -> Option<OriginId> {
         self.origins.find(origin)
     }

@@ -214,11 +214,6 @@ pub(crate) fn of_service(service: &Service, origins: &Origins) -> Vec<ServiceTls
     policies
 }
 
-/// What a service offers under a rule.
-pub(crate) fn of_rule(service: &Service, origins: &Origins, rule: &Rule) -> ServiceTls {
-    tls_under(service, origins, Some(rule)).0
-}
-
 /// What a service offers under a rule, and the cipher string in force there.
 fn tls_under(
     service: &Service,

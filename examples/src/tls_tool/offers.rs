@@ -5,19 +5,11 @@
 
 use hvmail_control::diagnostic::{Diagnostic, Severity};
 use hvmail_control::snapshot::{Origin, OriginId};
-use hvmail_control::{Control, Service, ServiceTls};
+use hvmail_control::{Control, Service};
 use smtp_tls::cipher::Suite;
 use smtp_tls::{
     Acceptor, Backend, ConfigError, Loss, ServerOffer, ServerPolicy, Unhonoured, Version,
 };
-
-/// The policy of what is offered under TLS, if anything is.
-pub(super) const fn policy(tls: &ServiceTls) -> Option<&ServerPolicy> {
-    match tls {
-        ServiceTls::None => None,
-        ServiceTls::StartTls(policy) | ServiceTls::Implicit(policy) => Some(policy),
-    }
-}
 
 /// What a client gets that has all that the server has.
 pub(super) struct ModernPeer {
@@ -42,7 +34,7 @@ pub(super) fn diagnostics(control: &Control, backend: Backend) -> Vec<Diagnostic
     let mut said: Vec<Diagnostic> = Vec::new();
     for service in control.services.iter().filter(|service| service.enabled.value) {
         for tls in control.tls_policies(service) {
-            let Some(policy) = policy(&tls) else { continue };
+            let Some(policy) = tls.policy() else { continue };
             for diagnostic in of_policy(control, service, policy, backend) {
                 let alike = said.iter_mut().find(|other| {
                     (&other.place, &other.message) == (&diagnostic.place, &diagnostic.message)

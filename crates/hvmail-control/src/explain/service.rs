@@ -3,7 +3,7 @@
 use smtp_tls::{CertificateDescription, Resumption, ServerPolicy};
 
 use super::{Explained, Value, Whence, by_default, explained, whence};
-use crate::policy;
+use crate::policy::RuleTls;
 use crate::read::tcprules;
 use crate::{Control, ServiceTls, TlsMode};
 
@@ -76,13 +76,11 @@ fn of(control: &Control, service: &crate::Service) -> Service {
         }),
         explained(control, "ciphers", &service.tls_ciphers, ciphers),
     ];
-    match &service.tls {
-        ServiceTls::None => {
-            settings.push(by_default("certificate", "tls_certificate_files", Value::Nothing))
+    match service.tls.policy() {
+        None => {
+            settings.push(by_default("certificate", "tls_certificate_files", Value::Nothing));
         }
-        ServiceTls::StartTls(policy) | ServiceTls::Implicit(policy) => {
-            settings.extend(of_policy(control, policy));
-        }
+        Some(policy) => settings.extend(of_policy(control, policy)),
     }
     Service {
         name: service.name,
@@ -93,7 +91,7 @@ fn of(control: &Control, service: &crate::Service) -> Service {
         },
         settings,
         tls: service.tls.clone(),
-        rules: service.rules().all().iter().map(|rule| of_rule(control, service, rule)).collect(),
+        rules: of_rules(control, service),
     }
 }
 
@@ -173,25 +171,20 @@ fn certificate(leaf: &CertificateDescription) -> Value {
     Value::Texts(leaf.names.clone())
 }
 
-fn of_rule(control: &Control, service: &crate::Service, rule: &tcprules::Rule) -> Rule {
+fn of_rules(control: &Control, service: &crate::Service) -> Vec<Rule> {
+    let mut own = control.tls_by_rule(service).peekable();
+    let rules = service.rules().all().iter();
+    rules
+        .map(|rule| of_rule(control, rule, own.next_if(|own| own.rule.span == rule.span)))
+        .collect()
+}
+
+fn of_rule(control: &Control, rule: &tcprules::Rule, own: Option<RuleTls<'_>>) -> Rule {
     let place = |span| Whence::File(control.snapshot.location(span));
-    let variable = |setting, name| {
-        let value = rule.variable(name)?;
-        Some((
-            value.value.trim().to_owned(),
-            Explained {
-                whence: place(value.span),
-                ..by_default(setting, name, Value::Text(value.value.clone()))
-            },
-        ))
-    };
-    let ciphers = variable("ciphers", "TLSCIPHERS").map(|(text, of_rule)| {
-        let own = explained(control, "ciphers", &service.tls_ciphers, ciphers);
-        let value = ciphers(&Some(text).filter(|text| !text.is_empty()));
-        let overrode = own.overrode;
-        let own = super::Overridden { whence: own.whence, text: Some(own.value.to_string()) };
-        let own = Some(own).filter(|own| !matches!(own.whence, Whence::Default(_)));
-        Explained { value, overrode: own.into_iter().chain(overrode).collect(), ..of_rule }
+    let ciphers = own.as_ref().map(|own| explained(control, "ciphers", &own.tls_ciphers, ciphers));
+    let relay = rule.variable("RELAYCLIENT").map(|value| Explained {
+        whence: place(value.span),
+        ..by_default("relay", "RELAYCLIENT", Value::Text(value.value.clone()))
     });
     let others = rule.variables.iter().map(|(name, _)| &name.value);
     let without_effect =
@@ -200,8 +193,8 @@ fn of_rule(control: &Control, service: &crate::Service, rule: &tcprules::Rule) -
         address: rule.address.value.clone(),
         allow: rule.allow,
         whence: place(rule.span),
-        relay: variable("relay", "RELAYCLIENT").map(|(_, explained)| explained),
-        tls: ciphers.is_some().then(|| policy::of_rule(service, control.origins(), rule)),
+        relay,
+        tls: own.map(|own| own.tls),
         ciphers,
         without_effect: without_effect.cloned().collect(),
     }

@@ -16,7 +16,7 @@ use hvmail_control::{Control, ServiceTls};
 use smtp_tls::{Acceptor, Backend, ConfigError, Connector};
 
 use super::arguments::Explain;
-use super::{directory, offers};
+use super::directory;
 use crate::exit::{Exit, Failure};
 use crate::{print, tls};
 
@@ -46,6 +46,12 @@ pub(super) fn run(arguments: &Explain) -> Result<ExitCode, Failure> {
         return Err(Failure::usage(format!("--to {domain:?}: a domain, without a mailbox")));
     }
     let control = directory::load(&arguments.directory)?;
+    if let Some(name) = arguments.from_ip.as_deref()
+        && !control.names_ip_address(name)
+    {
+        let message = "no ip_address block has this name: the rules for every address count";
+        print::line(format_args!("hvmail-tls: --from-ip {name:?}: {message}"));
+    }
     let report = Report::new(&control, arguments, backend)?;
     let drawn = if arguments.json { json::draw(&report) } else { text::draw(&report) };
     print::out(drawn.trim_end())?;
@@ -100,7 +106,7 @@ impl<'c> Report<'c> {
 
     /// What the library makes of a service's policy; `None` where it offers no TLS.
     fn acceptor(&self, tls: &ServiceTls) -> Option<Result<Acceptor, ConfigError>> {
-        offers::policy(tls).map(|policy| Acceptor::new(self.backend, policy))
+        tls.policy().map(|policy| Acceptor::new(self.backend, policy))
     }
 
     /// What the library makes of a delivery's policy; `None` where it uses no TLS.

@@ -196,8 +196,13 @@ fn the_text_has_each_value_with_its_place_and_what_it_overrode() {
         finished.stdout.iter().any(|line| line.trim().starts_with("a modern client gets TLSv1.3 "))
     );
 
-    let to = explain(&host, &["--to", "example.com"]);
-    assert!(to.stdout.iter().any(|line| line == "mail to example.com"), "{to:?}");
+    let to = explain(&host, &["--to", "example.com", "--from-ip", "nobody"]);
+    let said = "hvmail-tls: --from-ip \"nobody\": no ip_address block has this name";
+    assert!(to.stderr[0].starts_with(said), "{to:?}");
+    assert!(
+        to.stdout.iter().any(|line| line == "mail to example.com, by IP address nobody"),
+        "{to:?}"
+    );
     assert!(!to.stdout.iter().any(|line| line.starts_with("service")), "{to:?}");
 }
 
