@@ -141,6 +141,7 @@ domain [*.]example.com {
   smtp_route hub.example:2525
 }
 domain mail.example.com {
+  starttls_use no
   starttls_use yes
   starttls_use no
 }
@@ -164,17 +165,18 @@ fn a_delivery_names_the_rule_that_decides_and_those_that_do_not() {
     let names: Vec<_> = delivery.settings.iter().map(|explained| explained.setting).collect();
     assert_eq!(names, ["tls", "starttls_use", "starttls_require", "route", "implicit_tls"]);
     let [tls, starttls_use, require, route, implicit] = &delivery.settings[..] else { panic!() };
-    expect(tls, "required @ greenarrow.conf:15:5", &[]);
+    expect(tls, "required @ greenarrow.conf:16:5", &[]);
     expect(
         starttls_use,
-        "no @ greenarrow.conf:11:3",
+        "no @ greenarrow.conf:12:3",
         &[
-            "starttls_use yes @ greenarrow.conf:10:3",
+            "starttls_use yes @ greenarrow.conf:11:3",
+            "starttls_use no @ greenarrow.conf:10:3",
             "starttls_use no @ greenarrow.conf:6:3",
             "starttls_use yes @ greenarrow.conf:2:3",
         ],
     );
-    expect(require, "yes @ greenarrow.conf:15:5", &[]);
+    expect(require, "yes @ greenarrow.conf:16:5", &[]);
     let entry = ["mail.example.com:old.example:26 @ smtproutes:1:1"];
     expect(route, "hub.example:2525 @ greenarrow.conf:7:3", &entry);
     assert_eq!(implicit.value, Value::Flag(false));
@@ -205,6 +207,7 @@ fn every_rule_about_outgoing_mail_is_listed_with_its_blocks() {
         ("starttls_use", "yes", "", "", true),
         ("starttls_use", "no", "", "[*.]example.com", true),
         ("smtp_route", "hub.example:2525", "", "[*.]example.com", true),
+        ("starttls_use", "no", "", "mail.example.com", true),
         ("starttls_use", "yes", "", "mail.example.com", true),
         ("starttls_use", "no", "", "mail.example.com", true),
         ("starttls_require", "yes", "one", "example.com+mail.example.com", true),

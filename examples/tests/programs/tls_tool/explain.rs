@@ -151,12 +151,22 @@ fn the_clients_of_a_rule_get_the_suites_of_the_rule() {
         assert_eq!(service["tls"]["tls12"][0], "ECDHE-ECDSA-AES256-GCM-SHA384");
         let suite = service["rules"][0]["tls"]["tls12"][0].as_str().unwrap();
         assert_eq!(suite, "ECDHE-ECDSA-AES128-GCM-SHA256");
+        let groups = service["tls"]["groups"].as_array().unwrap();
+        assert_eq!(service["tls"]["modern_peer"]["group"], groups[0]);
+        let known = |group: &Value| match group.as_str()? {
+            "x25519" => Some("X25519,"),
+            "secp256r1" => Some("prime256v1,"),
+            _ => None,
+        };
+        let group = groups.iter().find_map(known).unwrap();
         let _program = host.serve(&["--tls", backend]);
         let mut client = Command::new(&openssl);
         client.args(["s_client", "-tls1_2", "-connect", &format!("127.0.0.1:{}", host.smtps)]);
         let finished = process::run(&mut client, b"QUIT\r\n");
         let text = finished.stdout.join("\n");
         assert!(text.contains(&format!("Cipher is {suite}")), "{backend}: {text}");
+        let key = finished.stdout.iter().find(|line| line.starts_with("Server Temp Key: "));
+        assert!(key.is_some_and(|line| line.contains(group)), "{backend}: {group}: {text}");
     }
 }
 
