@@ -7,7 +7,7 @@
 //! nobody of all of them, since nobody knows whom it revokes. Neither stops a service.
 //!
 //! Addresses are compared whole, letter case aside; one that no certificate could show is named and
-//! left out.
+//! left out, and one that is hardly meant is named.
 
 use std::sync::Arc;
 
@@ -199,29 +199,38 @@ fn addresses(gather: &mut Gather<'_>) -> Part<String> {
     }
     let mut found = Vec::new();
     for entry in entries {
-        match why_no_address(&entry.value) {
-            None => found.push(entry),
-            Some(why) => {
-                let message = format!("{} lets no client relay: {why}", quoted(&entry.value));
-                say(gather, Diagnostic::warning("client-never-matches", message).at(entry.span));
-            }
+        let shown = quoted(&entry.value);
+        if let Some(why) = why_never(&entry.value) {
+            let message = format!("{shown} lets no client relay: {why}");
+            say(gather, Diagnostic::warning("client-never-matches", message).at(entry.span));
+            continue;
         }
+        if let Some(why) = why_no_address(&entry.value) {
+            let message = format!("{shown} is no mail address: {why}");
+            let help = "it lets a client relay whose certificate says exactly this, and no other";
+            let said = Diagnostic::warning("client-not-an-address", message);
+            say(gather, said.at(entry.span).with_help(help));
+        }
+        found.push(entry);
     }
     Part::of(found)
 }
 
-/// Why no certificate can show this address, if none can.
-fn why_no_address(text: &str) -> Option<&'static str> {
+/// Why no certificate can show this, if none can.
+fn why_never(text: &str) -> Option<&'static str> {
     if !text.is_ascii() {
         return Some("the address of a certificate is ASCII");
     }
-    if text.contains(|c: char| c.is_ascii_control() || c == ' ') {
-        return Some("an address has neither blanks nor control characters");
-    }
+    text.contains(|c: char| !c.is_ascii_graphic())
+        .then_some("an address has neither blanks nor control characters")
+}
+
+/// Why an entry is hardly what was meant. It is compared as it is, as qmail does.
+fn why_no_address(text: &str) -> Option<&'static str> {
     match text.split_once('@') {
-        None => Some("it is no mail address: there is no @"),
+        None => Some("there is no @"),
         Some(("", _)) => Some("addresses are compared whole, not by their domains"),
-        Some((_, "")) => Some("it is no mail address: there is no domain"),
+        Some((_, "")) => Some("there is no domain"),
         Some(_) => None,
     }
 }

@@ -50,7 +50,7 @@
 //! | `smtp.tcp`, `smtp2.tcp`, `smtp3.tcp` | who may connect; RELAYCLIENT, TLSCIPHERS | honoured, the text and not the compiled form; IPv6 addresses as well, in a form of ours; rules by host name and for addresses nobody has are named, and an error where they deny |
 //! | `greenarrow.conf`, `.greenarrow-defaults.conf` | `starttls_use`, `starttls_require`, `smtp_route`, `tls_certificate_files`, `tls_certificate_auto_generate` | honoured; other directives about TLS, and these in other letter case, are named |
 //! | `tls.servercert.pem`, `httpd.ssl.key`, `httpd.ssl.crt`, `httpd.ssl.ca` | certificate, deprecated ways | honoured where no directive names one |
-//! | `tls.tlsserverciphers`, the variable TLSCIPHERS | OpenSSL cipher string | handed to the TLS library's adapter |
+//! | `tls.tlsserverciphers`, the variable TLSCIPHERS | OpenSSL cipher string | honoured: judged as OpenSSL does, then handed to the TLS library's adapter |
 //! | `tls.dh512.pem` to `tls.dh4096.pem` | groups for DHE | honoured: the TLS library takes the largest that its security level allows; one that cannot be used is a warning |
 //! | `tls.rsa512.pem` to `tls.rsa4096.pem` | temporary RSA keys | read, checked and named: no TLS library here has the export ciphers that they were for |
 //! | `tls.clientca.pem`, `tls.clientcrl.pem`, `tls.tlsclients` | relaying by client certificate | honoured where there are both an authority and an address; the vendor calls them unsupported |
@@ -63,6 +63,8 @@
 //! An error in `greenarrow.conf`'s grammar, or no service left to run, is fatal ([`Control::is_fatal`]).
 //! Any other error breaks what it names: a service that an error names does not
 //! [run](Service::runs), and a domain whose outgoing rule cannot be understood gets no rule.
+//!
+#![doc = include_str!("settings.md")]
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
 use std::net::IpAddr;
