@@ -32,7 +32,7 @@ use crate::outgoing_report;
 use crate::read::{flag, list};
 use crate::recipients::why_no_recipient;
 use crate::setting::{Found, Gather, Setting};
-use crate::snapshot::{Origin, OriginId, Span};
+use crate::snapshot::{Origin, OriginId};
 
 /// A host to hand mail to, instead of the domain's own.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -355,8 +355,7 @@ fn parse_route(text: &str) -> Result<Route, String> {
 
 /// `smtproutes`. Of several entries for one domain the last counts.
 fn routes(gather: &mut Gather<'_>) -> Routes {
-    let mut routes = HashMap::new();
-    let mut spans: HashMap<String, Span> = HashMap::new();
+    let mut routes: HashMap<String, Written<Option<Route>>> = HashMap::new();
     let file = match gather.find("smtproutes", None) {
         Found::File(file) => file,
         Found::Absent => return Ok(routes),
@@ -403,14 +402,15 @@ fn routes(gather: &mut Gather<'_>) -> Routes {
         }
         let name = name.to_ascii_lowercase();
         let origin = gather.origins.id(Origin::File(entry.span));
-        if let Some(before) = spans.insert(name.clone(), entry.span) {
+        let before = routes.insert(name, Written { value: route, origin });
+        let before = before.and_then(|before| gather.origins.get(before.origin));
+        if let Some(Origin::File(before)) = before {
             said.push(Severity::Warning, || {
                 Diagnostic::warning("replaced", "a later entry for the same domain replaces this")
-                    .at(before)
+                    .at(*before)
                     .with_related(entry.span, "the one in force")
             });
         }
-        routes.insert(name, Written { value: route, origin });
     }
     gather.say_all(said.finish(), None);
     Ok(routes)

@@ -129,6 +129,7 @@ pub struct Service {
     /// Where it listens. `[::]` means IPv6 alone; all addresses are `0.0.0.0` and `[::]`.
     pub listen: Vec<SocketAddr>,
     /// The most connections at a time, over all its addresses. One more is told 421 and closed.
+    /// Services of one name count together.
     pub concurrency: usize,
     /// How its connections are served, where the handler does not say otherwise.
     pub policy: Arc<ConnectionPolicy>,

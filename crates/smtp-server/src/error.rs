@@ -21,6 +21,17 @@ pub struct BindError {
     pub source: io::Error,
 }
 
+/// A running server was not changed; it goes on as it was.
+#[derive(Debug, Error)]
+pub enum ApplyError {
+    /// An address could not be had: the host's or the configuration's fault.
+    #[error(transparent)]
+    Bind(#[from] BindError),
+    /// The server was told to stop, or is gone.
+    #[error("the server has stopped")]
+    Stopped,
+}
+
 /// Why a connection ended otherwise than by the session's close.
 #[derive(Debug, Error)]
 pub(crate) enum ConnectionError {

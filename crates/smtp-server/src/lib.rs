@@ -3,7 +3,7 @@
 //! ```text
 //!            accept, cap, drain      the one place where a socket      what you write
 //!                                    meets a session
-//!  TcpListener ─► server ─────────► connection ─────────────────────► Handler ─► HandlerSession
+//!  TcpListener ─► listener ───────► connection ─────────────────────► Handler ─► HandlerSession
 //!                                    │  ▲  │                                          │
 //!                          transport ┘  │  └──────────────── octets ───────────────► Sink
 //!                   (socket, or TLS)    └ smtp_proto::server::Session     (maildir, discard, yours)
@@ -56,6 +56,29 @@
 //! - What the client said in clear is unknown inside TLS, AUTH and the handler's [`Context`]
 //!   included.
 //!
+//! # A change while it serves
+//!
+//! [`Server::handle`] gives a handle, with which another handler and other services take the place
+//! of the first, at one moment and without a connection lost: [`ServerHandle::apply`].
+//!
+//! ```no_run
+//! # use smtp_server::{Handler, Server, Service};
+//! # async fn example<H: Handler>(
+//! #     server: Server<H>, hangup: impl Future, read: impl Fn() -> (H, Vec<Service>),
+//! # ) {
+//! let handle = server.handle();
+//! let reload = async {
+//!     hangup.await;
+//!     let (handler, services) = read();
+//!     match handle.apply(handler, services).await {
+//!         Ok(applied) => println!("closed: {:?}, opened: {:?}", applied.closed, applied.opened),
+//!         Err(error) => println!("everything stays as it was: {error}"),
+//!     }
+//! };
+//! tokio::join!(server.serve(std::future::pending()), reload);
+//! # }
+//! ```
+//!
 //! # What is supported
 //!
 //! A session offers PIPELINING, SIZE, 8BITMIME and ENHANCEDSTATUSCODES, and STARTTLS where the policy
@@ -93,17 +116,23 @@ mod connection;
 mod context;
 pub mod discard;
 mod error;
+mod generation;
+mod handle;
 mod handler;
+mod listener;
 pub mod maildir;
 mod patience;
 mod server;
+mod serving;
+mod socket;
 mod transport;
 
 pub use config::{
     CONCURRENCY, ConnectionPolicy, DRAIN_TIMEOUT, HANDSHAKE_TIMEOUT, PATIENCE, Service,
 };
 pub use context::Context;
-pub use error::{BindError, storage_refusal};
+pub use error::{ApplyError, BindError, storage_refusal};
+pub use handle::{Applied, ServerHandle};
 pub use handler::{Admission, Handler, HandlerSession, Peer, Sink};
 pub use server::{Drained, Server};
 pub use smtp_tls::Acceptor;

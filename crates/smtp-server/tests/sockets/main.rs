@@ -1,12 +1,16 @@
 //! The server over real sockets.
 #![allow(clippy::unwrap_used)]
 
+mod apply;
+mod apply_ends;
+mod apply_load;
 mod auth;
 mod chunks;
 mod common;
 mod ends;
 mod greeting;
 mod limits;
+mod live;
 mod lmtp;
 mod message;
 mod open;

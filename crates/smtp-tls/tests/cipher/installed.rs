@@ -1,7 +1,7 @@
 //! Random strings, asked of the installed `openssl`.
 //!
-//! It is compared where it is OpenSSL 3 with the suites of the usual builds. Where it is another, or
-//! none is installed, the test says so and is passed over; with `REQUIRE_PEERS=1` it fails.
+//! It is compared where it is OpenSSL 3 with the suites of the usual builds. Where it is another,
+//! or none is installed, the test says so and is passed over; with `REQUIRE_PEERS=1` it fails.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;

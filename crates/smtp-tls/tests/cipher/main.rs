@@ -1,6 +1,7 @@
 //! Cipher strings against OpenSSL: tables of its answers, and the installed program.
 //!
-//! `scripts/cipher-tables` makes the tables anew from the installed OpenSSL, under its version's name.
+//! `scripts/cipher-tables` makes the tables anew from the installed OpenSSL, under its version's
+//! name.
 #![allow(clippy::unwrap_used)]
 
 mod grammar;

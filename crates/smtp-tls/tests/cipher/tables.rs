@@ -1,8 +1,9 @@
 //! The tables of OpenSSL's answers, whole.
 //!
-//! A table has a line `version`, then for each string two lines: `string "…"` with the string as it is
-//! between the first and the last quotation mark, and OpenSSL's answer, `suites` with their numbers or
-//! `error` with its words. One table also has a line `suite` for each suite, with what OpenSSL says of it.
+//! A table has a line `version`, then for each string two lines: `string "…"` with the string as it
+//! is between the first and the last quotation mark, and OpenSSL's answer, `suites` with their
+//! numbers or `error` with its words. One table also has a line `suite` for each suite, with what
+//! OpenSSL says of it.
 
 use smtp_tls::Version;
 use smtp_tls::cipher::{
