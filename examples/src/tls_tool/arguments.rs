@@ -132,7 +132,7 @@ replaced whole or stays as it was, whatever becomes of the others, with mode 060
 itself replaced. The search for the group of 2048 bits can take minutes.
 
 Exit codes: 0 all five are new; 75 something outside failed for one of them; 69 this build cannot make
-one (without OpenSSL it writes tls.dh2048.pem alone); 64 the command line.
+one (without OpenSSL it writes tls.dh2048.pem alone); 78 no such directory; 64 the command line.
 
 Examples:
   hvmail-tls update-tmprsadh
