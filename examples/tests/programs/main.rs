@@ -8,3 +8,4 @@ mod no_loss;
 mod peers;
 mod spine;
 mod support;
+mod tls_tool;
