@@ -5,7 +5,8 @@
 //! - [`vector`]: attacks as text files, for any implementation.
 //! - [`peer`]: the other end of a socket, scripted, as rude as a test wants it.
 //! - [`process`]: the workspace's programs and foreign ones, as child processes.
-//! - [`pki`] (feature `pki`): a certificate authority and certificates, good and bad.
+//! - [`pki`] (feature `pki`): a certificate authority and certificates, good and bad, of servers and of
+//!   clients, and revocation lists.
 //!
 //! Everything here fails by panicking with what was expected, what came, and what led there.
 

@@ -4,6 +4,8 @@
 //! valid, for another name, or signed by themselves. Does not: read or check a certificate.
 //! Fails: by panicking, on a name that no certificate can hold.
 
+pub mod client;
+
 use rcgen::{
     BasicConstraints, CertificateParams, CertifiedIssuer, DistinguishedName, DnType,
     ExtendedKeyUsagePurpose, IsCa, KeyPair, KeyUsagePurpose, RsaKeySize, date_time_ymd,
@@ -35,6 +37,7 @@ pub struct Authority {
     issuer: CertifiedIssuer<'static, KeyPair>,
     /// The certificates between a leaf of this authority and the root, nearest first.
     chain: Vec<String>,
+    name: String,
 }
 
 /// A certificate with its key.
@@ -65,7 +68,7 @@ impl Authority {
     pub fn root(name: &str) -> Self {
         let issuer = CertifiedIssuer::self_signed(authority(name), key(Key::Ecdsa))
             .expect("an authority signs itself");
-        Self { issuer, chain: Vec::new() }
+        Self { issuer, chain: Vec::new(), name: name.to_owned() }
     }
 
     /// An authority of this name below this one.
@@ -74,7 +77,7 @@ impl Authority {
             .expect("an authority signs one below it");
         let mut chain = vec![issuer.pem()];
         chain.extend(self.chain.iter().cloned());
-        Self { issuer, chain }
+        Self { issuer, chain, name: name.to_owned() }
     }
 
     /// The authority's own certificate.

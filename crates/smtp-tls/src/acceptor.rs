@@ -5,13 +5,14 @@ use std::{fmt, sync::Arc};
 use tokio::io::{AsyncRead, AsyncWrite};
 
 use crate::{
-    Backend, ConfigError, HandshakeError, ServerPolicy, Stream, TlsInfo, Unhonoured, Version,
-    backend::Compiled,
+    Backend, ConfigError, HandshakeError, ServerOffer, ServerPolicy, Stream, TlsInfo, Unhonoured,
+    Version, backend::Compiled,
 };
 
 /// A server policy that a TLS library has taken. Cheap to clone; one serves any number of connections.
 ///
-/// Sessions are resumed only within one acceptor (and its clones).
+/// Sessions are resumed only within one acceptor (and its clones), or among those with the same shared
+/// keys ([`Resumption::Shared`](crate::Resumption::Shared)).
 #[derive(Clone)]
 pub struct Acceptor(Arc<Shared>);
 
@@ -36,7 +37,8 @@ impl Acceptor {
     /// # Errors
     ///
     /// [`ConfigError`] if the library cannot take it: the library is not compiled in, the key
-    /// does not match, the certificate or the cipher string is unusable.
+    /// does not match, the certificate or the cipher string is unusable, there is no authority for
+    /// client certificates.
     pub fn new(backend: Backend, policy: &ServerPolicy) -> Result<Self, ConfigError> {
         let library = backend.compiled_in()?;
         check_versions(policy.versions)?;
@@ -71,6 +73,19 @@ impl Acceptor {
     #[must_use]
     pub fn unhonoured(&self) -> &[Unhonoured] {
         &self.0.unhonoured
+    }
+
+    /// What it offers: a peer that speaks TLS of today gets the first of each that it has too.
+    #[must_use]
+    pub fn offer(&self) -> &ServerOffer {
+        match &self.0.library {
+            #[cfg(feature = "rustls")]
+            Library::Rustls(acceptor) => acceptor.offer(),
+            #[cfg(feature = "openssl")]
+            Library::OpenSsl(acceptor) => acceptor.offer(),
+            #[cfg(not(any(feature = "rustls", feature = "openssl")))]
+            Library::Absent(never) => match *never {},
+        }
     }
 
     /// Does one handshake, over a transport from which nothing of it has been read yet.

@@ -12,8 +12,14 @@ use std::{
 
 use thiserror::Error;
 use x509_cert::{
-    der::{Decode, Header, Reader, SliceReader, Tag, asn1::BitStringRef},
-    ext::pkix::{AuthorityKeyIdentifier, SubjectAltName, SubjectKeyIdentifier, name::GeneralName},
+    der::{
+        Decode, DecodeOwned, Header, Reader, SliceReader, Tag, TagNumber, asn1::BitStringRef,
+        oid::AssociatedOid,
+    },
+    ext::{
+        Extensions,
+        pkix::{AuthorityKeyIdentifier, SubjectAltName, SubjectKeyIdentifier, name::GeneralName},
+    },
     name::Name,
     time::Validity,
 };
@@ -58,15 +64,15 @@ impl Certificate {
     pub fn describe(&self) -> Result<CertificateDescription, MalformedCertificate> {
         let fields = Fields::read(&self.0)?;
         let name = |der| Name::from_der(der).map(|n: Name| n.to_string());
-        let validity: Validity = Validity::from_der(fields.validity)?;
+        let (not_before, not_after) = fields.validity()?;
         let (names, emails) = alternative_names(&self.0)?;
         Ok(CertificateDescription {
             subject: name(fields.subject)?,
             issuer: name(fields.issuer)?,
             names,
             emails,
-            not_before: validity.not_before.to_unix_duration().as_secs(),
-            not_after: validity.not_after.to_unix_duration().as_secs(),
+            not_before,
+            not_after,
         })
     }
 }
@@ -145,23 +151,27 @@ fn alternative_names(der: &[u8]) -> Result<(Vec<String>, Vec<String>), Malformed
 pub(crate) type KeyIdentifiers = (Option<Vec<u8>>, Option<Vec<u8>>);
 
 pub(crate) fn key_identifiers(der: &[u8]) -> KeyIdentifiers {
-    let Ok(certificate) = x509_cert::Certificate::from_der(der) else { return (None, None) };
-    let tbs = certificate.tbs_certificate();
-    let subject = tbs.get_extension::<SubjectKeyIdentifier>().ok().flatten();
-    let authority = tbs.get_extension::<AuthorityKeyIdentifier>().ok().flatten();
+    let Ok(fields) = Fields::read(der) else { return (None, None) };
+    let subject: Option<SubjectKeyIdentifier> = fields.extension().ok().flatten();
+    let authority: Option<AuthorityKeyIdentifier> = fields.extension().ok().flatten();
     (
-        subject.map(|(_, id)| id.0.as_bytes().to_vec()),
-        authority.and_then(|(_, id)| id.key_identifier).map(|id| id.as_bytes().to_vec()),
+        subject.map(|id| id.0.as_bytes().to_vec()),
+        authority.and_then(|id| id.key_identifier).map(|id| id.as_bytes().to_vec()),
     )
 }
 
-/// The parts of a certificate (RFC 5280 section 4.1) as raw DER, extensions left unread: also for
-/// certificates whose extensions or serial number no strict reader takes.
+/// The parts of a certificate (RFC 5280 section 4.1) as raw DER, extensions left unread until
+/// one is asked for: also for certificates whose serial number no strict reader takes.
 pub(crate) struct Fields<'a> {
+    /// It says of no version, and so is of version 1.
+    #[cfg_attr(not(feature = "client-certificates"), allow(dead_code))]
+    pub(crate) is_version_1: bool,
     pub(crate) issuer: &'a [u8],
     pub(crate) validity: &'a [u8],
     pub(crate) subject: &'a [u8],
     pub(crate) public_key_info: &'a [u8],
+    /// What stands behind the key: the extensions, if there are any.
+    rest: &'a [u8],
 }
 
 impl<'a> Fields<'a> {
@@ -169,24 +179,62 @@ impl<'a> Fields<'a> {
         let mut certificate = SliceReader::new(der)?;
         let mut certificate = enter(&mut certificate)?;
         let mut tbs = enter(&mut certificate)?;
-        if Tag::peek(&tbs)?.is_context_specific() {
+        let is_version_1 = !Tag::peek(&tbs)?.is_context_specific();
+        if !is_version_1 {
             tbs.tlv_bytes()?;
         }
         let _serial = tbs.tlv_bytes()?;
         let _signature = tbs.tlv_bytes()?;
         Ok(Self {
+            is_version_1,
             issuer: tbs.tlv_bytes()?,
             validity: tbs.tlv_bytes()?,
             subject: tbs.tlv_bytes()?,
             public_key_info: tbs.tlv_bytes()?,
+            rest: tbs.read_slice(tbs.remaining_len())?,
         })
+    }
+
+    /// Its first and last second, in seconds since 1970.
+    pub(crate) fn validity(&self) -> Result<(u64, u64), MalformedCertificate> {
+        let validity: Validity = Validity::from_der(self.validity)?;
+        let seconds = |time: x509_cert::time::Time| time.to_unix_duration().as_secs();
+        Ok((seconds(validity.not_before), seconds(validity.not_after)))
+    }
+
+    /// An extension, where it is there.
+    pub(crate) fn extension<T>(&self) -> Result<Option<T>, MalformedCertificate>
+    where
+        T: AssociatedOid + DecodeOwned<Error = x509_cert::der::Error>,
+    {
+        let mut rest = SliceReader::new(self.rest)?;
+        while !rest.is_finished() {
+            if Tag::peek(&rest)? != EXTENSIONS {
+                rest.tlv_bytes()?;
+                continue;
+            }
+            let extensions = Extensions::decode(&mut enter_tagged(&mut rest, EXTENSIONS)?)?;
+            let found = extensions.iter().find(|extension| extension.extn_id == T::OID);
+            return Ok(found.map(|it| T::from_der(it.extn_value.as_bytes())).transpose()?);
+        }
+        Ok(None)
     }
 }
 
+const EXTENSIONS: Tag = Tag::ContextSpecific { constructed: true, number: TagNumber(3) };
+
 /// Steps into the SEQUENCE that comes next.
 pub(crate) fn enter<'a>(reader: &mut SliceReader<'a>) -> x509_cert::der::Result<SliceReader<'a>> {
+    enter_tagged(reader, Tag::Sequence)
+}
+
+/// Steps into what comes next, which has this tag.
+pub(crate) fn enter_tagged<'a>(
+    reader: &mut SliceReader<'a>,
+    tag: Tag,
+) -> x509_cert::der::Result<SliceReader<'a>> {
     let header = Header::peek(reader)?;
-    header.tag().assert_eq(Tag::Sequence)?;
+    header.tag().assert_eq(tag)?;
     let all = reader.tlv_bytes()?;
     let length = usize::try_from(header.length())?;
     SliceReader::new(&all[all.len() - length..])

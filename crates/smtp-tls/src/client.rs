@@ -6,11 +6,14 @@
 //! What is not here: an attack seen on the wire (bytes behind the server's 220, say) is the session's
 //! to end; it never asks for a fallback then.
 
-use std::hash::{Hash, Hasher};
+use std::{
+    hash::{Hash, Hasher},
+    sync::Arc,
+};
 
 use thiserror::Error;
 
-use crate::{Certificate, HandshakeError, Level, OriginId, Version};
+use crate::{Certificate, HandshakeError, Identity, Level, OriginId, Version};
 
 /// What may follow a failed TLS handshake at [`Level::Opportunistic`].
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -54,6 +57,8 @@ pub struct ClientPolicy {
     pub server_name: Option<String>,
     /// Who is trusted. Read only at [`Level::Verified`].
     pub roots: Roots,
+    /// What is shown to a server that asks for a certificate. `None`: nothing is.
+    pub identity: Option<Arc<Identity>>,
     /// The lowest and the highest version spoken.
     pub versions: (Version, Version),
     /// The rule that decided the level.
@@ -62,11 +67,13 @@ pub struct ClientPolicy {
 
 impl PartialEq for ClientPolicy {
     fn eq(&self, other: &Self) -> bool {
-        let Self { level, implicit, fallback, server_name, roots, versions, origin: _ } = self;
+        let Self { level, implicit, fallback, server_name, roots, identity, versions, origin: _ } =
+            self;
         (level, implicit, fallback, versions)
             == (&other.level, &other.implicit, &other.fallback, &other.versions)
             && *server_name == other.server_name
             && *roots == other.roots
+            && *identity == other.identity
     }
 }
 
@@ -74,8 +81,9 @@ impl Eq for ClientPolicy {}
 
 impl Hash for ClientPolicy {
     fn hash<H: Hasher>(&self, state: &mut H) {
-        let Self { level, implicit, fallback, server_name, roots, versions, origin: _ } = self;
-        (level, implicit, fallback, server_name, roots, versions).hash(state);
+        let Self { level, implicit, fallback, server_name, roots, identity, versions, origin: _ } =
+            self;
+        (level, implicit, fallback, server_name, roots, identity, versions).hash(state);
     }
 }
 
@@ -87,6 +95,7 @@ impl ClientPolicy {
             fallback: Fallback::Never,
             server_name: None,
             roots: Roots::System,
+            identity: None,
             versions: (Version::Tls12, Version::Tls13),
             origin: None,
         }
@@ -226,7 +235,7 @@ mod tests {
     use std::collections::HashSet;
 
     use super::*;
-    use crate::Fault;
+    use crate::{Fault, KeyKind, PrivateKey};
 
     const LEVELS: [Level; 4] =
         [Level::None, Level::Opportunistic, Level::Required, Level::Verified];
@@ -285,7 +294,10 @@ mod tests {
                 let expected = policy.level == Level::Opportunistic
                     && policy.fallback == Fallback::RetryClear
                     && !policy.implicit
-                    && !matches!(error, HandshakeError::NotTls)
+                    && !matches!(
+                        error,
+                        HandshakeError::NotTls | HandshakeError::ClientCertificate { .. }
+                    )
                     && matches!(error.fault(), Fault::Network | Fault::Peer);
                 assert_eq!(retries, expected, "{policy:?} {error:?}");
             }
@@ -308,6 +320,7 @@ mod tests {
             ("nothing in common", true),
             ("protocol broken", true),
             ("certificate not trusted", false),
+            ("a client's certificate", false),
             ("another name", false),
             ("no host name", false),
             ("library failed", false),
@@ -336,6 +349,10 @@ mod tests {
     #[test]
     fn policies_are_equal_when_they_ask_for_the_same() {
         let certificate = |octet| Certificate::from_der(vec![octet; 40]);
+        let identity = |octet| {
+            let key = PrivateKey::from_der(KeyKind::Pkcs8, vec![octet]);
+            Arc::new(Identity::new(certificate(octet), Vec::new(), key))
+        };
         let of = |origin| ClientPolicy {
             origin: Some(OriginId(origin)),
             ..ClientPolicy::verified(Roots::Pem(vec![certificate(1)]))
@@ -349,9 +366,11 @@ mod tests {
             of(1),
             ClientPolicy { roots: Roots::Pem(vec![certificate(2)]), ..of(1) },
             ClientPolicy { server_name: Some("mx.example".into()), ..plain() },
+            ClientPolicy { identity: Some(identity(1)), ..plain() },
+            ClientPolicy { identity: Some(identity(2)), ..plain() },
             ClientPolicy { versions: (Version::Tls13, Version::Tls13), ..plain() },
         ]);
-        assert_eq!(different.len(), count + 4);
+        assert_eq!(different.len(), count + 6);
     }
 
     #[test]

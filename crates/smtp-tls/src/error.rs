@@ -67,6 +67,14 @@ pub enum ConfigError {
         /// Why, in one line.
         reason: String,
     },
+    /// Clients cannot be asked for certificates: there is no authority, or one that cannot be read.
+    #[error("no usable authority for client certificates: {reason}")]
+    Clients {
+        /// Where client certificates were asked for.
+        origin: Option<OriginId>,
+        /// Why, in one line.
+        reason: String,
+    },
     /// The library failed by itself.
     #[error("{backend} failed: {reason}")]
     Library {
@@ -86,7 +94,8 @@ impl ConfigError {
             | Self::Identity { origin, .. }
             | Self::Ciphers { origin, .. }
             | Self::ServerName { origin, .. }
-            | Self::Roots { origin, .. } => *origin,
+            | Self::Roots { origin, .. }
+            | Self::Clients { origin, .. } => *origin,
             Self::NotCompiledIn { .. }
             | Self::NoTls
             | Self::Versions { .. }
@@ -135,6 +144,26 @@ pub enum CertificateProblem {
     Other(String),
 }
 
+/// Why a client's certificate ends the handshake. None of these is a matter of trust: a certificate that
+/// is expired, revoked or of another authority ends nothing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+#[non_exhaustive]
+pub enum ClientCertificateProblem {
+    /// The chain has more than 10 certificates or 32 KiB.
+    #[error("the chain is too large")]
+    TooLarge,
+    /// It is no X.509 certificate.
+    #[error("it is malformed")]
+    Malformed,
+    /// No signature can be checked with its key: one of RSA under 2048 bits under rustls, or of a kind
+    /// that the library does not know.
+    #[error("its key is of a kind or size that no signature is checked with")]
+    Key,
+    /// The signature of the handshake was not made with its key.
+    #[error("the client did not prove that it has its key")]
+    NotProven,
+}
+
 /// Why a TLS handshake failed.
 #[derive(Debug, Error)]
 #[non_exhaustive]
@@ -163,6 +192,16 @@ pub enum HandshakeError {
         /// What is wrong with it.
         problem: CertificateProblem,
     },
+    /// The client showed a certificate with which no session can be had.
+    ///
+    /// The client is told so by an alert: `certificate_unknown` of a chain too large,
+    /// `bad_certificate` of a malformed one, `unsupported_certificate` of a key, and `decrypt_error`
+    /// of a proof that fails. OpenSSL has an alert of its own in some of these, or closes.
+    #[error("the client's certificate is unusable: {problem}")]
+    ClientCertificate {
+        /// What is wrong with it.
+        problem: ClientCertificateProblem,
+    },
     /// The peer's certificate is for other names.
     #[error("the peer's certificate is not valid for {expected}")]
     NameMismatch {
@@ -186,9 +225,11 @@ impl HandshakeError {
     pub const fn fault(&self) -> Fault {
         match self {
             Self::Io(_) | Self::PeerClosed => Fault::Network,
-            Self::Alert(_) | Self::NotTls | Self::NoSharedParameters(_) | Self::Protocol(_) => {
-                Fault::Peer
-            }
+            Self::Alert(_)
+            | Self::NotTls
+            | Self::NoSharedParameters(_)
+            | Self::Protocol(_)
+            | Self::ClientCertificate { .. } => Fault::Peer,
             Self::CertificateNotTrusted { .. } | Self::NameMismatch { .. } => Fault::Trust,
             Self::InvalidServerName { .. } | Self::Library(_) => Fault::Local,
         }
@@ -207,6 +248,7 @@ impl HandshakeError {
             | Self::NoSharedParameters(_)
             | Self::Protocol(_) => true,
             Self::NotTls
+            | Self::ClientCertificate { .. }
             | Self::CertificateNotTrusted { .. }
             | Self::NameMismatch { .. }
             | Self::InvalidServerName { .. }
@@ -224,6 +266,7 @@ impl HandshakeError {
             Self::NoSharedParameters("no suite".into()),
             Self::Protocol("odd".into()),
             Self::CertificateNotTrusted { problem: CertificateProblem::Expired },
+            Self::ClientCertificate { problem: ClientCertificateProblem::Key },
             Self::NameMismatch { expected: "mx.example".into() },
             Self::InvalidServerName { name: "a b".into() },
             Self::Library("out of memory".into()),

@@ -14,13 +14,13 @@ pub struct TlsInfo {
     pub version: Version,
     /// The cipher suite by OpenSSL's name on every backend: what a Received line shows
     /// (`ECDHE-RSA-AES256-GCM-SHA384`, `TLS_AES_256_GCM_SHA384`).
-    pub suite: String,
+    pub suite: &'static str,
     /// The cipher suite by its IANA name (`TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384`).
-    pub suite_iana: String,
+    pub suite_iana: &'static str,
     /// The key exchange group by its IANA name (`x25519`, `secp256r1`, `X25519MLKEM768`), where the
     /// library tells it: OpenSSL does not tell a hybrid group, and none was negotiated when a TLS 1.2
     /// session is resumed.
-    pub group: Option<String>,
+    pub group: Option<&'static str>,
     /// Whether an earlier session was resumed.
     pub resumed: bool,
     /// The server name indication (RFC 6066 section 3) that was sent or received: a host name in

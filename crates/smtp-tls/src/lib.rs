@@ -18,7 +18,10 @@
 //! | `rustls` | the adapter to rustls, with aws-lc-rs |
 //! | `openssl` | the adapter to the system's OpenSSL 3 |
 //! | `openssl-vendored` | the same, with an OpenSSL that cargo builds |
+//! | `client-certificates` | `ClientJudge`, which says whether a client's certificates open the relay: one judge for both libraries (rustls-webpki, with aws-lc-rs), and implied by either |
 //! | `self-signed` | makes self-signed certificates |
+//!
+//! [`cipher`] reads OpenSSL's cipher strings, without any library.
 //!
 //! Features only add. With both libraries compiled in, the caller names one by [`Backend`]. No type of
 //! a TLS library is part of this crate's API.
@@ -30,7 +33,10 @@ mod acceptor;
 mod alert;
 mod backend;
 mod certificate;
+pub mod cipher;
 mod client;
+#[cfg(any(feature = "rustls", feature = "openssl"))]
+mod clients;
 #[cfg(feature = "io")]
 #[cfg_attr(not(any(feature = "rustls", feature = "openssl")), allow(unused, unreachable_code))]
 mod connector;
@@ -45,6 +51,8 @@ mod identity;
 mod info;
 mod level;
 mod material;
+mod names;
+mod offer;
 #[cfg(feature = "openssl")]
 mod openssl;
 mod origin;
@@ -61,6 +69,8 @@ mod server;
 #[cfg(feature = "io")]
 #[cfg_attr(not(any(feature = "rustls", feature = "openssl")), allow(unused, unreachable_code))]
 mod stream;
+#[cfg(any(feature = "rustls", feature = "openssl"))]
+mod suites;
 mod ticket;
 
 #[cfg(feature = "io")]
@@ -74,13 +84,20 @@ pub use client::{
 #[cfg(feature = "io")]
 pub use connector::Connector;
 pub use dh::{DhParameters, MalformedDhParameters};
-pub use error::{CertificateProblem, ConfigError, Fault, HandshakeError};
+pub use error::{CertificateProblem, ClientCertificateProblem, ConfigError, Fault, HandshakeError};
 pub use identity::{Assembly, MaterialError, Unused, UnusedReason};
 pub use info::TlsInfo;
 pub use level::{Level, Version};
 pub use material::{Identity, KeyKind, PrivateKey};
+pub use names::{MalformedServerName, ServerNames};
+pub use offer::ServerOffer;
 pub use origin::OriginId;
-pub use peer::{CertificateAddresses, ClientTrust, RevocationList};
+#[cfg(feature = "client-certificates")]
+pub use peer::ClientJudge;
+pub use peer::{
+    CertificateAddresses, ClientAddress, ClientRefusal, ClientTrust, ClientVerdict, RevocationList,
+    UnusableAddress,
+};
 pub use pem::{PemError, PemKind, PemSection, pem_sections};
 pub use report::{Loss, Unhonoured};
 #[cfg(feature = "self-signed")]

@@ -5,11 +5,26 @@
 //! certificate in the first handshake and demands none; what a client shows is kept with the
 //! session, and judged only when somebody wants to know.
 
+mod address;
+#[cfg(feature = "client-certificates")]
+mod judge;
+#[cfg(feature = "client-certificates")]
+mod revocation;
+#[cfg(feature = "client-certificates")]
+mod subject;
+mod verdict;
+
 use std::{
     collections::BTreeSet,
     hash::{Hash, Hasher},
 };
 
+#[cfg(feature = "client-certificates")]
+pub use self::judge::ClientJudge;
+pub use self::{
+    address::{ClientAddress, UnusableAddress},
+    verdict::{ClientRefusal, ClientVerdict},
+};
 use crate::{Certificate, OriginId};
 
 /// A certificate revocation list in DER, unread (RFC 5280 section 5).

@@ -5,7 +5,7 @@ use std::{
     sync::Arc,
 };
 
-use crate::{ClientTrust, DhParameters, Identity, OriginId, TicketKeys, Version};
+use crate::{ClientTrust, DhParameters, Identity, OriginId, ServerNames, TicketKeys, Version};
 
 /// An OpenSSL cipher string as somebody wrote it. It governs TLS 1.2 and older only, as in OpenSSL.
 ///
@@ -56,8 +56,13 @@ pub enum Resumption {
 /// a backend takes it.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct ServerPolicy {
-    /// The certificate chain and its key.
+    /// The certificate chain and its key, for clients that ask for no name or for none in `named`.
     pub identity: Arc<Identity>,
+    /// Further identities beside `identity`, with keys of other kinds, in order of preference: for the
+    /// clients that cannot use those before.
+    pub alternatives: Vec<Arc<Identity>>,
+    /// What is shown to clients that ask for one of these names.
+    pub named: ServerNames,
     /// The lowest and the highest version offered.
     pub versions: (Version, Version),
     /// Which suites are offered under TLS 1.2. `None`: the backend's default.
@@ -77,6 +82,8 @@ impl ServerPolicy {
     pub const fn new(identity: Arc<Identity>) -> Self {
         Self {
             identity,
+            alternatives: Vec::new(),
+            named: ServerNames::new(),
             versions: (Version::Tls12, Version::Tls13),
             ciphers: None,
             dh: Vec::new(),
@@ -117,6 +124,11 @@ mod tests {
         let ciphers = |text: &str| Some(CipherString { text: text.into(), origin: None });
         let plain = || new(identity(1, 2, 3));
         let keys = |octet| TicketKeys::from_octets(&[octet; TicketKeys::LENGTH]).unwrap();
+        let names = |name| {
+            let mut names = ServerNames::new();
+            names.insert(name, Arc::new(identity(1, 2, 3))).unwrap();
+            names
+        };
         let trusts = |addresses: &[&str]| {
             let authority = Certificate::from_der(vec![7; 40]);
             Some(Arc::new(ClientTrust::new(vec![authority], addresses)))
@@ -128,6 +140,9 @@ mod tests {
             new(identity(1, 2, 9)),
             ServerPolicy { ciphers: ciphers("HIGH"), ..plain() },
             ServerPolicy { ciphers: ciphers("LOW"), ..plain() },
+            ServerPolicy { alternatives: vec![Arc::new(identity(4, 5, 6))], ..plain() },
+            ServerPolicy { named: names("a.example"), ..plain() },
+            ServerPolicy { named: names("*.a.example"), ..plain() },
             ServerPolicy { resumption: Resumption::Off, ..plain() },
             ServerPolicy { resumption: Resumption::Shared(keys(1)), ..plain() },
             ServerPolicy { resumption: Resumption::Shared(keys(2)), ..plain() },

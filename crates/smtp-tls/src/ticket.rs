@@ -12,13 +12,27 @@ use std::{
 use thiserror::Error;
 use zeroize::Zeroizing;
 
+use crate::OriginId;
+
 /// One or two keys: tickets are made with the current one, and those of the previous one are still
 /// taken. They never show in `Debug` output, and are overwritten when they are dropped.
-#[derive(Clone, PartialEq, Eq)]
+///
+/// Equal keys are equal wherever they were read.
+#[derive(Clone)]
 pub struct TicketKeys {
     current: Key,
     previous: Option<Key>,
+    origin: Option<OriginId>,
 }
+
+impl PartialEq for TicketKeys {
+    fn eq(&self, other: &Self) -> bool {
+        let Self { current, previous, origin: _ } = self;
+        *current == other.current && *previous == other.previous
+    }
+}
+
+impl Eq for TicketKeys {}
 
 type Key = Zeroizing<[u8; TicketKeys::LENGTH]>;
 
@@ -49,7 +63,13 @@ impl TicketKeys {
             [] => None,
             rest => Some(Zeroizing::new(rest.try_into().map_err(|_| malformed)?)),
         };
-        Ok(Self { current: Zeroizing::new(*current), previous })
+        Ok(Self { current: Zeroizing::new(*current), previous, origin: None })
+    }
+
+    /// The same keys, with where they came from.
+    #[must_use]
+    pub fn with_origin(self, origin: OriginId) -> Self {
+        Self { origin: Some(origin), ..self }
     }
 
     /// The same keys, with the current one of `before` as the previous one where these have none and
@@ -77,6 +97,12 @@ impl TicketKeys {
     #[must_use]
     pub fn previous(&self) -> Option<&[u8; Self::LENGTH]> {
         self.previous.as_deref()
+    }
+
+    /// Where they came from, if that was said.
+    #[must_use]
+    pub const fn origin(&self) -> Option<OriginId> {
+        self.origin
     }
 }
 

@@ -9,8 +9,8 @@ use std::sync::Arc;
 use common::*;
 use smtp_testkit::pki::{Key, Validity, unrelated_key};
 use smtp_tls::{
-    Acceptor, Backend, Certificate, CipherString, ClientPolicy, ConfigError, Connector, Identity,
-    KeyKind, OriginId, PrivateKey, Roots, Unhonoured, Version, pem_sections,
+    Acceptor, Backend, Certificate, ClientPolicy, ConfigError, Connector, Identity, KeyKind,
+    OriginId, PrivateKey, Roots, Version, pem_sections,
 };
 
 const WHERE: OriginId = OriginId(17);
@@ -120,91 +120,5 @@ fn a_server_name_that_is_none_is_refused_at_every_level() {
                 assert!(!error.to_string().contains(['\n', '\r']), "{error}");
             }
         }
-    }
-}
-
-fn with_ciphers(backend: Backend, text: &str) -> Result<Vec<Unhonoured>, ConfigError> {
-    let mut policy = server(&leaf(&root()));
-    policy.ciphers = Some(CipherString { text: text.to_owned(), origin: Some(WHERE) });
-    Acceptor::new(backend, &policy).map(|acceptor| acceptor.unhonoured().to_vec())
-}
-
-#[cfg(feature = "rustls")]
-#[test]
-fn rustls_says_that_it_leaves_the_cipher_string_aside() {
-    let unhonoured = with_ciphers(Backend::Rustls, "DEFAULT").unwrap();
-    assert_eq!(unhonoured.len(), 1);
-    assert_eq!((unhonoured[0].setting, unhonoured[0].origin), ("ciphers", Some(WHERE)));
-}
-
-#[cfg(feature = "openssl")]
-mod openssl {
-    use super::*;
-
-    #[test]
-    fn a_cipher_string_is_refused_whole_or_named_in_part() {
-        for text in ["nonsense", "EXP", "", "a\0b", "TLS_AES_128_GCM_SHA256"] {
-            let error = with_ciphers(Backend::OpenSsl, text).unwrap_err();
-            assert!(matches!(error, ConfigError::Ciphers { .. }), "{text:?}: {error:?}");
-            assert_eq!(error.origin(), Some(WHERE));
-        }
-        for text in ["DEFAULT", "HIGH:!aNULL:!MD5", "ECDHE+AESGCM:@STRENGTH", "ALL:-EXP:+SHA1"] {
-            assert_eq!(with_ciphers(Backend::OpenSsl, text), Ok(vec![]), "{text}");
-        }
-        let unhonoured = with_ciphers(Backend::OpenSsl, "EXP:HIGH, nonsense:!LOW").unwrap();
-        let reasons: Vec<_> = unhonoured.iter().map(|u| u.reason.as_str()).collect();
-        assert_eq!(reasons.len(), 2, "{reasons:?}");
-        assert!(reasons[0].starts_with("\"EXP\"") && reasons[1].starts_with("\"nonsense\""));
-        assert!(unhonoured.iter().all(|u| u.origin == Some(WHERE)));
-    }
-
-    #[test]
-    fn a_long_string_of_words_is_judged_and_a_longer_one_refused() {
-        let words: String = (0..4000).map(|n| format!("x{n:x}:")).collect();
-        let mut text = "HIGH:".to_owned() + &words;
-        text.truncate(16 * 1024);
-        let started = std::time::Instant::now();
-        let unhonoured = with_ciphers(Backend::OpenSsl, &text).unwrap();
-        assert!(unhonoured.len() > 3000, "{}", unhonoured.len());
-        assert!(started.elapsed().as_secs() < 20, "{:?}", started.elapsed());
-        let error = with_ciphers(Backend::OpenSsl, &(text + ":")).unwrap_err();
-        assert!(error.to_string().len() < 200, "{error}");
-        assert_eq!(error.origin(), Some(WHERE));
-        with_ciphers(Backend::OpenSsl, &"HIGH:".repeat(4 << 20)).unwrap_err();
-    }
-
-    #[tokio::test]
-    async fn the_cipher_string_decides_and_the_server_prefers() {
-        let leaf = leaf(&root());
-        for (text, suite) in [
-            ("ECDHE-ECDSA-AES128-GCM-SHA256", "ECDHE-ECDSA-AES128-GCM-SHA256"),
-            (
-                "ECDHE-ECDSA-AES128-GCM-SHA256:ECDHE-ECDSA-AES256-GCM-SHA384",
-                "ECDHE-ECDSA-AES128-GCM-SHA256",
-            ),
-            (
-                "ECDHE-ECDSA-CHACHA20-POLY1305:ECDHE-ECDSA-AES256-GCM-SHA384",
-                "ECDHE-ECDSA-CHACHA20-POLY1305",
-            ),
-        ] {
-            let mut policy = server(&leaf);
-            policy.versions = (Version::Tls12, Version::Tls12);
-            policy.ciphers = Some(CipherString { text: text.to_owned(), origin: None });
-            for client in Backend::available() {
-                let pair = (Backend::OpenSsl, *client);
-                let (near, far) = meet(pair, &policy, &ClientPolicy::required(), HOST).await;
-                assert_eq!(near.unwrap().1.suite, suite, "{pair:?}");
-                assert_eq!(far.unwrap().1.suite, suite, "{pair:?}");
-            }
-        }
-    }
-
-    #[test]
-    fn a_string_that_governs_nothing_is_named() {
-        let mut policy = server(&leaf(&root()));
-        policy.versions = (Version::Tls13, Version::Tls13);
-        policy.ciphers = Some(CipherString { text: "HIGH".to_owned(), origin: None });
-        let acceptor = Acceptor::new(Backend::OpenSsl, &policy).unwrap();
-        assert_eq!(acceptor.unhonoured().len(), 1);
     }
 }

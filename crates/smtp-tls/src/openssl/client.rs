@@ -14,7 +14,7 @@ use openssl::{
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
 use tokio_openssl::SslStream;
 
-use super::{context, error, info, library, stream::Transport};
+use super::{context, error, identity::Certified, info, library, stream::Transport};
 use crate::{
     ClientPolicy, ConfigError, HandshakeError, Roots, Stream, TlsInfo, Unhonoured, guard::Guard,
     host::PeerName, roots, stream::Session,
@@ -33,6 +33,12 @@ impl Connector {
         let mut context =
             context(SslMethod::tls_client(), policy.versions).map_err(|e| library(&e))?;
         context.set_session_cache_mode(SslSessionCacheMode::OFF);
+        if let Some(identity) = &policy.identity {
+            let origin = identity.origin();
+            Certified::read(identity)?
+                .apply_whole(&mut context)
+                .map_err(|e| ConfigError::Identity { origin, reason: error::line(&e) })?;
+        }
         let verified = policy.level.verified();
         if verified {
             let store = store(policy, unhonoured)?;
@@ -61,7 +67,7 @@ impl Connector {
                 PeerName::Ip(address) => address.to_string(),
                 PeerName::Unusable(given) => given.clone(),
             };
-            let failure = error::handshake(failure, stream.ssl(), &expected);
+            let failure = error::handshake(failure, stream.ssl(), error::Peer::Server(&expected));
             let _ = stream.get_mut().io.shutdown().await;
             if stream.get_mut().io.saw_no_tls().await {
                 return Err(HandshakeError::NotTls);

@@ -7,7 +7,7 @@ use openssl::{
     ssl::{Error, ErrorCode, SslRef},
 };
 
-use crate::{Alert, CertificateProblem, HandshakeError};
+use crate::{Alert, CertificateProblem, ClientCertificateProblem, HandshakeError};
 
 /// ERR_LIB_SSL.
 const LIBRARY_SSL: i32 = 20;
@@ -16,13 +16,18 @@ const ALERTS: i32 = 1000;
 
 /// Reasons of the SSL library (openssl/sslerr.h).
 mod reason {
+    /// ERR_R_ASN1_LIB: that library's error, met by this one.
+    pub(super) const ASN1_LIBRARY: i32 = 13 | 1 << 19;
     pub(super) const NO_SUITABLE_KEY_SHARE: i32 = 101;
     pub(super) const NO_SUITABLE_SIGNATURE_ALGORITHM: i32 = 118;
+    pub(super) const BAD_SIGNATURE: i32 = 123;
     pub(super) const CERTIFICATE_VERIFY_FAILED: i32 = 134;
+    pub(super) const EXCESSIVE_MESSAGE_SIZE: i32 = 152;
     pub(super) const HTTPS_PROXY_REQUEST: i32 = 155;
     pub(super) const HTTP_REQUEST: i32 = 156;
     pub(super) const NO_CIPHERS_AVAILABLE: i32 = 181;
     pub(super) const NO_SHARED_CIPHER: i32 = 193;
+    pub(super) const UNKNOWN_CERTIFICATE_TYPE: i32 = 247;
     pub(super) const UNSUPPORTED_PROTOCOL: i32 = 258;
     pub(super) const WRONG_VERSION_NUMBER: i32 = 267;
     pub(super) const UNEXPECTED_EOF_WHILE_READING: i32 = 294;
@@ -46,8 +51,17 @@ mod verdict {
     pub(super) const IP_ADDRESS_MISMATCH: i32 = 64;
 }
 
+/// Who is at the other end.
+#[derive(Clone, Copy)]
+pub(super) enum Peer<'a> {
+    /// The server of this name.
+    Server(&'a str),
+    /// Any client.
+    Client,
+}
+
 /// A failed handshake.
-pub(super) fn handshake(error: Error, ssl: &SslRef, host: &str) -> HandshakeError {
+pub(super) fn handshake(error: Error, ssl: &SslRef, peer: Peer<'_>) -> HandshakeError {
     if error.code() == ErrorCode::SYSCALL {
         return match error.into_io_error() {
             Ok(error) if error.kind() == io::ErrorKind::UnexpectedEof => HandshakeError::PeerClosed,
@@ -63,9 +77,15 @@ pub(super) fn handshake(error: Error, ssl: &SslRef, host: &str) -> HandshakeErro
     };
     let text = line(stack);
     let Some(code) = ssl_reason(stack) else { return HandshakeError::Library(text) };
+    if let (Peer::Client, Some(problem)) = (peer, client_certificate(code)) {
+        return HandshakeError::ClientCertificate { problem };
+    }
     match code {
         reason::UNEXPECTED_EOF_WHILE_READING => HandshakeError::PeerClosed,
-        reason::CERTIFICATE_VERIFY_FAILED => certificate(ssl, host),
+        reason::CERTIFICATE_VERIFY_FAILED => match peer {
+            Peer::Server(host) => certificate(ssl, host),
+            Peer::Client => HandshakeError::Protocol(text),
+        },
         reason::WRONG_VERSION_NUMBER | reason::HTTP_REQUEST | reason::HTTPS_PROXY_REQUEST => {
             HandshakeError::NotTls
         }
@@ -83,6 +103,17 @@ pub(super) fn handshake(error: Error, ssl: &SslRef, host: &str) -> HandshakeErro
             Err(_) => HandshakeError::Protocol(text),
         },
     }
+}
+
+/// What is wrong with a client's certificate: nothing else that a server reads has these reasons.
+const fn client_certificate(code: i32) -> Option<ClientCertificateProblem> {
+    Some(match code {
+        reason::ASN1_LIBRARY => ClientCertificateProblem::Malformed,
+        reason::UNKNOWN_CERTIFICATE_TYPE => ClientCertificateProblem::Key,
+        reason::BAD_SIGNATURE => ClientCertificateProblem::NotProven,
+        reason::EXCESSIVE_MESSAGE_SIZE => ClientCertificateProblem::TooLarge,
+        _ => return None,
+    })
 }
 
 fn certificate(ssl: &SslRef, host: &str) -> HandshakeError {

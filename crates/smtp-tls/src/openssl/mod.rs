@@ -3,8 +3,13 @@
 //! Contexts are built setting by setting, not from a preset. Clients do not resume sessions: the
 //! binding offers no safe way to hand a session to a new connection.
 
+mod ciphers;
 mod client;
+mod clients;
+mod dh;
 mod error;
+mod groups;
+mod identity;
 mod server;
 mod stream;
 
@@ -29,6 +34,7 @@ fn context(
     let mut context = SslContextBuilder::new(method)?;
     context.set_min_proto_version(Some(number(lowest)))?;
     context.set_max_proto_version(Some(number(highest)))?;
+    groups::apply(&mut context)?;
     context.set_options(
         SslOptions::NO_RENEGOTIATION
             | SslOptions::NO_COMPRESSION
@@ -59,8 +65,8 @@ fn info(ssl: &SslRef, server_name: Option<String>) -> TlsInfo {
     TlsInfo {
         backend: Backend::OpenSsl,
         version,
-        suite: name.to_owned(),
-        suite_iana: cipher.and_then(|cipher| cipher.standard_name()).unwrap_or(name).to_owned(),
+        suite: name,
+        suite_iana: cipher.and_then(|cipher| cipher.standard_name()).unwrap_or(name),
         group: ssl.peer_tmp_key().ok().and_then(|key| group(&key)),
         resumed: ssl.session_reused(),
         server_name,
@@ -69,8 +75,8 @@ fn info(ssl: &SslRef, server_name: Option<String>) -> TlsInfo {
 }
 
 /// IANA's name of the group that a key share belongs to.
-fn group<T: HasParams>(key: &PKeyRef<T>) -> Option<String> {
-    let name = match key.id() {
+fn group<T: HasParams>(key: &PKeyRef<T>) -> Option<&'static str> {
+    Some(match key.id() {
         Id::X25519 => "x25519",
         Id::X448 => "x448",
         Id::EC => match key.ec_key().ok()?.group().curve_name()? {
@@ -80,6 +86,5 @@ fn group<T: HasParams>(key: &PKeyRef<T>) -> Option<String> {
             _ => return None,
         },
         _ => return None,
-    };
-    Some(name.to_owned())
+    })
 }

@@ -1,53 +1,94 @@
-//! A server policy as an OpenSSL context.
+//! A server policy as OpenSSL contexts: one, and one more for each name with identities of its own.
 
-use std::{collections::HashSet, pin::Pin};
+use std::{pin::Pin, sync::Arc};
 
 use openssl::{
+    dh::Dh,
     error::ErrorStack,
-    pkey::PKey,
+    pkey::Params,
     ssl::{
-        NameType, Ssl, SslContext, SslContextBuilder, SslMethod, SslOptions, SslSessionCacheMode,
+        NameType, SniError, Ssl, SslContext, SslContextBuilder, SslMethod, SslOptions,
+        SslSessionCacheMode,
     },
     x509::X509,
 };
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
 use tokio_openssl::SslStream;
 
-use super::{context, error, info, library, stream::Transport};
-use crate::{
-    CipherString, ConfigError, HandshakeError, Identity, Loss, Resumption, ServerPolicy, Stream,
-    TlsInfo, Unhonoured, Version, guard::Guard, host::received_name, stream::Session,
+use super::{
+    ciphers::Ciphers, clients, context, dh, error, identity, info, library, stream::Transport,
 };
-
-/// The longest cipher string taken, in octets. OpenSSL's own longest default is a few hundred.
-const CIPHER_STRING: usize = 16 * 1024;
+use crate::{
+    ConfigError, HandshakeError, Identity, Loss, Resumption, ServerOffer, ServerPolicy, Stream,
+    TlsInfo, Unhonoured, guard::Guard, host::received_name, names::Named, stream::Session,
+};
 
 /// Sessions kept for TLS 1.2 clients that know no tickets; all others keep theirs themselves.
 const SESSIONS: i32 = 1024;
 
-pub(crate) struct Acceptor(SslContext);
+pub(crate) struct Acceptor {
+    context: SslContext,
+    offer: ServerOffer,
+    asks_clients: bool,
+}
+
+/// What clients that ask for one name, or for none, are shown.
+struct Shown {
+    context: SslContext,
+    /// The issuers of the identity that was put into the context last: a context has room for those of
+    /// one alone.
+    issuers: Vec<X509>,
+}
 
 impl Acceptor {
     pub(crate) fn new(
         policy: &ServerPolicy,
         unhonoured: &mut Vec<Unhonoured>,
     ) -> Result<Self, ConfigError> {
-        let mut context =
-            context(SslMethod::tls_server(), policy.versions).map_err(|e| library(&e))?;
-        if let Some(ciphers) = &policy.ciphers {
-            apply_ciphers(&mut context, ciphers, policy.versions, unhonoured)?;
-        }
-        let origin = policy.identity.origin();
-        let matches = apply_identity(&mut context, &policy.identity)
-            .map_err(|e| ConfigError::Identity { origin, reason: error::line(&e) })?;
-        if !matches {
-            return Err(ConfigError::KeyMismatch { origin });
-        }
-        apply_resumption(&mut context, policy.resumption != Resumption::Off)
-            .map_err(|e| library(&e))?;
+        let ciphers = Ciphers::of(policy, unhonoured)?;
+        let settings = Settings {
+            dh: dh::choose(policy, &ciphers, unhonoured)?,
+            authorities: match &policy.clients {
+                Some(trust) => Some(clients::authorities(trust, unhonoured)?),
+                None => None,
+            },
+            resumed: resumed(policy, unhonoured),
+            ciphers,
+            policy,
+        };
+        let default: Vec<_> =
+            std::iter::once(&policy.identity).chain(&policy.alternatives).cloned().collect();
+        let named = Named::of(&policy.named, |identities| {
+            let (context, issuers) = settings.context(identities, unhonoured)?;
+            Ok::<_, ConfigError>(Shown { context: context.build(), issuers })
+        })?;
+        let (mut context, issuers) = settings.context(&default, unhonoured)?;
         // Without a callback OpenSSL forgets the name that the client asked for.
-        context.set_servername_callback(|_, _| Ok(()));
-        Ok(Self(context.build()))
+        context.set_servername_callback(move |ssl, _| {
+            let shown = match ssl.servername(NameType::HOST_NAME) {
+                Some(name) if !named.is_empty() => {
+                    received_name(name).and_then(|name| named.find(&name))
+                }
+                _ => None,
+            };
+            let issuers = match shown {
+                Some(shown) => {
+                    ssl.set_ssl_context(&shown.context).map_err(|_| SniError::ALERT_FATAL)?;
+                    &shown.issuers
+                }
+                None => &issuers,
+            };
+            for issuer in issuers {
+                ssl.add_chain_cert(issuer.clone()).map_err(|_| SniError::ALERT_FATAL)?;
+            }
+            Ok(())
+        });
+        let offer = settings.ciphers.offer(policy, settings.dh.is_some())?;
+        Ok(Self { context: context.build(), offer, asks_clients: policy.clients.is_some() })
+    }
+
+    pub(crate) const fn offer(&self) -> &ServerOffer {
+        &self.offer
     }
 
     pub(crate) async fn accept<IO>(&self, io: IO) -> Result<(Stream<IO>, TlsInfo), HandshakeError>
@@ -55,94 +96,89 @@ impl Acceptor {
         IO: AsyncRead + AsyncWrite + Unpin + Send,
     {
         let failed = |e: ErrorStack| HandshakeError::Library(error::line(&e));
-        let ssl = Ssl::new(&self.0).map_err(failed)?;
+        let ssl = Ssl::new(&self.context).map_err(failed)?;
         let mut stream = SslStream::new(ssl, Transport::new(Guard::server(io))).map_err(failed)?;
         if let Err(failure) = Pin::new(&mut stream).accept().await {
-            let failure = error::handshake(failure, stream.ssl(), "");
+            let failure = error::handshake(failure, stream.ssl(), error::Peer::Client);
             let _ = stream.get_mut().io.shutdown().await;
             return Err(failure);
         }
         let name = stream.ssl().servername(NameType::HOST_NAME).and_then(received_name);
-        let info = info(stream.ssl(), name);
+        let mut info = info(stream.ssl(), name);
+        if self.asks_clients {
+            match clients::chain(stream.ssl()) {
+                Ok(chain) => info.client_chain = chain,
+                Err(failure) => {
+                    let _ = stream.get_mut().io.shutdown().await;
+                    return Err(failure);
+                }
+            }
+        }
         Ok((Stream::new(Session::OpenSsl(super::Stream::new(stream))), info))
     }
 }
 
-/// Whether the key is the leaf's; then, and only then, the identity is in place.
-fn apply_identity(
-    context: &mut SslContextBuilder,
-    identity: &Identity,
-) -> Result<bool, ErrorStack> {
-    let key = PKey::private_key_from_der(identity.key().secret_der())?;
-    let leaf = X509::from_der(identity.leaf().der())?;
-    if !leaf.public_key()?.public_eq(&key) {
-        return Ok(false);
-    }
-    context.set_certificate(&leaf)?;
-    for issuer in &identity.chain()[1..] {
-        context.add_extra_chain_cert(X509::from_der(issuer.der())?)?;
-    }
-    context.set_private_key(&key)?;
-    context.check_private_key()?;
-    Ok(true)
+/// What every context of a policy has in common.
+struct Settings<'a> {
+    policy: &'a ServerPolicy,
+    ciphers: Ciphers<'a>,
+    dh: Option<Dh<Params>>,
+    authorities: Option<Vec<Vec<u8>>>,
+    resumed: bool,
 }
 
-fn apply_ciphers(
-    context: &mut SslContextBuilder,
-    ciphers: &CipherString,
-    versions: (Version, Version),
-    unhonoured: &mut Vec<Unhonoured>,
-) -> Result<(), ConfigError> {
-    let refused = |e: &ErrorStack| ConfigError::Ciphers {
-        origin: ciphers.origin,
-        text: ciphers.text.clone(),
-        reason: error::line(e),
-    };
-    if ciphers.text.len() > CIPHER_STRING {
-        return Err(ConfigError::Ciphers {
-            origin: ciphers.origin,
-            text: ciphers.text.chars().take(64).collect::<String>() + "...",
-            reason: format!("it is longer than {CIPHER_STRING} octets"),
-        });
-    }
-    if ciphers.text.contains('\0') {
-        return Err(ConfigError::Ciphers {
-            origin: ciphers.origin,
-            text: ciphers.text.clone(),
-            reason: "it contains a NUL".to_owned(),
-        });
-    }
-    context.set_cipher_list(&ciphers.text).map_err(|e| refused(&e))?;
-    let mut report = |reason| {
-        unhonoured.push(Unhonoured {
-            origin: ciphers.origin,
-            setting: "ciphers",
-            loss: Loss::Partial,
-            reason,
-        });
-    };
-    if versions.0 == Version::Tls13 {
-        report("the cipher string governs TLS 1.2, which this policy does not offer".to_owned());
-    }
-    // OpenSSL drops the parts of a string that it does not know as long as one part is left.
-    let mut alone = SslContextBuilder::new(SslMethod::tls_server()).map_err(|e| refused(&e))?;
-    let mut seen = HashSet::new();
-    for part in ciphers.text.split([':', ',', ' ', ';']) {
-        if part.is_empty() || part.starts_with(['!', '-', '+', '@']) || !seen.insert(part) {
-            continue;
+impl Settings<'_> {
+    /// A context with these identities; and the issuers that are to be added to each connection.
+    fn context(
+        &self,
+        identities: &[Arc<Identity>],
+        unhonoured: &mut Vec<Unhonoured>,
+    ) -> Result<(SslContextBuilder, Vec<X509>), ConfigError> {
+        let failed = |e: ErrorStack| library(&e);
+        let mut context = context(SslMethod::tls_server(), self.policy.versions).map_err(failed)?;
+        self.ciphers.apply(&mut context)?;
+        let issuers = identity::apply_all(&mut context, identities, unhonoured)?;
+        if let Some(dh) = &self.dh {
+            context.set_tmp_dh(dh).map_err(failed)?;
         }
-        if alone.set_cipher_list(part).is_err() {
-            report(format!("{part:?} names no cipher of TLS 1.2 that this OpenSSL has"));
+        apply_resumption(&mut context, self.resumed).map_err(failed)?;
+        if let Some(authorities) = &self.authorities {
+            clients::ask(&mut context, authorities).map_err(failed)?;
         }
+        Ok((context, issuers))
     }
-    Ok(())
+}
+
+/// Whether sessions are resumed, and a word where not as the policy has it.
+fn resumed(policy: &ServerPolicy, unhonoured: &mut Vec<Unhonoured>) -> bool {
+    let (resumed, origin, loss, reason) = match (&policy.resumption, &policy.clients) {
+        (Resumption::Off, _) => return false,
+        (_, Some(trust)) => (
+            false,
+            trust.origin,
+            Loss::Whole,
+            "where clients are asked for certificates, no session is resumed: OpenSSL's binding cannot \
+             keep tickets from those that showed one, whose revocation would have no effect",
+        ),
+        (Resumption::Shared(keys), None) => (
+            true,
+            keys.origin(),
+            Loss::Partial,
+            "OpenSSL's binding takes no ticket keys: sessions are resumed within this process alone, \
+             with keys of its own",
+        ),
+        (Resumption::Local, None) => return true,
+    };
+    unhonoured.push(Unhonoured { origin, setting: "resumption", loss, reason: reason.to_owned() });
+    resumed
 }
 
 fn apply_resumption(context: &mut SslContextBuilder, on: bool) -> Result<(), ErrorStack> {
+    context.set_session_id_context(b"smtp")?;
     if on {
         context.set_session_cache_mode(SslSessionCacheMode::SERVER);
         context.set_session_cache_size(SESSIONS);
-        context.set_session_id_context(b"smtp")
+        Ok(())
     } else {
         context.set_session_cache_mode(SslSessionCacheMode::OFF);
         context.set_options(SslOptions::NO_TICKET);

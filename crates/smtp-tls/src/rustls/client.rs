@@ -6,11 +6,18 @@ use rustls::{
     ClientConfig, RootCertStore,
     client::{Resumption, WebPkiServerVerifier, danger::ServerCertVerifier},
     crypto::CryptoProvider,
+    sign::SingleCertAndKey,
 };
 use rustls_pki_types::{CertificateDer, ServerName};
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
 
-use super::{error, info, provider, server::library, unverified::AnyCertificate, versions};
+use super::{
+    error::{self, Peer},
+    identity::certified_key,
+    info, library, provider,
+    unverified::AnyCertificate,
+    versions,
+};
 use crate::{
     ClientPolicy, ConfigError, HandshakeError, Roots, Stream, TlsInfo, Unhonoured, guard::Guard,
     host::PeerName, roots, stream::Session,
@@ -30,7 +37,7 @@ impl Connector {
         policy: &ClientPolicy,
         unhonoured: &mut Vec<Unhonoured>,
     ) -> Result<Self, ConfigError> {
-        let provider = provider();
+        let provider = Arc::new(provider());
         let verified = policy.level.verified();
         let verifier: Arc<dyn ServerCertVerifier> = if verified {
             webpki(policy, &provider, unhonoured)?
@@ -38,12 +45,18 @@ impl Connector {
             Arc::new(AnyCertificate::new(&provider))
         };
         let versions: Vec<_> = versions(policy.versions).collect();
-        let mut named = ClientConfig::builder_with_provider(provider)
+        let named = ClientConfig::builder_with_provider(provider)
             .with_protocol_versions(&versions)
             .map_err(|e| library(&e))?
             .dangerous()
-            .with_custom_certificate_verifier(verifier)
-            .with_no_client_auth();
+            .with_custom_certificate_verifier(verifier);
+        let mut named = match &policy.identity {
+            Some(identity) => {
+                let shown = SingleCertAndKey::from(certified_key(identity)?);
+                named.with_client_cert_resolver(Arc::new(shown))
+            }
+            None => named.with_no_client_auth(),
+        };
         named.resumption = Resumption::in_memory_sessions(HOSTS);
         let mut nameless = named.clone();
         nameless.enable_sni = false;
@@ -86,7 +99,8 @@ impl Connector {
                 if io.saw_no_tls().await {
                     return Err(HandshakeError::NotTls);
                 }
-                Err(error::handshake(failure, self.verified.then_some(&expected)))
+                let peer = if self.verified { Peer::Verified(&expected) } else { Peer::Unverified };
+                Err(error::handshake(failure, peer))
             }
         }
     }

@@ -4,24 +4,33 @@
 //! crate's features matter. 0-RTT stays off on both sides.
 
 mod client;
+mod clients;
 mod error;
+mod identity;
+mod proof;
 mod server;
+mod session;
 mod suite;
+mod ticket;
 mod unverified;
 
 use std::sync::Arc;
 
 use rustls::{
-    CommonState, HandshakeKind, ProtocolVersion, SupportedProtocolVersion,
+    CommonState, Error, HandshakeKind, ProtocolVersion, SupportedProtocolVersion,
     crypto::{CryptoProvider, aws_lc_rs},
     version::{TLS12, TLS13},
 };
 
 pub(crate) use self::{client::Connector, server::Acceptor};
-use crate::{Backend, TlsInfo, Version};
+use crate::{Backend, Certificate, ConfigError, TlsInfo, Version};
 
-fn provider() -> Arc<CryptoProvider> {
-    Arc::new(aws_lc_rs::default_provider())
+fn provider() -> CryptoProvider {
+    aws_lc_rs::default_provider()
+}
+
+fn library(failure: &Error) -> ConfigError {
+    ConfigError::Library { backend: Backend::Rustls, reason: error::line(failure) }
 }
 
 fn versions(
@@ -45,9 +54,15 @@ fn info(session: &CommonState, server_name: Option<String>) -> TlsInfo {
         version,
         suite,
         suite_iana,
-        group: session.negotiated_key_exchange_group().map(|group| suite::group(group.name())),
+        group: session.negotiated_key_exchange_group().and_then(|group| suite::group(group.name())),
         resumed: session.handshake_kind() == Some(HandshakeKind::Resumed),
         server_name,
         client_chain: Arc::default(),
     }
+}
+
+/// What the client showed, now or when the session began that it resumes.
+fn client_chain(session: &CommonState) -> Arc<[Certificate]> {
+    let Some(chain) = session.peer_certificates() else { return Arc::default() };
+    chain.iter().map(|certificate| Certificate::from_der(certificate.to_vec())).collect()
 }

@@ -3,101 +3,97 @@
 use std::sync::Arc;
 
 use rustls::{
-    Error, ServerConfig,
-    crypto::aws_lc_rs::{Ticketer, sign::any_supported_type},
-    server::{NoServerSessionStorage, ServerSessionMemoryCache},
-    sign::{CertifiedKey, SingleCertAndKey},
-};
-use rustls_pki_types::{
-    CertificateDer, PrivateKeyDer, PrivatePkcs1KeyDer, PrivatePkcs8KeyDer, PrivateSec1KeyDer,
+    ServerConfig, crypto::aws_lc_rs::Ticketer, server::NoServerSessionStorage,
+    server::WebPkiClientVerifier, server::danger::ClientCertVerifier,
 };
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
 
-use super::{error, info, provider, versions};
+use super::{
+    client_chain,
+    clients::AnyClient,
+    error::{self, Peer},
+    identity::Identities,
+    info, library, provider,
+    session::Sessions,
+    suite,
+    ticket::SharedTickets,
+    versions,
+};
 use crate::{
-    Backend, ConfigError, HandshakeError, Identity, KeyKind, Loss, Resumption, ServerPolicy,
-    Stream, TlsInfo, Unhonoured, certificate::Fields, guard::Guard, host::received_name,
-    stream::Session,
+    ConfigError, HandshakeError, Loss, Resumption, ServerOffer, ServerPolicy, Stream, TlsInfo,
+    Unhonoured, guard::Guard, host::received_name, stream::Session,
 };
 
-/// Sessions kept for TLS 1.2 clients that know no tickets; all others keep theirs themselves.
-const SESSIONS: usize = 1024;
-
-pub(crate) struct Acceptor(tokio_rustls::TlsAcceptor);
+pub(crate) struct Acceptor {
+    tls: tokio_rustls::TlsAcceptor,
+    offer: ServerOffer,
+    asks_clients: bool,
+}
 
 impl Acceptor {
     pub(crate) fn new(
         policy: &ServerPolicy,
         unhonoured: &mut Vec<Unhonoured>,
     ) -> Result<Self, ConfigError> {
-        if let Some(ciphers) = &policy.ciphers {
+        let identities = Identities::of(policy)?;
+        let mut provider = provider();
+        let offer = suite::choose(&mut provider, policy, unhonoured)?;
+        for group in &policy.dh {
             unhonoured.push(Unhonoured {
-                origin: ciphers.origin,
-                setting: "ciphers",
-                loss: Loss::Whole,
-                reason: "rustls has suites of its own and is not given the cipher string; \
-                         OpenSSL applies it"
-                    .to_owned(),
+                origin: group.origin(),
+                setting: "dh",
+                loss: Loss::NotNeeded,
+                reason: "rustls agrees on keys over elliptic curves alone (ECDHE)".to_owned(),
             });
         }
+        let verifier: Arc<dyn ClientCertVerifier> = match &policy.clients {
+            Some(trust) => Arc::new(AnyClient::new(&provider, trust, unhonoured)?),
+            None => WebPkiClientVerifier::no_client_auth(),
+        };
         let versions: Vec<_> = versions(policy.versions).collect();
-        let identity = certified_key(&policy.identity)?;
-        let mut config = ServerConfig::builder_with_provider(provider())
+        let mut config = ServerConfig::builder_with_provider(Arc::new(provider))
             .with_protocol_versions(&versions)
             .map_err(|e| library(&e))?
-            .with_no_client_auth()
-            .with_cert_resolver(Arc::new(SingleCertAndKey::from(identity)));
+            .with_client_cert_verifier(verifier)
+            .with_cert_resolver(Arc::new(identities));
         config.ignore_client_order = true;
-        if policy.resumption != Resumption::Off {
-            config.ticketer = Ticketer::new().map_err(|e| library(&e))?;
-            config.session_storage = ServerSessionMemoryCache::new(SESSIONS);
-        } else {
-            config.session_storage = Arc::new(NoServerSessionStorage {});
-            config.send_tls13_tickets = 0;
+        config.session_storage = Sessions::new();
+        match &policy.resumption {
+            Resumption::Off => {
+                config.session_storage = Arc::new(NoServerSessionStorage {});
+                config.send_tls13_tickets = 0;
+            }
+            Resumption::Local => config.ticketer = Ticketer::new().map_err(|e| library(&e))?,
+            Resumption::Shared(keys) => {
+                config.ticketer = Arc::new(SharedTickets::new(keys, policy.clients.as_deref()));
+            }
         }
-        Ok(Self(Arc::new(config).into()))
+        let asks_clients = policy.clients.is_some();
+        Ok(Self { tls: Arc::new(config).into(), offer, asks_clients })
+    }
+
+    pub(crate) const fn offer(&self) -> &ServerOffer {
+        &self.offer
     }
 
     pub(crate) async fn accept<IO>(&self, io: IO) -> Result<(Stream<IO>, TlsInfo), HandshakeError>
     where
         IO: AsyncRead + AsyncWrite + Unpin + Send,
     {
-        match self.0.accept(Guard::server(io)).into_fallible().await {
+        match self.tls.accept(Guard::server(io)).into_fallible().await {
             Ok(stream) => {
                 let session = stream.get_ref().1;
-                let info = info(session, session.server_name().and_then(received_name));
+                let mut info = info(session, session.server_name().and_then(received_name));
+                if self.asks_clients {
+                    info.client_chain = client_chain(session);
+                }
                 Ok((Stream::new(Session::Rustls(Box::new(stream.into()))), info))
             }
             Err((failure, mut io)) => {
                 // The alert is in the transport already; the peer learns that nothing follows.
                 let _ = io.shutdown().await;
-                Err(error::handshake(failure, None))
+                Err(error::handshake(failure, Peer::Client))
             }
         }
     }
-}
-
-/// The chain with its key, checked to belong together. rustls's own check takes only certificates
-/// that webpki would verify; what a server shows is for its clients to judge.
-fn certified_key(identity: &Identity) -> Result<CertifiedKey, ConfigError> {
-    let origin = identity.origin();
-    let refused = |reason| ConfigError::Identity { origin, reason };
-    // Lent, not copied: a copy of the key would not be overwritten.
-    let secret = identity.key().secret_der();
-    let key = match identity.key().kind() {
-        KeyKind::Pkcs8 => PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(secret)),
-        KeyKind::Pkcs1 => PrivateKeyDer::Pkcs1(PrivatePkcs1KeyDer::from(secret)),
-        KeyKind::Sec1 => PrivateKeyDer::Sec1(PrivateSec1KeyDer::from(secret)),
-    };
-    let key = any_supported_type(&key).map_err(|e| refused(error::line(&e)))?;
-    let leaf = Fields::read(identity.leaf().der()).map_err(|e| refused(e.to_string()))?;
-    if key.public_key().is_some_and(|public| public.as_ref() != leaf.public_key_info) {
-        return Err(ConfigError::KeyMismatch { origin });
-    }
-    let chain = identity.chain().iter().map(|c| CertificateDer::from(c.der().to_vec())).collect();
-    Ok(CertifiedKey::new(chain, key))
-}
-
-pub(super) fn library(failure: &Error) -> ConfigError {
-    ConfigError::Library { backend: Backend::Rustls, reason: error::line(failure) }
 }

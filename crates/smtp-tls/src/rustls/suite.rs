@@ -1,52 +1,113 @@
-//! rustls's suites and groups by the names that operators know.
+//! rustls's suites and groups: which of them a policy keeps, and the names that operators know.
 
-use rustls::{CipherSuite, NamedGroup};
+use std::collections::BTreeMap;
+
+use rustls::{CipherSuite, NamedGroup, crypto::CryptoProvider};
+
+use crate::{
+    Backend, ConfigError, Loss, ServerOffer, ServerPolicy, Unhonoured, Version,
+    cipher::{self, CipherList, Release, SecurityLevel, Suite},
+    suites,
+};
+
+/// Leaves in the provider the suites that the policy asks for, in its order.
+pub(super) fn choose(
+    provider: &mut CryptoProvider,
+    policy: &ServerPolicy,
+    unhonoured: &mut Vec<Unhonoured>,
+) -> Result<ServerOffer, ConfigError> {
+    let (lowest, highest) = policy.versions;
+    let list = suites::read(policy, Release::default(), unhonoured)?;
+    let all: Vec<u16> = provider.cipher_suites.iter().map(|s| u16::from(s.suite())).collect();
+    let wanted = match &list {
+        Some(list) => keep(list, policy, &all, unhonoured),
+        None => all,
+    };
+    let rank = |id: u16| wanted.iter().position(|wanted| *wanted == id);
+    provider.cipher_suites.retain(|suite| rank(u16::from(suite.suite())).is_some());
+    provider.cipher_suites.sort_by_key(|suite| rank(u16::from(suite.suite())));
+    let offered = |version: Version| {
+        let ids = provider.cipher_suites.iter().filter(move |suite| {
+            (version == Version::Tls13) == suite.tls13().is_some()
+                && (lowest..=highest).contains(&version)
+        });
+        ids.filter_map(|suite| cipher::suite(u16::from(suite.suite()))).collect::<Vec<_>>()
+    };
+    Ok(ServerOffer {
+        tls13: offered(Version::Tls13),
+        tls12: suites::fitting(policy, Backend::Rustls, &offered(Version::Tls12))?,
+        groups: provider.kx_groups.iter().filter_map(|kx| group(kx.name())).collect(),
+    })
+}
+
+/// Of `all`, those that the list asks for, in its order; those of TLS 1.3 stay as they are, as far as a security
+/// level does not take them out.
+fn keep(
+    list: &CipherList,
+    policy: &ServerPolicy,
+    all: &[u16],
+    unhonoured: &mut Vec<Unhonoured>,
+) -> Vec<u16> {
+    // What the string and its level mean under OpenSSL, whatever the versions: these are rustls's matter.
+    let meant = list.at_level(SecurityLevel::USUAL, (Version::Tls12, Version::Tls13));
+    let selection = cipher::select(&meant.tls12, all);
+    let tls13 = |id: &&u16| cipher::suite(**id).is_some_and(is_tls13);
+    let taken_out = |id: &u16| meant.withheld.iter().any(|withheld| withheld.suite.id() == *id);
+    let kept13 = all.iter().filter(tls13).filter(|id| !taken_out(id)).copied();
+    let kept = kept13.chain(selection.kept.iter().map(|suite| suite.id())).collect();
+    let Some(ciphers) = &policy.ciphers else { return kept };
+    if !selection.lost.is_empty() && policy.versions.0 == Version::Tls12 {
+        let mut reasons = BTreeMap::<String, usize>::new();
+        for lost in &selection.lost {
+            *reasons.entry(lost.lack.to_string()).or_default() += 1;
+        }
+        let reasons: Vec<_> =
+            reasons.iter().map(|(why, count)| format!("{why} ({count})")).collect();
+        let reason = format!(
+            "of {} suites rustls has {}: {}",
+            meant.tls12.len(),
+            selection.kept.len(),
+            reasons.join(", ")
+        );
+        unhonoured.push(suites::report(ciphers, Loss::Partial, reason));
+    }
+    if let Some(level) = list.security_level {
+        let reason = format!(
+            "@SECLEVEL={level} decides about suites alone: rustls takes no key, signature or group of \
+             less than 112 bits, and asks for no more"
+        );
+        unhonoured.push(suites::report(ciphers, Loss::Partial, reason));
+    }
+    if list.suite_b.is_some() {
+        let reason =
+            "a word of Suite B decides about suites alone, not about curves and signatures";
+        unhonoured.push(suites::report(ciphers, Loss::Partial, reason.to_owned()));
+    }
+    kept
+}
+
+fn is_tls13(suite: &Suite) -> bool {
+    suite.protocol() == cipher::Protocol::Tls13
+}
 
 /// (OpenSSL's name, IANA's name) of a suite.
-pub(super) fn names(suite: CipherSuite) -> (String, String) {
-    let (openssl, iana) = match suite {
-        CipherSuite::TLS13_AES_256_GCM_SHA384 => {
-            ("TLS_AES_256_GCM_SHA384", "TLS_AES_256_GCM_SHA384")
-        }
-        CipherSuite::TLS13_AES_128_GCM_SHA256 => {
-            ("TLS_AES_128_GCM_SHA256", "TLS_AES_128_GCM_SHA256")
-        }
-        CipherSuite::TLS13_CHACHA20_POLY1305_SHA256 => {
-            ("TLS_CHACHA20_POLY1305_SHA256", "TLS_CHACHA20_POLY1305_SHA256")
-        }
-        CipherSuite::TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384 => {
-            ("ECDHE-ECDSA-AES256-GCM-SHA384", "TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384")
-        }
-        CipherSuite::TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256 => {
-            ("ECDHE-ECDSA-AES128-GCM-SHA256", "TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256")
-        }
-        CipherSuite::TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256 => {
-            ("ECDHE-ECDSA-CHACHA20-POLY1305", "TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256")
-        }
-        CipherSuite::TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384 => {
-            ("ECDHE-RSA-AES256-GCM-SHA384", "TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384")
-        }
-        CipherSuite::TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256 => {
-            ("ECDHE-RSA-AES128-GCM-SHA256", "TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256")
-        }
-        CipherSuite::TLS_ECDHE_RSA_WITH_CHACHA20_POLY1305_SHA256 => {
-            ("ECDHE-RSA-CHACHA20-POLY1305", "TLS_ECDHE_RSA_WITH_CHACHA20_POLY1305_SHA256")
-        }
-        other => {
-            let name = format!("{other:?}");
-            return (name.clone(), name);
-        }
-    };
-    (openssl.to_owned(), iana.to_owned())
+pub(super) fn names(suite: CipherSuite) -> (&'static str, &'static str) {
+    cipher::suite(u16::from(suite)).map_or_else(
+        || {
+            let name = suite.as_str().unwrap_or_default();
+            (name, name)
+        },
+        |suite| (suite.name(), suite.iana_name()),
+    )
 }
 
 /// IANA's name of a group.
-pub(super) fn group(group: NamedGroup) -> String {
-    match group {
-        NamedGroup::X25519 => "x25519".to_owned(),
-        NamedGroup::X448 => "x448".to_owned(),
-        other => format!("{other:?}"),
-    }
+pub(super) fn group(group: NamedGroup) -> Option<&'static str> {
+    Some(match group {
+        NamedGroup::X25519 => "x25519",
+        NamedGroup::X448 => "x448",
+        other => other.as_str()?,
+    })
 }
 
 #[cfg(test)]
@@ -54,13 +115,17 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_suite_of_the_provider_has_its_names() {
+    fn every_suite_and_group_of_the_provider_has_its_names() {
         let suites = rustls::crypto::aws_lc_rs::ALL_CIPHER_SUITES;
         assert_eq!(suites.len(), 9);
         for suite in suites {
             let (openssl, iana) = names(suite.suite());
             assert!(iana.starts_with("TLS_"), "{iana}");
             assert_eq!(openssl.starts_with("TLS_"), suite.tls13().is_some(), "{openssl}");
+            assert!(cipher::suite(u16::from(suite.suite())).is_some(), "{openssl}");
+        }
+        for kx in rustls::crypto::aws_lc_rs::ALL_KX_GROUPS {
+            assert!(group(kx.name()).is_some(), "{:?}", kx.name());
         }
     }
 }

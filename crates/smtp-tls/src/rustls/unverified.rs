@@ -1,24 +1,21 @@
-//! Encrypted, not verified: takes any certificate, but not any peer.
-//!
-//! The certificate may be expired, self-signed, for another name, of X.509 version 1 or with
-//! extensions that webpki refuses; of it only the public key is used. The handshake's signature is
-//! checked against that key, so that whoever answers holds the key of the certificate shown.
+//! Encrypted, not verified: takes any certificate, but not any peer, which must have the key of the
+//! certificate shown.
 
 use rustls::{
-    CertificateError, DigitallySignedStruct, Error, PeerMisbehaved, SignatureScheme,
+    DigitallySignedStruct, Error, SignatureScheme,
     client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier},
-    crypto::{CryptoProvider, WebPkiSupportedAlgorithms, verify_tls13_signature_with_raw_key},
+    crypto::CryptoProvider,
 };
-use rustls_pki_types::{CertificateDer, ServerName, SubjectPublicKeyInfoDer, UnixTime};
+use rustls_pki_types::{CertificateDer, ServerName, UnixTime};
 
-use crate::certificate::{Fields, public_key_parts};
+use super::proof::Proof;
 
 #[derive(Debug)]
-pub(super) struct AnyCertificate(WebPkiSupportedAlgorithms);
+pub(super) struct AnyCertificate(Proof);
 
 impl AnyCertificate {
-    pub(super) fn new(provider: &CryptoProvider) -> Self {
-        Self(provider.signature_verification_algorithms)
+    pub(super) const fn new(provider: &CryptoProvider) -> Self {
+        Self(Proof::by(provider))
     }
 }
 
@@ -40,23 +37,7 @@ impl ServerCertVerifier for AnyCertificate {
         certificate: &CertificateDer<'_>,
         signed: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, Error> {
-        let fields = Fields::read(certificate).map_err(|_| CertificateError::BadEncoding)?;
-        let (algorithm, key) =
-            public_key_parts(fields.public_key_info).map_err(|_| CertificateError::BadEncoding)?;
-        let (_, candidates) = self
-            .0
-            .mapping
-            .iter()
-            .find(|(scheme, _)| *scheme == signed.scheme)
-            .ok_or(PeerMisbehaved::SignedHandshakeWithUnadvertisedSigScheme)?;
-        let fitting = candidates
-            .iter()
-            .find(|candidate| candidate.public_key_alg_id().as_ref() == algorithm)
-            .ok_or(PeerMisbehaved::SignedHandshakeWithUnadvertisedSigScheme)?;
-        fitting
-            .verify_signature(key, message, signed.signature())
-            .map_err(|_| CertificateError::BadSignature)?;
-        Ok(HandshakeSignatureValid::assertion())
+        self.0.tls12(message, certificate, signed)
     }
 
     fn verify_tls13_signature(
@@ -65,13 +46,11 @@ impl ServerCertVerifier for AnyCertificate {
         certificate: &CertificateDer<'_>,
         signed: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, Error> {
-        let fields = Fields::read(certificate).map_err(|_| CertificateError::BadEncoding)?;
-        let key = SubjectPublicKeyInfoDer::from(fields.public_key_info);
-        verify_tls13_signature_with_raw_key(message, &key, signed, &self.0)
+        self.0.tls13(message, certificate, signed)
     }
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.0.supported_schemes()
+        self.0.schemes()
     }
 }
 
@@ -99,7 +78,7 @@ mod tests {
         let key = PrivateKeyDer::Pkcs8(der(key).into());
         let key = provider().key_provider.load_private_key(key).unwrap();
         let shown = CertifiedKey::new(vec![der(certificate).into()], key);
-        let config = ServerConfig::builder_with_provider(provider())
+        let config = ServerConfig::builder_with_provider(Arc::new(provider()))
             .with_protocol_versions(&[version])
             .unwrap()
             .with_no_client_auth()

@@ -1,0 +1,168 @@
+//! What a security level and a range of protocols leave of a list.
+//!
+//! Does: what `openssl ciphers -s` does. Does not: judge keys, signatures and groups, which a
+//! security level governs too.
+
+use std::fmt;
+
+use super::{Authentication, CipherList, KeyExchange, Mac, Protocol, Suite, tls13_suites};
+use crate::Version;
+
+/// OpenSSL's security level: 0 to 5.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct SecurityLevel(u8);
+
+impl SecurityLevel {
+    /// What OpenSSL 3.2 and newer have without `@SECLEVEL=`, and what Debian and Ubuntu build 3.0
+    /// with. As it comes from its authors, 3.0 has 1.
+    pub const USUAL: Self = Self(2);
+
+    /// A level; `None` above 5.
+    #[must_use]
+    pub const fn new(level: u8) -> Option<Self> {
+        if level <= 5 { Some(Self(level)) } else { None }
+    }
+
+    /// Its number.
+    #[must_use]
+    pub const fn get(self) -> u8 {
+        self.0
+    }
+
+    /// The least strength in bits that it takes.
+    #[must_use]
+    pub const fn least_bits(self) -> u16 {
+        match self.0 {
+            0 => 0,
+            1 => 80,
+            2 => 112,
+            3 => 128,
+            4 => 192,
+            _ => 256,
+        }
+    }
+}
+
+impl fmt::Display for SecurityLevel {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+/// What can be negotiated.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Offer {
+    /// The suites of TLS 1.3, in OpenSSL's order. The cipher string had no say in which; its security level had.
+    pub tls13: Vec<&'static Suite>,
+    /// The suites of the list, in its order.
+    pub tls12: Vec<&'static Suite>,
+    /// What is not offered: of TLS 1.3, then of the list.
+    pub withheld: Vec<Withheld>,
+}
+
+/// A suite that is not offered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Withheld {
+    /// The suite.
+    pub suite: &'static Suite,
+    /// Why.
+    pub reason: WithheldReason,
+}
+
+/// Why a suite is not offered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum WithheldReason {
+    /// No protocol that is spoken has it.
+    Protocol,
+    /// There is no pre-shared key.
+    NoPsk,
+    /// There is no password for SRP.
+    NoSrp,
+    /// The level takes no suite of less than `least` bits, and this one has `bits`.
+    TooWeak {
+        /// The suite's strength.
+        bits: u16,
+        /// The least that the level takes.
+        least: u16,
+    },
+    /// From level 1 on: nobody is authenticated.
+    Anonymous,
+    /// From level 1 on: a MAC with MD5.
+    Md5,
+    /// From level 4 on: a MAC with SHA-1.
+    Sha1,
+    /// From level 3 on: without forward secrecy.
+    NoForwardSecrecy,
+}
+
+impl fmt::Display for WithheldReason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Protocol => "no protocol that is spoken has it",
+            Self::NoPsk => "no pre-shared key",
+            Self::NoSrp => "no SRP password",
+            Self::TooWeak { bits, least } => {
+                return write!(f, "{bits} bits where the security level asks for {least}");
+            }
+            Self::Anonymous => "no authentication",
+            Self::Md5 => "MD5",
+            Self::Sha1 => "SHA-1",
+            Self::NoForwardSecrecy => "no forward secrecy",
+        })
+    }
+}
+
+impl CipherList {
+    /// What the list, its security level and the lowest and highest protocol leave, as `openssl
+    /// ciphers -s` prints it.
+    ///
+    /// Where the string has no `@SECLEVEL=`, `default` is in force. There is never a pre-shared key
+    /// or a password for SRP here, so their suites are withheld.
+    #[must_use]
+    pub fn at_level(&self, default: SecurityLevel, versions: (Version, Version)) -> Offer {
+        let level = self.security_level.unwrap_or(default);
+        let (lowest, highest) = versions;
+        let mut offer = Offer { tls13: Vec::new(), tls12: Vec::new(), withheld: Vec::new() };
+        let all = tls13_suites().iter().chain(self.suites.iter().copied());
+        for suite in all {
+            let version = match suite.protocol() {
+                Protocol::Tls13 => Version::Tls13,
+                Protocol::Ssl3 | Protocol::Tls10 | Protocol::Tls12 => Version::Tls12,
+            };
+            let spoken = lowest <= version && version <= highest;
+            let reason =
+                if spoken { self.withheld(suite, level) } else { Some(WithheldReason::Protocol) };
+            match (reason, version) {
+                (Some(reason), _) => offer.withheld.push(Withheld { suite, reason }),
+                (None, Version::Tls13) => offer.tls13.push(suite),
+                (None, Version::Tls12) => offer.tls12.push(suite),
+            }
+        }
+        offer
+    }
+
+    fn withheld(&self, suite: &Suite, level: SecurityLevel) -> Option<WithheldReason> {
+        let (bits, least) = (suite.strength_bits(self.release), level.least_bits());
+        if suite.key_exchange().needs_psk() {
+            Some(WithheldReason::NoPsk)
+        } else if suite.key_exchange() == KeyExchange::Srp {
+            Some(WithheldReason::NoSrp)
+        } else if level.get() == 0 {
+            None
+        } else if bits < least {
+            Some(WithheldReason::TooWeak { bits, least })
+        } else if suite.authentication() == Authentication::Anonymous {
+            Some(WithheldReason::Anonymous)
+        } else if suite.mac() == Mac::Md5 {
+            Some(WithheldReason::Md5)
+        } else if suite.mac() == Mac::Sha1 && least > 160 {
+            // HMAC with SHA-1 counts as 160 bits.
+            Some(WithheldReason::Sha1)
+        } else if level.get() >= 3 && !suite.has_forward_secrecy() {
+            Some(WithheldReason::NoForwardSecrecy)
+        } else {
+            None
+        }
+    }
+}

@@ -1,0 +1,73 @@
+//! A cipher string as OpenSSL takes it, and what it makes of it.
+
+use openssl::{
+    error::ErrorStack,
+    ssl::{SslContextBuilder, SslMethod},
+};
+
+use super::{context, error, groups, library};
+use crate::{
+    Backend, CipherString, ConfigError, ServerOffer, ServerPolicy, Unhonoured,
+    cipher::{self, CipherList, KeyExchange, Release, SecurityLevel},
+    suites,
+};
+
+/// The version from which on OpenSSL reads strings as [`Release::V3_2`].
+const VERSION_3_2: i64 = 0x3020_0000;
+
+pub(super) struct Ciphers<'a> {
+    string: Option<&'a CipherString>,
+    list: CipherList,
+    /// The security level in force: the string's, or else the library's own.
+    pub(super) level: SecurityLevel,
+}
+
+impl<'a> Ciphers<'a> {
+    pub(super) fn of(
+        policy: &'a ServerPolicy,
+        unhonoured: &mut Vec<Unhonoured>,
+    ) -> Result<Self, ConfigError> {
+        let release =
+            if openssl::version::number() >= VERSION_3_2 { Release::V3_2 } else { Release::V3_0 };
+        let list = match suites::read(policy, release, unhonoured)? {
+            Some(list) => list,
+            None => cipher::parse_as("DEFAULT", release).map_err(|e| ConfigError::Library {
+                backend: Backend::OpenSsl,
+                reason: e.to_string(),
+            })?,
+        };
+        let mut ciphers =
+            Self { string: policy.ciphers.as_ref(), list, level: SecurityLevel::USUAL };
+        let mut probe =
+            context(SslMethod::tls_server(), policy.versions).map_err(|e| library(&e))?;
+        ciphers.apply(&mut probe)?;
+        // Levels above 5 are taken for 5.
+        let level = u8::try_from(probe.build().security_level().min(5)).unwrap_or(5);
+        ciphers.level = SecurityLevel::new(level).unwrap_or(SecurityLevel::USUAL);
+        Ok(ciphers)
+    }
+
+    pub(super) fn apply(&self, context: &mut SslContextBuilder) -> Result<(), ConfigError> {
+        let Some(ciphers) = self.string else { return Ok(()) };
+        context
+            .set_cipher_list(&ciphers.text)
+            .map_err(|e: ErrorStack| suites::refused(ciphers, error::line(&e)))
+    }
+
+    /// Whether a suite can be used that a group of finite-field Diffie-Hellman is needed for.
+    pub(super) fn use_dhe(&self, policy: &ServerPolicy) -> Result<bool, ConfigError> {
+        let offer = self.offer(policy, true)?;
+        Ok(offer.tls12.iter().any(|suite| suite.key_exchange() == KeyExchange::Dhe))
+    }
+
+    pub(super) fn offer(
+        &self,
+        policy: &ServerPolicy,
+        has_dh: bool,
+    ) -> Result<ServerOffer, ConfigError> {
+        let mut offer = self.list.at_level(self.level, policy.versions);
+        offer.tls12.retain(|suite| has_dh || suite.key_exchange() != KeyExchange::Dhe);
+        let tls12 = suites::fitting(policy, Backend::OpenSsl, &offer.tls12)?;
+        Ok(ServerOffer { tls13: offer.tls13, tls12, groups: groups::offered(self.level) })
+    }
+}

@@ -1,0 +1,64 @@
+//! Clients are asked for a certificate, and may show any or none: trust is judged later.
+//!
+//! OpenSSL looks at the chain before anything here can count it; its own bound is then 100 KiB of
+//! certificates. What it finds wrong is passed over. That the client has the key is not: OpenSSL
+//! checks the handshake's signature by itself.
+
+use std::sync::Arc;
+
+use openssl::{
+    error::ErrorStack,
+    ssl::{SslContextBuilder, SslRef, SslVerifyMode},
+    stack::Stack,
+    x509::X509Name,
+};
+
+use super::error;
+use crate::{
+    Certificate, ClientTrust, ConfigError, HandshakeError, Unhonoured,
+    clients::{self, CERTIFICATES},
+};
+
+/// The names that clients are shown, checked to be names.
+pub(super) fn authorities(
+    trust: &ClientTrust,
+    unhonoured: &mut Vec<Unhonoured>,
+) -> Result<Vec<Vec<u8>>, ConfigError> {
+    let names = clients::authority_names(trust, unhonoured)?;
+    for name in &names {
+        X509Name::from_der(name)
+            .map_err(|e| ConfigError::Clients { origin: trust.origin, reason: error::line(&e) })?;
+    }
+    Ok(names.into_iter().map(<[u8]>::to_vec).collect())
+}
+
+pub(super) fn ask(
+    context: &mut SslContextBuilder,
+    authorities: &[Vec<u8>],
+) -> Result<(), ErrorStack> {
+    let mut names = Stack::new()?;
+    for name in authorities {
+        names.push(X509Name::from_der(name)?)?;
+    }
+    context.set_client_ca_list(names);
+    context.set_verify_depth(u32::try_from(CERTIFICATES).unwrap_or(u32::MAX));
+    context.set_verify_callback(SslVerifyMode::PEER, |_, _| true);
+    Ok(())
+}
+
+/// What the client showed, its own certificate first.
+pub(super) fn chain(ssl: &SslRef) -> Result<Arc<[Certificate]>, HandshakeError> {
+    let Some(leaf) = ssl.peer_certificate() else { return Ok(Arc::default()) };
+    let failed = |e: ErrorStack| HandshakeError::Library(error::line(&e));
+    let mut chain = vec![leaf.to_der().map_err(failed)?];
+    // On a server these are the others alone.
+    for issuer in ssl.peer_cert_chain().into_iter().flatten() {
+        chain.push(issuer.to_der().map_err(failed)?);
+        if chain.len() > CERTIFICATES {
+            break;
+        }
+    }
+    clients::check_size(chain.iter().map(Vec::len))
+        .map_err(|problem| HandshakeError::ClientCertificate { problem })?;
+    Ok(chain.into_iter().map(Certificate::from_der).collect())
+}

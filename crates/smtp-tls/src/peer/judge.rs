@@ -1,0 +1,457 @@
+//! The judge of client certificates, on webpki: one for every TLS library.
+//!
+//! Does: check the chain to an authority, the time, the purpose and the revocation lists, and look
+//! for the address. Does not: check that the client has the key, which the handshake did. Fails:
+//! whatever is wrong is a [`ClientRefusal`]; an authority or a list that cannot be used is told when
+//! the judge is made, and never lets anybody pass.
+//!
+//! An authority need not be a root: trust ends at it, unless its own issuer is an authority, too.
+//! Then it is a step on the way to that one, and can be revoked by it. A certificate that may issue none
+//! is an authority for itself alone: the client that has its key is trusted, and no other.
+
+use std::{fmt, ptr, sync::Arc};
+
+use rustls_pki_types::{CertificateDer, SubjectPublicKeyInfoDer, TrustAnchor};
+use webpki::{
+    ALL_VERIFICATION_ALGS, EndEntityCert, Error, ExpirationPolicy, KeyUsage,
+    RevocationOptionsBuilder, UnknownStatusPolicy, VerifiedPath, anchor_from_trusted_cert,
+    spki_for_anchor,
+};
+use x509_cert::{
+    der::asn1::ObjectIdentifier,
+    ext::pkix::{BasicConstraints, ExtendedKeyUsage, KeyUsage as KeyUses},
+};
+
+use super::{
+    CertificateAddresses, ClientAddress, ClientRefusal, ClientTrust, ClientVerdict,
+    UnusableAddress,
+    revocation::{Lists, unix},
+    subject,
+};
+use crate::{
+    Certificate, Loss, MalformedCertificate, Unhonoured,
+    certificate::{Fields, key_identifiers},
+};
+
+/// id-kp-clientAuth (RFC 5280 section 4.2.1.12).
+const CLIENT_AUTH: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.6.1.5.5.7.3.2");
+
+/// How many certificates a client may send above its own; webpki looks no further than 6.
+const SENT: usize = 16;
+
+/// How many of them may have the same name: an authority that was renewed, or that another signed, too.
+const NAMESAKES: usize = 2;
+
+/// Judges client certificates under one [`ClientTrust`], whose authorities and revocation lists it
+/// has read already.
+///
+/// ```
+/// use std::sync::Arc;
+/// use smtp_tls::{ClientJudge, ClientTrust, ClientVerdict};
+///
+/// let judge = ClientJudge::new(Arc::new(ClientTrust::new(vec![], ["tim@example.org"])));
+/// assert_eq!(judge.judge(&[], 1_700_000_000), ClientVerdict::NotShown);
+/// ```
+pub struct ClientJudge {
+    trust: Arc<ClientTrust>,
+    anchors: Vec<TrustAnchor<'static>>,
+    /// What each anchor may do, in their order.
+    powers: Vec<Powers>,
+    /// Authorities that another authority issued.
+    between: Vec<CertificateDer<'static>>,
+    lists: Option<Lists>,
+    unhonoured: Vec<Unhonoured>,
+}
+
+impl fmt::Debug for ClientJudge {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ClientJudge")
+            .field("authorities", &self.trust.authorities)
+            .field("lists", &self.lists)
+            .field("addresses", &self.trust.addresses.len())
+            .finish_non_exhaustive()
+    }
+}
+
+/// What a certificate says of what it may be used for.
+struct Powers {
+    not_before: u64,
+    not_after: u64,
+    signs_certificates: bool,
+    signs_lists: bool,
+    is_client: bool,
+}
+
+impl Powers {
+    fn read(certificate: &[u8]) -> Result<Self, MalformedCertificate> {
+        let fields = Fields::read(certificate)?;
+        let (not_before, not_after) = fields.validity()?;
+        let uses: Option<KeyUses> = fields.extension()?;
+        let purposes: Option<ExtendedKeyUsage> = fields.extension()?;
+        let authority: Option<BasicConstraints> = fields.extension()?;
+        let authority = match &authority {
+            Some(constraints) => constraints.ca,
+            // A root of version 1 can say no more; others may say it by their key's use.
+            None => uses.is_some() || (fields.is_version_1 && fields.issuer == fields.subject),
+        };
+        let may = |it: fn(&KeyUses) -> bool| uses.as_ref().is_none_or(it);
+        Ok(Self {
+            not_before,
+            not_after,
+            signs_certificates: authority && may(KeyUses::key_cert_sign),
+            signs_lists: may(KeyUses::crl_sign),
+            is_client: may(|uses| uses.digital_signature() || uses.key_agreement())
+                && purposes.is_none_or(|ExtendedKeyUsage(all)| all.contains(&CLIENT_AUTH)),
+        })
+    }
+
+    const fn check_time(&self, now: u64) -> Result<(), ClientRefusal> {
+        let Self { not_before, not_after, .. } = *self;
+        if now < not_before {
+            Err(ClientRefusal::NotYetValid { not_before })
+        } else if now > not_after {
+            Err(ClientRefusal::Expired { not_after })
+        } else {
+            Ok(())
+        }
+    }
+}
+
+impl ClientJudge {
+    /// Reads the authorities and the revocation lists.
+    #[must_use]
+    pub fn new(trust: Arc<ClientTrust>) -> Self {
+        let (mut anchors, mut powers) = (Vec::new(), Vec::new());
+        let (mut between, mut unhonoured) = (Vec::new(), Vec::new());
+        let mut lost = |origin, reason| {
+            let loss = Loss::Partial;
+            unhonoured.push(Unhonoured { origin, setting: "clients", loss, reason });
+        };
+        for authority in &trust.authorities {
+            let der = CertificateDer::from(authority.der());
+            let read = Powers::read(&der).map_err(|e| e.to_string()).and_then(|it| {
+                Ok((it, anchor_from_trusted_cert(&der).map_err(|e| e.to_string())?))
+            });
+            match read {
+                // Good for itself alone.
+                Ok((its, _)) if !its.signs_certificates => {}
+                Ok(_) if has_issuer_among(authority, &trust.authorities) => {
+                    between.push(der.into_owned());
+                }
+                Ok((its, anchor)) => {
+                    anchors.push(anchor.to_owned());
+                    powers.push(its);
+                }
+                Err(reason) => lost(
+                    trust.origin,
+                    format!("an authority for client certificates cannot be used: {reason}"),
+                ),
+            }
+        }
+        let lists = trust.revoked.as_deref().map(Lists::read);
+        for unusable in lists.iter().flat_map(Lists::unusable) {
+            lost(
+                unusable.origin,
+                format!(
+                    "a revocation list cannot be used, and who needs it cannot relay: {}",
+                    unusable.reason
+                ),
+            );
+        }
+        Self { trust, anchors, powers, between, lists, unhonoured }
+    }
+
+    /// What it judges by.
+    #[must_use]
+    pub fn trust(&self) -> &Arc<ClientTrust> {
+        &self.trust
+    }
+
+    /// Authorities and revocation lists that cannot be used.
+    #[must_use]
+    pub fn unhonoured(&self) -> &[Unhonoured] {
+        &self.unhonoured
+    }
+
+    /// Judges the certificates that a client showed, its own first
+    /// ([`TlsInfo::client_chain`](crate::TlsInfo::client_chain)), at a time in seconds since 1970.
+    ///
+    /// The time is bounded whatever the client sends: at most 100 signatures are checked, and a chain
+    /// that branches too much is not searched.
+    #[must_use]
+    pub fn judge(&self, chain: &[Certificate], unix_seconds: u64) -> ClientVerdict {
+        let Some((leaf, above)) = chain.split_first() else { return ClientVerdict::NotShown };
+        let judged = self.check(leaf, above, unix_seconds).and_then(|()| self.listed_address(leaf));
+        judged.map_or_else(ClientVerdict::Refused, ClientVerdict::Relay)
+    }
+
+    fn check(
+        &self,
+        leaf: &Certificate,
+        above: &[Certificate],
+        now: u64,
+    ) -> Result<(), ClientRefusal> {
+        let refused = match self.check_chain(leaf, above, now) {
+            Ok(()) => return Ok(()),
+            Err(refused) => refused,
+        };
+        // It may be an authority itself: for itself it needs no issuer.
+        let of_chain = matches!(
+            refused,
+            ClientRefusal::UnknownIssuer { .. }
+                | ClientRefusal::SelfSigned
+                | ClientRefusal::SelfSignedInChain
+                | ClientRefusal::AuthorityAsClient
+                | ClientRefusal::Version
+        );
+        if !of_chain || !self.trust.authorities.contains(leaf) {
+            return Err(refused);
+        }
+        let powers = Powers::read(leaf.der())?;
+        powers.check_time(now)?;
+        if !powers.is_client {
+            return Err(ClientRefusal::Purpose);
+        }
+        if self.lists.is_some() {
+            // Nobody could revoke it, and whoever keeps lists wants to be able to.
+            let issuer = leaf.describe()?.issuer;
+            return Err(ClientRefusal::CrlMissing { issuer });
+        }
+        Ok(())
+    }
+
+    fn check_chain(
+        &self,
+        leaf: &Certificate,
+        above: &[Certificate],
+        now: u64,
+    ) -> Result<(), ClientRefusal> {
+        check_width(above)?;
+        let refusal = |error| refusal(error, leaf, above);
+        let der = CertificateDer::from(leaf.der());
+        let client = EndEntityCert::try_from(&der).map_err(refusal)?;
+        let mut between: Vec<_> = above.iter().map(|it| CertificateDer::from(it.der())).collect();
+        between.extend(self.between.iter().map(|it| CertificateDer::from(it.as_ref())));
+
+        let key_ids = || chain_keys(leaf, above);
+        let in_force = self.lists.as_ref().map(|lists| lists.in_force(now, key_ids));
+        let revocation = in_force.as_deref().and_then(|in_force| {
+            let options = RevocationOptionsBuilder::new(in_force).ok()?;
+            let options = options.with_expiration_policy(ExpirationPolicy::Enforce);
+            Some(options.with_status_policy(UnknownStatusPolicy::Deny).build())
+        });
+        let verify = |revocation| {
+            client.verify_for_usage(
+                ALL_VERIFICATION_ALGS,
+                &self.anchors,
+                &between,
+                unix(now),
+                KeyUsage::client_auth(),
+                revocation,
+                Some(&|path| self.check_issuers(path, now)),
+            )
+        };
+        let checked = verify(revocation);
+        let by_lists = revocation.is_some();
+        match (checked, &self.lists) {
+            (Ok(_), Some(lists)) if !by_lists => {
+                // No list is in force at all, and each certificate needs one.
+                let path = verify(None).map_err(refusal)?;
+                return Err(list_fault(lists, &path, now)
+                    .unwrap_or_else(|| refusal(Error::UnknownRevocationStatus)));
+            }
+            (Ok(_), _) => {}
+            (Err(error), Some(lists)) if is_of_lists(&error) => {
+                let path = verify(None).map_err(refusal)?;
+                return Err(list_fault(lists, &path, now).unwrap_or_else(|| refusal(error)));
+            }
+            (Err(error), _) => return Err(refusal(error)),
+        }
+        // Last, as the other checks say more.
+        let powers = Powers::read(leaf.der())?;
+        if powers.is_client { Ok(()) } else { Err(ClientRefusal::Purpose) }
+    }
+
+    /// What webpki does not ask of issuers: whether the authority itself is in its time, and whether
+    /// what each of them signed is what it may sign (RFC 5280 section 4.2.1.3).
+    fn check_issuers(&self, path: &VerifiedPath<'_>, now: u64) -> Result<(), Error> {
+        let anchor = self.anchors.iter().position(|anchor| ptr::eq(anchor, path.anchor()));
+        let powers = anchor.and_then(|at| self.powers.get(at)).ok_or(Error::UnknownIssuer)?;
+        powers.check_time(now).map_err(|refused| match refused {
+            ClientRefusal::NotYetValid { not_before } => {
+                Error::CertNotValidYet { time: unix(now), not_before: unix(not_before) }
+            }
+            _ => Error::CertExpired { time: unix(now), not_after: unix(powers.not_after) },
+        })?;
+        if self.lists.is_some() && !powers.signs_lists {
+            return Err(Error::IssuerNotCrlSigner);
+        }
+        for issuer in path.intermediate_certificates() {
+            let powers = Powers::read(&issuer.der()).map_err(|_| Error::MalformedExtensions)?;
+            if !powers.signs_certificates {
+                return Err(Error::EndEntityUsedAsCa);
+            }
+        }
+        Ok(())
+    }
+
+    fn listed_address(&self, leaf: &Certificate) -> Result<ClientAddress, ClientRefusal> {
+        let mut found: Vec<_> = subject::of_subject(leaf)?.into_iter().collect();
+        if self.trust.counted == CertificateAddresses::SubjectAndAlternativeNames {
+            found.extend(subject::of_alternative_names(leaf)?);
+        }
+        let (mut unlisted, mut unusable) = (None, None);
+        for address in found {
+            match address {
+                Ok(address) => {
+                    let listed = &self.trust.addresses;
+                    if listed.contains(&address.as_str().to_ascii_lowercase()) {
+                        return Ok(address);
+                    }
+                    unlisted.get_or_insert(address);
+                }
+                // As if it were not there.
+                Err(UnusableAddress::Empty) => {}
+                Err(reason) => {
+                    unusable.get_or_insert(reason);
+                }
+            }
+        }
+        Err(match (unlisted, unusable) {
+            (Some(address), _) => ClientRefusal::NotListed(address),
+            (None, Some(reason)) => ClientRefusal::AddressUnusable(reason),
+            (None, None) => ClientRefusal::NoAddress,
+        })
+    }
+}
+
+/// Each certificate that could be the issuer of another is tried, and again with each that could be
+/// its own: where many have one name, there is no end of it.
+fn check_width(above: &[Certificate]) -> Result<(), ClientRefusal> {
+    if above.len() > SENT {
+        return Err(ClientRefusal::TooComplex);
+    }
+    let subjects = above.iter().map(|it| Ok(Fields::read(it.der())?.subject));
+    let subjects = subjects.collect::<Result<Vec<_>, MalformedCertificate>>()?;
+    let namesakes = |name| subjects.iter().filter(|other| *other == name).count();
+    let tangled = subjects.iter().any(|subject| namesakes(subject) > NAMESAKES);
+    if tangled { Err(ClientRefusal::TooComplex) } else { Ok(()) }
+}
+
+/// Whether an authority has its issuer among them, itself aside.
+fn has_issuer_among(authority: &Certificate, all: &[Certificate]) -> bool {
+    let Ok(fields) = Fields::read(authority.der()) else { return false };
+    if fields.issuer == fields.subject {
+        return false;
+    }
+    let (_, wanted) = key_identifiers(authority.der());
+    all.iter().filter(|other| *other != authority).any(|other| {
+        Fields::read(other.der()).is_ok_and(|other| other.subject == fields.issuer)
+            && match (&wanted, key_identifiers(other.der()).0) {
+                (Some(wanted), Some(key)) => *wanted == key,
+                _ => true,
+            }
+    })
+}
+
+/// The keys that the certificates of a chain say they were signed with.
+fn chain_keys(leaf: &Certificate, above: &[Certificate]) -> Vec<Vec<u8>> {
+    let chain = std::iter::once(leaf).chain(above);
+    chain.filter_map(|certificate| key_identifiers(certificate.der()).1).collect()
+}
+
+/// What is wrong with the lists of a chain's issuers, from the authority down.
+fn list_fault(lists: &Lists, path: &VerifiedPath<'_>, now: u64) -> Option<ClientRefusal> {
+    let anchor = path.anchor();
+    let mut issuer: (Vec<u8>, SubjectPublicKeyInfoDer<'_>) =
+        (anchor.subject.as_ref().to_vec(), spki_for_anchor(anchor));
+    for certificate in path.intermediate_certificates().rev() {
+        if let Some(fault) = lists.fault(&issuer.0, &issuer.1, now) {
+            return Some(fault);
+        }
+        issuer = (certificate.subject().to_vec(), certificate.subject_public_key_info());
+    }
+    lists.fault(&issuer.0, &issuer.1, now)
+}
+
+fn is_of_lists(error: &Error) -> bool {
+    matches!(
+        error,
+        Error::UnknownRevocationStatus
+            | Error::CrlExpired { .. }
+            | Error::InvalidCrlSignatureForPublicKey
+            | Error::UnsupportedCrlSignatureAlgorithmContext(_)
+            | Error::UnsupportedCrlSignatureAlgorithmForPublicKeyContext(_)
+    )
+}
+
+impl From<MalformedCertificate> for ClientRefusal {
+    fn from(error: MalformedCertificate) -> Self {
+        Self::Malformed(error.to_string())
+    }
+}
+
+fn refusal(error: Error, leaf: &Certificate, above: &[Certificate]) -> ClientRefusal {
+    let unusable =
+        |reason: &str| ClientRefusal::CrlUnusable { reason: reason.into(), origin: None };
+    match error {
+        Error::CertExpired { not_after, .. } => {
+            ClientRefusal::Expired { not_after: not_after.as_secs() }
+        }
+        Error::CertNotValidYet { not_before, .. } => {
+            ClientRefusal::NotYetValid { not_before: not_before.as_secs() }
+        }
+        Error::UnknownIssuer | Error::CertDistrusted => unknown_issuer(leaf, above),
+        Error::InvalidSignatureForPublicKey | Error::SignatureAlgorithmMismatch => {
+            ClientRefusal::Signature
+        }
+        Error::RequiredEkuNotFoundContext(_) | Error::EmptyEkuExtension => ClientRefusal::Purpose,
+        Error::EndEntityUsedAsCa => ClientRefusal::NotAnAuthority,
+        Error::CaUsedAsEndEntity if is_self_issued(leaf) => unknown_issuer(leaf, above),
+        Error::CaUsedAsEndEntity => ClientRefusal::AuthorityAsClient,
+        Error::PathLenConstraintViolated => ClientRefusal::PathLength,
+        Error::NameConstraintViolation => ClientRefusal::NameConstraints,
+        Error::CertRevoked => ClientRefusal::Revoked,
+        Error::IssuerNotCrlSigner => ClientRefusal::CrlSigner,
+        Error::UnknownRevocationStatus => unusable("none covers every certificate of the chain"),
+        Error::CrlExpired { .. } => unusable("one of the chain is past its time"),
+        Error::InvalidCrlSignatureForPublicKey => unusable("a signature is not the issuer's"),
+        Error::UnsupportedCrlSignatureAlgorithmContext(_)
+        | Error::UnsupportedCrlSignatureAlgorithmForPublicKeyContext(_) => {
+            unusable("a signature is of a kind that is not taken")
+        }
+        Error::UnsupportedSignatureAlgorithmContext(_)
+        | Error::UnsupportedSignatureAlgorithmForPublicKeyContext(_) => ClientRefusal::Algorithm(
+            "SHA-1, RSA below 2048 bits, DSA and rare curves are not".into(),
+        ),
+        Error::MaximumSignatureChecksExceeded
+        | Error::MaximumPathBuildCallsExceeded
+        | Error::MaximumPathDepthExceeded
+        | Error::MaximumNameConstraintComparisonsExceeded => ClientRefusal::TooComplex,
+        Error::UnsupportedCertVersion => ClientRefusal::Version,
+        other => ClientRefusal::Malformed(other.to_string()),
+    }
+}
+
+fn is_self_issued(certificate: &Certificate) -> bool {
+    Fields::read(certificate.der()).is_ok_and(|fields| fields.issuer == fields.subject)
+}
+
+/// How the client's own chain ends, by its names.
+fn unknown_issuer(leaf: &Certificate, above: &[Certificate]) -> ClientRefusal {
+    if is_self_issued(leaf) {
+        return ClientRefusal::SelfSigned;
+    }
+    let sent: Vec<_> = above.iter().filter_map(|it| Fields::read(it.der()).ok()).collect();
+    let issuer_of = |name: &[u8]| sent.iter().find(|sent| sent.subject == name);
+    let mut top = Fields::read(leaf.der()).ok().and_then(|leaf| issuer_of(leaf.issuer));
+    let alone = top.is_none();
+    for _ in above {
+        let Some(fields) = top else { break };
+        if fields.issuer == fields.subject {
+            return ClientRefusal::SelfSignedInChain;
+        }
+        top = issuer_of(fields.issuer);
+    }
+    ClientRefusal::UnknownIssuer { alone }
+}

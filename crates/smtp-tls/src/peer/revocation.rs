@@ -1,0 +1,247 @@
+//! Revocation lists, read once and kept for many judgements.
+//!
+//! Does: choose the lists that are in force at a time, and find out what is wrong with the list of an
+//! issuer. Does not: decide whether a certificate is revoked; that is webpki's. Fails: a list that
+//! cannot be read is kept as such, with the reason: it must not be taken for a list that is not there.
+
+use std::fmt;
+
+use rustls_pki_types::{SubjectPublicKeyInfoDer, UnixTime};
+use webpki::{
+    ALL_VERIFICATION_ALGS, CertRevocationList, OwnedCertRevocationList, RawPublicKeyEntity,
+};
+use x509_cert::{
+    der::{
+        AnyRef, Decode, Reader, SliceReader, Tag, TagNumber, asn1::BitStringRef, oid::AssociatedOid,
+    },
+    ext::{Extensions, pkix::AuthorityKeyIdentifier},
+    name::Name,
+    time::Time,
+};
+
+use super::{ClientRefusal, RevocationList};
+use crate::{
+    MalformedCertificate, OriginId,
+    certificate::{enter, enter_tagged},
+};
+
+/// All lists of a policy.
+pub(super) struct Lists {
+    /// Those made last come first: of two by one issuer, the later holds.
+    usable: Vec<List>,
+    unusable: Vec<Unusable>,
+}
+
+struct List {
+    list: CertRevocationList<'static>,
+    der: Vec<u8>,
+    this_update: u64,
+    next_update: u64,
+    /// Which key signed it, if it says so.
+    key: Option<Vec<u8>>,
+    origin: Option<OriginId>,
+}
+
+pub(super) struct Unusable {
+    /// Whose it is, where at least that can be read.
+    issuer: Option<Vec<u8>>,
+    pub(super) reason: String,
+    pub(super) origin: Option<OriginId>,
+}
+
+impl fmt::Debug for Lists {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { usable, unusable } = self;
+        write!(f, "Lists({} usable, {} unusable)", usable.len(), unusable.len())
+    }
+}
+
+impl Lists {
+    pub(super) fn read(lists: &[RevocationList]) -> Self {
+        let (mut usable, mut unusable) = (Vec::new(), Vec::new());
+        for list in lists {
+            match List::read(list) {
+                Ok(list) => usable.push(list),
+                Err(reason) => unusable.push(Unusable {
+                    issuer: Outline::read(list.der()).ok().map(|it| it.issuer.to_vec()),
+                    reason,
+                    origin: list.origin(),
+                }),
+            }
+        }
+        usable.sort_by_key(|list: &List| std::cmp::Reverse(list.this_update));
+        Self { usable, unusable }
+    }
+
+    pub(super) fn unusable(&self) -> &[Unusable] {
+        &self.unusable
+    }
+
+    /// What webpki is given: it takes the first list of an issuer. Where an issuer has changed its key,
+    /// the lists of the keys that the chain names come before others.
+    pub(super) fn in_force(
+        &self,
+        now: u64,
+        keys: impl Fn() -> Vec<Vec<u8>>,
+    ) -> Vec<&CertRevocationList<'static>> {
+        let mut lists: Vec<_> = self.usable.iter().filter(|it| it.this_update <= now).collect();
+        if lists.len() > 1 {
+            let keys = keys();
+            lists.sort_by_key(|list| list.key.as_ref().is_some_and(|key| !keys.contains(key)));
+        }
+        lists.into_iter().map(|list| &list.list).collect()
+    }
+
+    /// What is wrong with the list of this issuer, whose name comes without its tag.
+    pub(super) fn fault(
+        &self,
+        issuer: &[u8],
+        key: &SubjectPublicKeyInfoDer<'_>,
+        now: u64,
+    ) -> Option<ClientRefusal> {
+        let name = || name(issuer);
+        let mut future = None;
+        let mut wrong = None;
+        for list in self.usable.iter().filter(|list| list.list.issuer() == issuer) {
+            let List { this_update, next_update, origin, .. } = *list;
+            if this_update > now {
+                future =
+                    Some(ClientRefusal::CrlNotYetValid { issuer: name(), this_update, origin });
+            } else if !list.is_signed_by(key) {
+                wrong.get_or_insert(ClientRefusal::CrlSignature { issuer: name(), origin });
+            } else if next_update <= now {
+                return Some(ClientRefusal::CrlExpired { issuer: name(), next_update, origin });
+            } else {
+                return wrong;
+            }
+        }
+        let named = |of: &&Unusable| of.issuer.as_deref() == Some(issuer);
+        let anonymous = |of: &&Unusable| of.issuer.is_none();
+        let unusable = self.unusable.iter();
+        let unusable = unusable.clone().find(named).or_else(|| unusable.clone().find(anonymous));
+        let unusable = unusable.map(|Unusable { reason, origin, .. }| ClientRefusal::CrlUnusable {
+            reason: reason.clone(),
+            origin: *origin,
+        });
+        let missing = || ClientRefusal::CrlMissing { issuer: name() };
+        Some(wrong.or(future).or(unusable).unwrap_or_else(missing))
+    }
+}
+
+impl List {
+    fn read(list: &RevocationList) -> Result<Self, String> {
+        let parsed = OwnedCertRevocationList::from_der(list.der()).map_err(|e| reason(&e))?;
+        let outline = Outline::read(list.der()).map_err(|e| e.to_string())?;
+        let next_update = outline.next_update.ok_or("it does not say when the next one is due")?;
+        Ok(Self {
+            this_update: outline.this_update,
+            next_update,
+            key: outline.key,
+            list: parsed.into(),
+            der: list.der().to_vec(),
+            origin: list.origin(),
+        })
+    }
+
+    fn is_signed_by(&self, key: &SubjectPublicKeyInfoDer<'_>) -> bool {
+        let (Ok(outline), Ok(key)) = (Outline::read(&self.der), RawPublicKeyEntity::try_from(key))
+        else {
+            return false;
+        };
+        let mut algorithms = ALL_VERIFICATION_ALGS
+            .iter()
+            .filter(|algorithm| *algorithm.signature_alg_id() == *outline.algorithm);
+        algorithms.any(|algorithm| {
+            key.verify_signature(*algorithm, outline.signed, outline.signature).is_ok()
+        })
+    }
+}
+
+/// The parts of a list (RFC 5280 section 5.1), names and algorithms without their tag.
+struct Outline<'a> {
+    signed: &'a [u8],
+    algorithm: &'a [u8],
+    signature: &'a [u8],
+    issuer: &'a [u8],
+    this_update: u64,
+    next_update: Option<u64>,
+    key: Option<Vec<u8>>,
+}
+
+const EXTENSIONS: Tag = Tag::ContextSpecific { constructed: true, number: TagNumber(0) };
+
+impl<'a> Outline<'a> {
+    fn read(der: &'a [u8]) -> Result<Self, MalformedCertificate> {
+        let mut list = SliceReader::new(der)?;
+        let mut list = enter(&mut list)?;
+        let signed = list.tlv_bytes()?;
+        let mut algorithm = enter(&mut list)?;
+        let algorithm = algorithm.read_slice(algorithm.remaining_len())?;
+        let signature = list.decode::<BitStringRef<'_>>()?.raw_bytes();
+
+        let mut tbs = SliceReader::new(signed)?;
+        let mut tbs = enter(&mut tbs)?;
+        if Tag::peek(&tbs)? == Tag::Integer {
+            tbs.tlv_bytes()?;
+        }
+        let _signature = tbs.tlv_bytes()?;
+        let mut issuer = enter(&mut tbs)?;
+        let issuer = issuer.read_slice(issuer.remaining_len())?;
+        let seconds = |time: Time| time.to_unix_duration().as_secs();
+        let this_update = seconds(Time::decode(&mut tbs)?);
+        let (mut next_update, mut key) = (None, None);
+        while !tbs.is_finished() {
+            match Tag::peek(&tbs)? {
+                Tag::UtcTime | Tag::GeneralizedTime => {
+                    next_update = Some(seconds(Time::decode(&mut tbs)?));
+                }
+                EXTENSIONS => {
+                    let extensions = Extensions::decode(&mut enter_tagged(&mut tbs, EXTENSIONS)?)?;
+                    key = extensions
+                        .iter()
+                        .find(|extension| extension.extn_id == AuthorityKeyIdentifier::OID)
+                        .and_then(|it| {
+                            AuthorityKeyIdentifier::from_der(it.extn_value.as_bytes()).ok()
+                        })
+                        .and_then(|identifier| identifier.key_identifier)
+                        .map(|identifier| identifier.as_bytes().to_vec());
+                }
+                _ => {
+                    tbs.tlv_bytes()?;
+                }
+            }
+        }
+        Ok(Self { signed, algorithm, signature, issuer, this_update, next_update, key })
+    }
+}
+
+/// A name without its tag, as text.
+pub(super) fn name(contents: &[u8]) -> String {
+    AnyRef::new(Tag::Sequence, contents)
+        .and_then(|name| name.decode_as::<Name>())
+        .map_or_else(|_| "an issuer without a readable name".to_owned(), |name| name.to_string())
+}
+
+/// Why webpki does not take a list.
+fn reason(error: &webpki::Error) -> String {
+    use webpki::Error;
+    match error {
+        Error::UnsupportedCrlVersion => "it is not of version 2".to_owned(),
+        Error::UnsupportedDeltaCrl => "it lists changes alone (a delta CRL)".to_owned(),
+        Error::UnsupportedIndirectCrl => {
+            "it lists certificates of other issuers (an indirect CRL)".to_owned()
+        }
+        Error::UnsupportedRevocationReasonsPartitioning => {
+            "it lists some reasons of revocation alone".to_owned()
+        }
+        Error::UnsupportedCriticalExtension => {
+            "it has a critical extension that is not understood".to_owned()
+        }
+        Error::BadDer | Error::BadDerTime | Error::TrailingData(_) => "it is no CRL".to_owned(),
+        other => format!("{other}"),
+    }
+}
+
+pub(super) fn unix(seconds: u64) -> UnixTime {
+    UnixTime::since_unix_epoch(std::time::Duration::from_secs(seconds))
+}

@@ -1,0 +1,174 @@
+//! The groups for DHE that a policy brings: the largest usable one is used, and each other one named.
+#![cfg(any(feature = "rustls", feature = "openssl"))]
+#![allow(clippy::unwrap_used, reason = "tests")]
+
+mod common;
+
+use common::*;
+use smtp_tls::{Acceptor, Backend, DhParameters, Loss, OriginId};
+
+#[cfg(feature = "rustls")]
+#[test]
+fn rustls_needs_no_group() {
+    let mut policy = server(&leaf(&root()));
+    policy.dh = vec![DhParameters::ffdhe2048().with_origin(OriginId(3))];
+    let acceptor = Acceptor::new(Backend::Rustls, &policy).unwrap();
+    let [only] = acceptor.unhonoured() else { panic!("{:?}", acceptor.unhonoured()) };
+    assert_eq!((only.setting, only.origin, only.loss), ("dh", Some(OriginId(3)), Loss::NotNeeded));
+    assert!(only.reason.contains("ECDHE"));
+}
+
+#[cfg(feature = "openssl")]
+mod openssl {
+    use std::{
+        pin::Pin,
+        sync::{Arc, LazyLock},
+    };
+
+    use ::openssl::{
+        asn1::Asn1Time,
+        dh::Dh,
+        hash::MessageDigest,
+        pkey::PKey,
+        rsa::Rsa,
+        ssl::{Ssl, SslContext, SslMethod, SslVersion},
+        x509::X509,
+    };
+    use smtp_testkit::pki::{Key, Validity};
+    use smtp_tls::{
+        Certificate, CipherString, Identity, KeyKind, PrivateKey, ServerPolicy, Version,
+    };
+    use tokio_openssl::SslStream;
+
+    use super::*;
+
+    const STRING: OriginId = OriginId(99);
+
+    static SMALL: LazyLock<[DhParameters; 2]> = LazyLock::new(|| {
+        [512, 1024].map(|bits| {
+            let der = Dh::generate_params(bits, 2).unwrap().params_to_der().unwrap();
+            DhParameters::from_der(der).unwrap().with_origin(OriginId(bits))
+        })
+    });
+
+    fn large() -> DhParameters {
+        DhParameters::ffdhe2048().with_origin(OriginId(2048))
+    }
+
+    /// Of the size of a group, and odd; no prime.
+    fn corrupt() -> DhParameters {
+        let mut der = DhParameters::ffdhe2048().der().to_vec();
+        der[100] ^= 0x10;
+        DhParameters::from_der(der).unwrap().with_origin(OriginId(666))
+    }
+
+    fn policy(text: &str, dh: Vec<DhParameters>) -> ServerPolicy {
+        let leaf = root().issue_as(&[HOST], Key::Rsa, Validity::Now);
+        ServerPolicy {
+            ciphers: Some(CipherString { text: text.to_owned(), origin: Some(STRING) }),
+            dh,
+            ..server(&leaf)
+        }
+    }
+
+    /// An RSA key that security level 3 takes.
+    fn strong() -> Arc<Identity> {
+        let key = PKey::from_rsa(Rsa::generate(3072).unwrap()).unwrap();
+        let mut certificate = X509::builder().unwrap();
+        certificate.set_not_before(&Asn1Time::days_from_now(0).unwrap()).unwrap();
+        certificate.set_not_after(&Asn1Time::days_from_now(2).unwrap()).unwrap();
+        certificate.set_pubkey(&key).unwrap();
+        certificate.sign(&key, MessageDigest::sha256()).unwrap();
+        let certificate = Certificate::from_der(certificate.build().to_der().unwrap());
+        let key = PrivateKey::from_der(KeyKind::Pkcs8, key.private_key_to_pkcs8().unwrap());
+        Arc::new(Identity::new(certificate, Vec::new(), key))
+    }
+
+    /// The bits of the group that a client with nothing but DHE is given.
+    async fn agreed(acceptor: &Acceptor) -> Option<u32> {
+        let mut context = SslContext::builder(SslMethod::tls_client()).unwrap();
+        context.set_max_proto_version(Some(SslVersion::TLS1_2)).unwrap();
+        context.set_cipher_list("DHE-RSA-AES256-GCM-SHA384:@SECLEVEL=0").unwrap();
+        let ssl = Ssl::new(&context.build()).unwrap();
+        let (near, far) = tokio::io::duplex(64 * 1024);
+        let mut far = SslStream::new(ssl, far).unwrap();
+        let (near, _) = tokio::join!(acceptor.accept(near), Pin::new(&mut far).connect());
+        assert_eq!(near.ok()?.1.suite, "DHE-RSA-AES256-GCM-SHA384");
+        Some(far.ssl().peer_tmp_key().unwrap().bits())
+    }
+
+    #[tokio::test]
+    async fn the_largest_that_the_level_takes_is_used_and_each_other_named() {
+        let [dh512, dh1024] = &*SMALL;
+        let all = || vec![dh512.clone(), large(), dh1024.clone()];
+        let small = || vec![dh512.clone(), dh1024.clone()];
+        type Said<'a> = &'a [(u32, Loss)];
+        let cases: [(&str, Vec<DhParameters>, Option<u32>, Said<'_>); 8] = [
+            ("DHE+AES", all(), Some(2048), &[(1024, Loss::NotNeeded), (512, Loss::NotNeeded)]),
+            ("DHE+AES:@SECLEVEL=1", small(), Some(1024), &[(512, Loss::NotNeeded)]),
+            (
+                "DHE+AES:@SECLEVEL=2",
+                small(),
+                Some(2048),
+                &[(1024, Loss::Whole), (512, Loss::Whole)],
+            ),
+            ("DHE+AES:@SECLEVEL=0", vec![dh512.clone()], Some(2048), &[(512, Loss::Whole)]),
+            ("DHE+AES", Vec::new(), Some(2048), &[]),
+            ("DHE+AES", vec![corrupt()], Some(2048), &[(666, Loss::Whole)]),
+            (
+                "DHE+AES:@SECLEVEL=1",
+                vec![dh1024.clone(), corrupt()],
+                Some(1024),
+                &[(666, Loss::Whole)],
+            ),
+            ("ECDHE+AESGCM", vec![large()], None, &[(2048, Loss::NotNeeded)]),
+        ];
+        for (text, dh, bits, said) in cases {
+            let acceptor = Acceptor::new(Backend::OpenSsl, &policy(text, dh)).unwrap();
+            let unhonoured = acceptor.unhonoured();
+            assert!(unhonoured.iter().all(|u| u.setting == "dh"), "{unhonoured:?}");
+            let found: Vec<_> = unhonoured.iter().map(|u| (u.origin.unwrap().0, u.loss)).collect();
+            assert_eq!(found, said, "{text}: {unhonoured:?}");
+            assert_eq!(agreed(&acceptor).await, bits, "{text}");
+        }
+    }
+
+    #[tokio::test]
+    async fn without_a_string_the_librarys_own_suites_have_their_group() {
+        let leaf = root().issue_as(&[HOST], Key::Rsa, Validity::Now);
+        let acceptor = Acceptor::new(Backend::OpenSsl, &server(&leaf)).unwrap();
+        assert_eq!(acceptor.unhonoured(), []);
+        assert_eq!(agreed(&acceptor).await, Some(2048));
+    }
+
+    #[tokio::test]
+    async fn a_level_above_every_group_is_said_so() {
+        let mut policy = policy("DHE+AES:ECDHE+AESGCM:@SECLEVEL=3", vec![large()]);
+        policy.identity = strong();
+        let acceptor = Acceptor::new(Backend::OpenSsl, &policy).unwrap();
+        let said: Vec<_> =
+            acceptor.unhonoured().iter().map(|u| (u.origin.unwrap(), u.loss)).collect();
+        assert_eq!(said, [(OriginId(2048), Loss::Whole), (STRING, Loss::Partial)]);
+        assert_eq!(agreed(&acceptor).await, None);
+        let offer = acceptor.offer();
+        assert!(offer.tls12.iter().all(|suite| suite.name().starts_with("ECDHE")), "{offer:?}");
+    }
+
+    #[test]
+    fn suites_of_another_kind_of_key_need_no_group() {
+        let mut policy = policy("DHE+AES:ECDHE+AESGCM", vec![large()]);
+        policy.identity = server(&leaf(&root())).identity;
+        let acceptor = Acceptor::new(Backend::OpenSsl, &policy).unwrap();
+        let said: Vec<_> = acceptor.unhonoured().iter().map(|u| (u.setting, u.loss)).collect();
+        assert_eq!(said, [("dh", Loss::NotNeeded)]);
+    }
+
+    #[test]
+    fn with_tls_1_3_alone_no_group_is_needed() {
+        let mut policy = policy("DHE+AES", vec![large()]);
+        policy.versions = (Version::Tls13, Version::Tls13);
+        let acceptor = Acceptor::new(Backend::OpenSsl, &policy).unwrap();
+        let said: Vec<_> = acceptor.unhonoured().iter().map(|u| (u.setting, u.loss)).collect();
+        assert_eq!(said, [("ciphers", Loss::Whole), ("dh", Loss::NotNeeded)]);
+    }
+}
