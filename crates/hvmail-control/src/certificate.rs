@@ -19,11 +19,12 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use smtp_tls::{Certificate, Identity, PemKind, PemSection, UnusedReason, pem_sections};
+use smtp_tls::{Certificate, Identity, PemKind, PemSection, UnusedReason};
 
 use crate::conf::tree::{Directive, Tree};
 use crate::conf::value::{Problem, ValueError, boolean_meant};
 use crate::diagnostic::{Diagnostic, printable, quoted};
+use crate::pem_file::{NotPem, PemFile};
 use crate::read::flag;
 use crate::setting::{Found, Gather, Setting};
 use crate::snapshot::{FileId, Origin, OriginId, Span};
@@ -291,22 +292,19 @@ impl Material {
 
     /// Adds what a file holds; `false` if it cannot be read as PEM, which is then said.
     fn add(&mut self, gather: &mut Gather<'_>, file: FileId) -> bool {
-        let bytes = gather.loader.snapshot().bytes(file);
-        let parsed = pem_sections(bytes);
-        let line = |number| line_span(bytes, file, number);
-        let fault = match parsed {
-            Ok(sections) if sections.is_empty() => {
-                ("this file holds no PEM section".to_owned(), line(1))
+        match PemFile::read(gather, file) {
+            Ok(PemFile(sections)) => {
+                for (section, place) in sections {
+                    self.sections.push(section);
+                    self.places.push(place);
+                }
+                true
             }
-            Ok(sections) => {
-                self.places.extend(line_spans(bytes, file, &sections));
-                self.sections.extend(sections);
-                return true;
+            Err(NotPem { reason, span }) => {
+                self.say(gather, "unusable-certificate", reason, Some(span));
+                false
             }
-            Err(error) => (error.to_string(), line(error.line())),
-        };
-        self.say(gather, "unusable-certificate", fault.0, Some(fault.1));
-        false
+        }
     }
 
     fn assemble(self, gather: &mut Gather<'_>) -> Option<Arc<Identity>> {
@@ -354,23 +352,4 @@ impl Material {
             None => diagnostic,
         });
     }
-}
-
-/// The place of each section, in one pass: they come in the order of the file.
-fn line_spans(bytes: &[u8], file: FileId, sections: &[PemSection]) -> Vec<Span> {
-    let mut lines = (1..).zip(crate::read::lines(bytes));
-    let place = |section: &PemSection| {
-        lines
-            .find(|(number, _)| *number == section.line)
-            .map_or(Span::new(file, 0, 0), |(_, line)| line.trim_end().span(file))
-    };
-    sections.iter().map(place).collect()
-}
-
-/// The place of a line, from 1, without its end.
-fn line_span(bytes: &[u8], file: FileId, number: u32) -> Span {
-    let index = usize::try_from(number).unwrap_or(usize::MAX).saturating_sub(1);
-    crate::read::lines(bytes)
-        .nth(index)
-        .map_or(Span::new(file, 0, 0), |line| line.trim_end().span(file))
 }

@@ -7,56 +7,20 @@
 
 use std::collections::HashMap;
 
-use smtp_tls::{PemKind, pem_sections};
-
 use crate::conf::tree::{Directive, Tree};
 use crate::diagnostic::{Diagnostic, Severity, shown};
 use crate::error::{NotAFile, ReadError};
 use crate::setting::Gather;
 use crate::snapshot::Span;
 
-/// What a file holds when it is what its name says.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Holds {
-    RsaKey,
-    DhParameters,
-    Certificates,
-    Crls,
-    Anything,
-}
-
 struct Known {
     name: &'static str,
-    holds: Holds,
     severity: Severity,
-    /// The vendor's documentation calls it unsupported.
-    unsupported: bool,
     becomes: &'static str,
 }
 
-const fn temporary_key(name: &'static str, holds: Holds) -> Known {
-    Known {
-        name,
-        holds,
-        severity: Severity::Note,
-        unsupported: false,
-        becomes: "not used: today's TLS libraries choose their own key exchange parameters, and \
-                  better ones",
-    }
-}
-
-const fn client_certificates(name: &'static str, holds: Holds) -> Known {
-    Known {
-        name,
-        holds,
-        severity: Severity::Warning,
-        unsupported: true,
-        becomes: "not honoured yet: no client certificate is asked for, so none lets a client relay",
-    }
-}
-
 const fn ignored(name: &'static str, becomes: &'static str) -> Known {
-    Known { name, holds: Holds::Anything, severity: Severity::Note, unsupported: false, becomes }
+    Known { name, severity: Severity::Note, becomes }
 }
 
 const fn warned_file(name: &'static str, becomes: &'static str) -> Known {
@@ -73,7 +37,7 @@ const TLS_HOSTS: &str = "not honoured: it makes TLS required for no host, and no
 const NO_TLS_HOSTS: &str = "not honoured: it keeps no host from TLS; write domain NAME { starttls_use no } in \
                             greenarrow.conf";
 
-const KNOWN: [Known; 44] = [
+const KNOWN: [Known; 32] = [
     warned_file("servercert.pem", SERVER_CERTIFICATE),
     warned_file("clientcert.pem", CLIENT_CERTIFICATE),
     warned_file("tls.clientcert.pem", CLIENT_CERTIFICATE),
@@ -88,18 +52,6 @@ const KNOWN: [Known; 44] = [
     warned_file("notlshosts", NO_TLS_HOSTS),
     warned_file("tls.notlshosts", NO_TLS_HOSTS),
     ignored("httpd.ssl.listen", "not read: it is about HTTPS, and no certificate is taken from it"),
-    temporary_key("tls.rsa4096.pem", Holds::RsaKey),
-    temporary_key("tls.dh4096.pem", Holds::DhParameters),
-    temporary_key("tls.dh3072.pem", Holds::DhParameters),
-    temporary_key("tls.rsa512.pem", Holds::RsaKey),
-    temporary_key("tls.rsa1024.pem", Holds::RsaKey),
-    temporary_key("tls.rsa2048.pem", Holds::RsaKey),
-    temporary_key("tls.dh512.pem", Holds::DhParameters),
-    temporary_key("tls.dh1024.pem", Holds::DhParameters),
-    temporary_key("tls.dh2048.pem", Holds::DhParameters),
-    client_certificates("tls.clientca.pem", Holds::Certificates),
-    client_certificates("tls.clientcrl.pem", Holds::Crls),
-    client_certificates("tls.tlsclients", Holds::Anything),
     ignored("virtualdomains", "not honoured: there is no local delivery but the Maildir"),
     ignored("locals", "not honoured: there is no local delivery but the Maildir"),
     ignored("badmailfrom", "not honoured: no sender is refused by it"),
@@ -135,9 +87,7 @@ pub(crate) fn files(gather: &mut Gather<'_>) {
         let file = match gather.loader.read(known.name) {
             Ok(None) => continue,
             Ok(Some(file)) => file,
-            Err(ReadError::NotAFile { path, kind: NotAFile::Directory })
-                if known.holds == Holds::Anything =>
-            {
+            Err(ReadError::NotAFile { path, kind: NotAFile::Directory }) => {
                 gather.say(
                     Diagnostic::new(known.severity, "file-not-honoured", known.becomes)
                         .in_file(path),
@@ -152,39 +102,14 @@ pub(crate) fn files(gather: &mut Gather<'_>) {
             }
         };
         let bytes = gather.loader.snapshot().bytes(file);
-        if bytes.iter().all(u8::is_ascii_whitespace) && known.holds == Holds::Anything {
+        if bytes.iter().all(u8::is_ascii_whitespace) {
             continue;
         }
-        let kind = unlike_its_name(known.holds, bytes);
         let first = crate::read::lines(bytes)
             .map(|line| line.trim_end().span(file))
             .next()
             .unwrap_or(Span::new(file, 0, 0));
-        let mut diagnostic =
-            Diagnostic::new(known.severity, "file-not-honoured", known.becomes).at(first);
-        diagnostic.vendor_unsupported = known.unsupported;
-        gather.say(diagnostic);
-        if let Some(message) = kind {
-            let mut diagnostic = Diagnostic::warning("unexpected-content", message).at(first);
-            diagnostic.vendor_unsupported = known.unsupported;
-            gather.say(diagnostic);
-        }
-    }
-}
-
-/// A sentence about a file that does not hold what its name promises.
-fn unlike_its_name(holds: Holds, bytes: &[u8]) -> Option<String> {
-    let (wanted, what): (fn(PemKind) -> bool, _) = match holds {
-        Holds::Anything => return None,
-        Holds::RsaKey => (|kind| matches!(kind, PemKind::PrivateKey(_)), "a private key"),
-        Holds::DhParameters => (|kind| kind == PemKind::DhParameters, "DH parameters"),
-        Holds::Certificates => (|kind| kind == PemKind::Certificate, "certificates"),
-        Holds::Crls => (|kind| kind == PemKind::Crl, "certificate revocation lists"),
-    };
-    match pem_sections(bytes) {
-        Err(error) => Some(format!("this file does not hold {what}: {error}")),
-        Ok(sections) if sections.iter().any(|section| wanted(section.kind())) => None,
-        Ok(_) => Some(format!("this file does not hold {what}")),
+        gather.say(Diagnostic::new(known.severity, "file-not-honoured", known.becomes).at(first));
     }
 }
 
@@ -414,9 +339,6 @@ mod tests {
             let said = said(&Memory::new().file(name, "x\n"));
             assert_eq!(said.len(), 1, "{name}: {said:?}");
             assert!(said[0].contains(&format!("/{name}:1:1: ")), "{said:?}");
-        }
-        for name in ["tls.rsa2048.pem", "tls.rsa4096.pem", "tls.dh4096.pem"] {
-            assert_eq!(said(&Memory::new().file(name, "x\n")).len(), 2, "{name}");
         }
         let directory = tempfile::tempdir().unwrap();
         let named = tempfile::Builder::new().prefix("tlshosts").rand_bytes(0).to_owned();

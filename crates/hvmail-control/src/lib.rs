@@ -51,8 +51,9 @@
 //! | `greenarrow.conf`, `.greenarrow-defaults.conf` | `starttls_use`, `starttls_require`, `smtp_route`, `tls_certificate_files`, `tls_certificate_auto_generate` | honoured; other directives about TLS, and these in other letter case, are named |
 //! | `tls.servercert.pem`, `httpd.ssl.key`, `httpd.ssl.crt`, `httpd.ssl.ca` | certificate, deprecated ways | honoured where no directive names one |
 //! | `tls.tlsserverciphers`, the variable TLSCIPHERS | OpenSSL cipher string | handed to the TLS library's adapter |
-//! | `tls.rsa512.pem` to `tls.rsa4096.pem`, `tls.dh512.pem` to `tls.dh4096.pem` | temporary keys | named, not used |
-//! | `tls.clientca.pem`, `tls.clientcrl.pem`, `tls.tlsclients` | relaying by client certificate | named, not honoured yet; the vendor calls them unsupported |
+//! | `tls.dh512.pem` to `tls.dh4096.pem` | groups for DHE | honoured: the TLS library takes the largest that its security level allows; one that cannot be used is a warning |
+//! | `tls.rsa512.pem` to `tls.rsa4096.pem` | temporary RSA keys | read, checked and named: no TLS library here has the export ciphers that they were for |
+//! | `tls.clientca.pem`, `tls.clientcrl.pem`, `tls.tlsclients` | relaying by client certificate | honoured where there are both an authority and an address; the vendor calls them unsupported |
 //! | `servercert.pem`, `clientcert.pem`, `tlsclientciphers`, `tlsserverciphers`, `tlshosts`, `notlshosts`, `httpd.ssl.listen` | TLS by other names | named, not honoured |
 //!
 //! A UTF-8 byte order mark at the start of a file is passed over, in every one of them.
@@ -65,9 +66,13 @@
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
 use std::net::IpAddr;
+use std::sync::Arc;
+
+use smtp_tls::CertificateAddresses;
 
 mod access;
 pub mod certificate;
+mod client_trust;
 pub mod conf;
 pub mod diagnostic;
 pub mod error;
@@ -75,15 +80,18 @@ pub mod inventory;
 pub mod limits;
 pub mod listener;
 pub mod outgoing;
+mod pem_file;
 pub mod policy;
 pub mod read;
 pub mod recipients;
 pub mod setting;
 pub mod snapshot;
 pub mod source;
+mod temporary_keys;
 pub mod write;
 
 use certificate::CertificateRequest;
+use client_trust::ClientCertificates;
 use conf::lookup::Lookup;
 use conf::tree::Tree;
 use diagnostic::{Diagnostic, Severity};
@@ -117,6 +125,7 @@ pub struct Control {
     pub certificate_request: Option<CertificateRequest>,
     /// What there is to say, in the order in which it was found.
     pub diagnostics: Vec<Diagnostic>,
+    clients: Option<ClientCertificates>,
     lookup: Lookup,
     origins: Origins,
     configuration_is_good: bool,
@@ -156,7 +165,13 @@ impl Control {
             refuse_all(&mut gather, &services);
         }
         let found = certificate::find(&mut gather, lookup.tree(), me.as_ref());
-        policy::apply(&mut gather, &mut services, found.identity.as_ref(), configuration_is_good);
+        let clients = client_trust::read(&mut gather);
+        let offered = policy::Offered {
+            identity: found.identity,
+            dh: temporary_keys::read(&mut gather),
+            clients: clients.as_ref().map(|clients| Arc::clone(&clients.trust)),
+        };
+        policy::apply(&mut gather, &mut services, &offered, configuration_is_good);
         let outgoing = outgoing::read(&mut gather, &lookup);
         inventory::directives(&mut gather, lookup.tree());
         inventory::files(&mut gather);
@@ -178,10 +193,28 @@ impl Control {
             outgoing,
             certificate_request: found.request,
             diagnostics,
+            clients,
             lookup,
             origins,
             configuration_is_good,
         }
+    }
+
+    /// The same directory, with other addresses of client certificates counted than the first one of
+    /// the subject, which is the one that qmail looks at. The control directory has no setting for it.
+    #[must_use]
+    pub fn with_certificate_addresses(mut self, counted: CertificateAddresses) -> Self {
+        if let Some(clients) = &mut self.clients {
+            *clients = clients.counting(counted);
+            for service in &mut self.services {
+                if let ServiceTls::StartTls(policy) | ServiceTls::Implicit(policy) =
+                    &mut service.tls
+                {
+                    policy.clients = Some(Arc::clone(&clients.trust));
+                }
+            }
+        }
+        self
     }
 
     /// Whether nothing can be served: `greenarrow.conf` does not parse, or no service is left.

@@ -13,7 +13,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use smtp_tls::{CipherString, Identity, ServerPolicy};
+use smtp_tls::{CipherString, ClientTrust, DhParameters, Identity, ServerPolicy};
 
 use crate::diagnostic::{Diagnostic, Severity};
 use crate::listener::{Service, ServiceTls, TlsMode};
@@ -92,12 +92,31 @@ impl GlobalCiphers {
     }
 }
 
+/// What every service offers under TLS, whatever its ciphers.
+pub(crate) struct Offered {
+    pub(crate) identity: Option<Arc<Identity>>,
+    pub(crate) dh: Vec<DhParameters>,
+    pub(crate) clients: Option<Arc<ClientTrust>>,
+}
+
+impl Offered {
+    fn policy(&self, ciphers: Option<CipherString>) -> Option<ServerPolicy> {
+        let identity = self.identity.as_ref()?;
+        Some(ServerPolicy {
+            ciphers,
+            dh: self.dh.clone(),
+            clients: self.clients.clone(),
+            ..ServerPolicy::new(Arc::clone(identity))
+        })
+    }
+}
+
 /// Fills in what each service offers, and gives those that cannot offer it a diagnostic. Of a
 /// configuration that does not parse nobody knows which certificate it names, so none is missed.
 pub(crate) fn apply(
     gather: &mut Gather<'_>,
     services: &mut [Service],
-    identity: Option<&Arc<Identity>>,
+    offered: &Offered,
     configuration_is_good: bool,
 ) {
     let environment = gather.loader.environment("TLSCIPHERS");
@@ -115,10 +134,7 @@ pub(crate) fn apply(
     }
     for service in services {
         service.tls_ciphers = ciphers(gather, service, &global);
-        let policy = identity.map(|identity| ServerPolicy {
-            ciphers: cipher_string(&service.tls_ciphers),
-            ..ServerPolicy::new(Arc::clone(identity))
-        });
+        let policy = offered.policy(cipher_string(&service.tls_ciphers));
         service.tls = match (service.tls_mode.value, policy) {
             (TlsMode::None, _) => ServiceTls::None,
             (TlsMode::StartTls, Some(policy)) => ServiceTls::StartTls(policy),

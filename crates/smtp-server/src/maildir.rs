@@ -31,6 +31,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use smtp_proto::server::Commit;
 use smtp_proto::wire::BodyType;
+use smtp_tls::ClientAddress;
 use tokio::runtime::Handle;
 use tokio::task::{JoinError, spawn_blocking};
 
@@ -60,22 +61,35 @@ struct Inner {
     disk: Box<dyn Disk>,
 }
 
-/// Whom a message comes from and goes to.
+/// Whom a message comes from and goes to, and whose certificate let it in.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Envelope {
     reverse_path: String,
     recipients: Vec<String>,
+    certified: Option<ClientAddress>,
 }
 
 impl Envelope {
     /// An envelope without recipients. An empty reverse-path is the null one.
     pub fn new(reverse_path: impl Into<String>) -> Self {
-        Self { reverse_path: reverse_path.into(), recipients: Vec::new() }
+        Self { reverse_path: reverse_path.into(), ..Self::default() }
     }
 
     /// Adds a recipient.
     pub fn add_recipient(&mut self, recipient: impl Into<String>) {
         self.recipients.push(recipient.into());
+    }
+
+    /// Says that a client certificate with this address opened the relay; `None`: that none did. It
+    /// stands in `Received`.
+    pub fn set_certified(&mut self, address: Option<ClientAddress>) {
+        self.certified = address;
+    }
+
+    /// The address in the client certificate that opened the relay.
+    #[must_use]
+    pub const fn certified(&self) -> Option<&ClientAddress> {
+        self.certified.as_ref()
     }
 
     /// The reverse-path without its brackets.

@@ -13,18 +13,19 @@ use std::{
 use thiserror::Error;
 use x509_cert::{
     der::{
-        Decode, DecodeOwned, Header, Reader, SliceReader, Tag, TagNumber, asn1::BitStringRef,
+        Decode, DecodeOwned, Header, Reader, SliceReader, Tag, TagNumber,
+        asn1::{AnyRef, BitStringRef, ObjectIdentifier},
         oid::AssociatedOid,
     },
-    ext::{
-        Extensions,
-        pkix::{AuthorityKeyIdentifier, SubjectAltName, SubjectKeyIdentifier, name::GeneralName},
+    ext::pkix::{
+        AuthorityKeyIdentifier, BasicConstraints, SubjectAltName, SubjectKeyIdentifier,
+        name::GeneralName,
     },
     name::Name,
     time::Validity,
 };
 
-use crate::pem;
+use crate::{KeyAlgorithm, key::public_key_algorithm, pem};
 
 /// An X.509 certificate in DER. Cheap to clone, and to hash.
 #[derive(Clone, PartialEq, Eq)]
@@ -65,12 +66,16 @@ impl Certificate {
         let fields = Fields::read(&self.0)?;
         let name = |der| Name::from_der(der).map(|n: Name| n.to_string());
         let (not_before, not_after) = fields.validity()?;
-        let (names, emails) = alternative_names(&self.0)?;
+        let Extensions { names, emails, is_authority } = Extensions::read(&self.0)?;
         Ok(CertificateDescription {
             subject: name(fields.subject)?,
             issuer: name(fields.issuer)?,
+            is_self_issued: fields.subject == fields.issuer,
             names,
             emails,
+            is_authority,
+            key: public_key_algorithm(fields.public_key_info),
+            weak_digest: weak_digest(fields.signature),
             not_before,
             not_after,
         })
@@ -94,10 +99,18 @@ pub struct CertificateDescription {
     pub subject: String,
     /// The issuer's distinguished name.
     pub issuer: String,
+    /// Whether both names are the same, as they are where a certificate signs itself.
+    pub is_self_issued: bool,
     /// The DNS names and IP addresses of the subject alternative name, in order.
     pub names: Vec<String>,
     /// The mail addresses of the subject alternative name, in order.
     pub emails: Vec<String>,
+    /// Whether it says that it is of an authority (RFC 5280 section 4.2.1.9).
+    pub is_authority: bool,
+    /// What kind of key it holds.
+    pub key: KeyAlgorithm,
+    /// The digest that its issuer signed, where it is one that can be forged.
+    pub weak_digest: Option<WeakDigest>,
     /// The first second of its validity, in seconds since 1970.
     pub not_before: u64,
     /// The last second of its validity, in seconds since 1970.
@@ -123,28 +136,95 @@ impl From<x509_cert::der::Error> for MalformedCertificate {
     }
 }
 
-fn alternative_names(der: &[u8]) -> Result<(Vec<String>, Vec<String>), MalformedCertificate> {
-    let certificate = x509_cert::Certificate::from_der(der)?;
-    let (mut names, mut emails) = (Vec::new(), Vec::new());
-    let Some((_, SubjectAltName(all))) = certificate.tbs_certificate().get_extension()? else {
-        return Ok((names, emails));
-    };
-    for name in all {
-        match name {
-            GeneralName::DnsName(name) => names.push(name.as_str().to_owned()),
-            GeneralName::Rfc822Name(name) => emails.push(name.as_str().to_owned()),
-            GeneralName::IpAddress(octets) => {
-                let octets = octets.as_bytes();
-                let v4 = <[u8; 4]>::try_from(octets).map(IpAddr::from);
-                let v6 = || <[u8; 16]>::try_from(octets).map(IpAddr::from);
-                if let Ok(address) = v4.or_else(|_| v6()) {
-                    names.push(address.to_string());
+/// What is read of the extensions of a certificate.
+#[derive(Default)]
+struct Extensions {
+    names: Vec<String>,
+    emails: Vec<String>,
+    is_authority: bool,
+}
+
+impl Extensions {
+    fn read(der: &[u8]) -> Result<Self, MalformedCertificate> {
+        let certificate = x509_cert::Certificate::from_der(der)?;
+        let certificate = certificate.tbs_certificate();
+        let constraints = certificate.get_extension::<BasicConstraints>()?;
+        let is_authority = constraints.is_some_and(|(_, constraints)| constraints.ca);
+        let mut read = Self { is_authority, ..Self::default() };
+        let alternative = certificate.get_extension::<SubjectAltName>()?;
+        for name in alternative.map(|(_, SubjectAltName(names))| names).unwrap_or_default() {
+            match name {
+                GeneralName::DnsName(name) => read.names.push(name.as_str().to_owned()),
+                GeneralName::Rfc822Name(name) => read.emails.push(name.as_str().to_owned()),
+                GeneralName::IpAddress(octets) => {
+                    let octets = octets.as_bytes();
+                    let v4 = <[u8; 4]>::try_from(octets).map(IpAddr::from);
+                    let v6 = || <[u8; 16]>::try_from(octets).map(IpAddr::from);
+                    if let Ok(address) = v4.or_else(|_| v6()) {
+                        read.names.push(address.to_string());
+                    }
                 }
+                _ => {}
             }
-            _ => {}
         }
+        Ok(read)
     }
-    Ok((names, emails))
+}
+
+/// A digest for which two texts that it does not tell apart have been made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum WeakDigest {
+    /// MD5 (RFC 6151).
+    Md5,
+    /// SHA-1 (RFC 6194).
+    Sha1,
+}
+
+impl fmt::Display for WeakDigest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Md5 => "MD5",
+            Self::Sha1 => "SHA-1",
+        })
+    }
+}
+
+/// The digest of a signature algorithm, where it is a weak one.
+fn weak_digest(algorithm: &[u8]) -> Option<WeakDigest> {
+    const fn oid(text: &str) -> ObjectIdentifier {
+        ObjectIdentifier::new_unwrap(text)
+    }
+    /// md5WithRSAEncryption (RFC 3279 section 2.2.1).
+    const MD5_RSA: ObjectIdentifier = oid("1.2.840.113549.1.1.4");
+    /// sha-1WithRSAEncryption, its elder by another name, id-dsa-with-sha1 and ecdsa-with-SHA1 (RFC
+    /// 3279 section 2.2).
+    const SHA1: [ObjectIdentifier; 4] = [
+        oid("1.2.840.113549.1.1.5"),
+        oid("1.3.14.3.2.29"),
+        oid("1.2.840.10040.4.3"),
+        oid("1.2.840.10045.4.1"),
+    ];
+    /// id-RSASSA-PSS, whose digest is SHA-1 where its parameters name none (RFC 4055 section 3.1).
+    const PSS: ObjectIdentifier = oid("1.2.840.113549.1.1.10");
+    let mut identifier = enter(&mut SliceReader::new(algorithm).ok()?).ok()?;
+    let algorithm = identifier.decode::<ObjectIdentifier>().ok()?;
+    if algorithm == MD5_RSA {
+        return Some(WeakDigest::Md5);
+    }
+    let sha1 =
+        SHA1.contains(&algorithm) || (algorithm == PSS && !pss_names_digest(&mut identifier));
+    sha1.then_some(WeakDigest::Sha1)
+}
+
+/// Whether the parameters of RSASSA-PSS that come next have the field of the digest.
+fn pss_names_digest(identifier: &mut SliceReader<'_>) -> bool {
+    let Ok(parameters) = enter(identifier).and_then(|mut fields| fields.decode::<AnyRef<'_>>())
+    else {
+        return false;
+    };
+    let tag = x509_cert::der::Tagged::tag(&parameters);
+    tag.is_context_specific() && tag.number().value() == 0
 }
 
 /// A certificate's key identifiers: (subject's, authority's), where the extensions are there.
@@ -166,6 +246,7 @@ pub(crate) struct Fields<'a> {
     /// It says of no version, and so is of version 1.
     #[cfg_attr(not(feature = "client-certificates"), allow(dead_code))]
     pub(crate) is_version_1: bool,
+    pub(crate) signature: &'a [u8],
     pub(crate) issuer: &'a [u8],
     pub(crate) validity: &'a [u8],
     pub(crate) subject: &'a [u8],
@@ -184,9 +265,9 @@ impl<'a> Fields<'a> {
             tbs.tlv_bytes()?;
         }
         let _serial = tbs.tlv_bytes()?;
-        let _signature = tbs.tlv_bytes()?;
         Ok(Self {
             is_version_1,
+            signature: tbs.tlv_bytes()?,
             issuer: tbs.tlv_bytes()?,
             validity: tbs.tlv_bytes()?,
             subject: tbs.tlv_bytes()?,
@@ -213,7 +294,8 @@ impl<'a> Fields<'a> {
                 rest.tlv_bytes()?;
                 continue;
             }
-            let extensions = Extensions::decode(&mut enter_tagged(&mut rest, EXTENSIONS)?)?;
+            let extensions =
+                x509_cert::ext::Extensions::decode(&mut enter_tagged(&mut rest, EXTENSIONS)?)?;
             let found = extensions.iter().find(|extension| extension.extn_id == T::OID);
             return Ok(found.map(|it| T::from_der(it.extn_value.as_bytes())).transpose()?);
         }

@@ -11,14 +11,11 @@ use std::{
 };
 
 use thiserror::Error;
-use x509_cert::der::{
-    Decode, Reader, SliceReader, Tagged,
-    asn1::{AnyRef, BitStringRef, ObjectIdentifier, OctetStringRef, UintRef},
-};
 
 use crate::{
     Certificate, Identity, KeyKind, MalformedCertificate, PemKind, PemSection, PrivateKey,
-    certificate::{Fields, KeyIdentifiers, enter, key_identifiers, public_key_parts},
+    certificate::{Fields, KeyIdentifiers, key_identifiers},
+    key::key_matches,
 };
 
 /// The most sections that an identity is looked for in. A server's file holds a handful; with every
@@ -119,6 +116,7 @@ struct Candidate {
     certificate: Certificate,
     issuer: Vec<u8>,
     subject: Vec<u8>,
+    public_key_info: Vec<u8>,
     identifiers: OnceCell<KeyIdentifiers>,
 }
 
@@ -168,6 +166,7 @@ impl Identity {
                         certificate: Certificate::from_der(pem.der.clone()),
                         issuer: fields.issuer.to_vec(),
                         subject: fields.subject.to_vec(),
+                        public_key_info: fields.public_key_info.to_vec(),
                         identifiers: OnceCell::new(),
                     });
                 }
@@ -213,7 +212,7 @@ impl Identity {
 
 fn find_leaf(key: &PrivateKey, certificates: &[Candidate]) -> Option<usize> {
     let matches: Vec<Option<bool>> =
-        certificates.iter().map(|c| key_matches(key, c.certificate.der())).collect();
+        certificates.iter().map(|c| key_matches(key, &c.public_key_info)).collect();
     if let Some(sure) = matches.iter().position(|m| *m == Some(true)) {
         return Some(sure);
     }
@@ -258,85 +257,4 @@ fn order(leaf: &Candidate, rest: &[Candidate]) -> (Vec<Certificate>, Vec<usize>)
     }
     let left = rest.iter().map(|c| c.section).filter(|section| !used.contains(section));
     (chain, left.collect())
-}
-
-const RSA_ENCRYPTION: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.1.1");
-const EC_PUBLIC_KEY: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.10045.2.1");
-
-/// What a private key tells of its public half.
-enum PublicHalf<'a> {
-    Rsa {
-        modulus: UintRef<'a>,
-    },
-    /// The point, where the key carries it.
-    Ec {
-        point: Option<&'a [u8]>,
-    },
-    /// Another algorithm.
-    Other {
-        algorithm: ObjectIdentifier,
-    },
-}
-
-/// Whether the certificate carries the key's public key, as far as the key's encoding tells.
-fn key_matches(key: &PrivateKey, certificate: &[u8]) -> Option<bool> {
-    let half = public_half(key).ok()?;
-    let fields = Fields::read(certificate).ok()?;
-    let (algorithm, public) = public_key_parts(fields.public_key_info).ok()?;
-    let algorithm = SliceReader::new(algorithm).ok()?.decode::<ObjectIdentifier>().ok()?;
-    match half {
-        PublicHalf::Rsa { modulus } => Some(
-            algorithm == RSA_ENCRYPTION && rsa_modulus(public).is_ok_and(|other| other == modulus),
-        ),
-        PublicHalf::Ec { .. } if algorithm != EC_PUBLIC_KEY => Some(false),
-        PublicHalf::Ec { point } => point.map(|point| point == public),
-        PublicHalf::Other { algorithm: other } => (algorithm != other).then_some(false),
-    }
-}
-
-fn rsa_modulus(public: &[u8]) -> x509_cert::der::Result<UintRef<'_>> {
-    let mut reader = SliceReader::new(public)?;
-    let mut reader = enter(&mut reader)?;
-    reader.decode::<UintRef<'_>>()
-}
-
-fn public_half(key: &PrivateKey) -> x509_cert::der::Result<PublicHalf<'_>> {
-    match key.kind() {
-        KeyKind::Pkcs1 => rsa_half(key.secret_der()),
-        KeyKind::Sec1 => ec_half(key.secret_der()),
-        KeyKind::Pkcs8 => {
-            let mut reader = SliceReader::new(key.secret_der())?;
-            let mut reader = enter(&mut reader)?;
-            let _version = reader.tlv_bytes()?;
-            let algorithm = enter(&mut reader)?.decode::<ObjectIdentifier>()?;
-            let inner = reader.decode::<&OctetStringRef>()?.as_bytes();
-            match algorithm {
-                RSA_ENCRYPTION => rsa_half(inner),
-                EC_PUBLIC_KEY => ec_half(inner),
-                algorithm => Ok(PublicHalf::Other { algorithm }),
-            }
-        }
-    }
-}
-
-fn rsa_half(key: &[u8]) -> x509_cert::der::Result<PublicHalf<'_>> {
-    let mut reader = SliceReader::new(key)?;
-    let mut reader = enter(&mut reader)?;
-    let _version = reader.tlv_bytes()?;
-    Ok(PublicHalf::Rsa { modulus: reader.decode::<UintRef<'_>>()? })
-}
-
-fn ec_half(key: &[u8]) -> x509_cert::der::Result<PublicHalf<'_>> {
-    let mut reader = SliceReader::new(key)?;
-    let mut reader = enter(&mut reader)?;
-    let _version = reader.tlv_bytes()?;
-    let _secret = reader.tlv_bytes()?;
-    let mut point = None;
-    while !reader.is_finished() {
-        let field = AnyRef::decode(&mut reader)?;
-        if field.tag().is_context_specific() && field.tag().number().value() == 1 {
-            point = Some(BitStringRef::from_der(field.value())?.raw_bytes());
-        }
-    }
-    Ok(PublicHalf::Ec { point })
 }

@@ -40,6 +40,7 @@ mod clients;
 #[cfg(feature = "io")]
 #[cfg_attr(not(any(feature = "rustls", feature = "openssl")), allow(unused, unreachable_code))]
 mod connector;
+mod crl;
 mod dh;
 mod error;
 #[cfg(any(feature = "rustls", feature = "openssl"))]
@@ -49,6 +50,7 @@ mod guard;
 mod host;
 mod identity;
 mod info;
+mod key;
 mod level;
 mod material;
 mod names;
@@ -77,16 +79,18 @@ mod ticket;
 pub use acceptor::Acceptor;
 pub use alert::Alert;
 pub use backend::{Backend, UnknownBackend};
-pub use certificate::{Certificate, CertificateDescription, MalformedCertificate};
+pub use certificate::{Certificate, CertificateDescription, MalformedCertificate, WeakDigest};
 pub use client::{
     AfterEhlo, AfterFailure, AfterRefusal, ClientPolicy, Fallback, Roots, TlsRefusal,
 };
 #[cfg(feature = "io")]
 pub use connector::Connector;
+pub use crl::{MalformedRevocationList, RevocationListDescription};
 pub use dh::{DhParameters, MalformedDhParameters};
 pub use error::{CertificateProblem, ClientCertificateProblem, ConfigError, Fault, HandshakeError};
 pub use identity::{Assembly, MaterialError, Unused, UnusedReason};
 pub use info::TlsInfo;
+pub use key::KeyAlgorithm;
 pub use level::{Level, Version};
 pub use material::{Identity, KeyKind, PrivateKey};
 pub use names::{MalformedServerName, ServerNames};

@@ -1,6 +1,7 @@
 //! The lines that a delivery puts before a message.
 //!
-//! Does: print Return-Path (RFC 5321 section 4.4), Delivered-To, and Received in qmail's form.
+//! Does: print Return-Path (RFC 5321 section 4.4), Delivered-To, and Received in qmail's form, with the
+//! cipher suite and the client certificate that qmail's TLS patch shows.
 //! Does not: touch the message. Fails: never; an octet that has no place in a header becomes a
 //! question mark.
 
@@ -45,6 +46,9 @@ fn print(
     if let Some(tls) = context.tls {
         write!(out, " ({} encrypted)", Safe(&tls.suite))?;
     }
+    if let Some(address) = envelope.certified() {
+        write!(out, "\n  (cert {})", Comment(address.as_str()))?;
+    }
     writeln!(out, "; {}", Date(now))
 }
 
@@ -78,6 +82,19 @@ impl fmt::Display for Safe<'_> {
         self.0.chars().try_for_each(|character| {
             let safe = character.is_ascii_alphanumeric() || ".@%+/=:-_[]".contains(character);
             f.write_char(if safe { character } else { '?' })
+        })
+    }
+}
+
+/// What stands in a comment of its own (RFC 5322 section 3.2.2): printable, and nothing that opens,
+/// closes or quotes.
+struct Comment<'a>(&'a str);
+
+impl fmt::Display for Comment<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.chars().try_for_each(|character| {
+            let stays = character.is_ascii_graphic() && !"()\\".contains(character);
+            f.write_char(if stays { character } else { '?' })
         })
     }
 }
@@ -125,6 +142,7 @@ mod tests {
     use super::*;
     use crate::handler::Peer;
     use smtp_proto::server::Hello;
+    use smtp_tls::ClientAddress;
 
     fn date(seconds: u64) -> String {
         Date(UNIX_EPOCH + Duration::from_secs(seconds)).to_string()
@@ -170,6 +188,34 @@ mod tests {
              Received: from unknown (HELO a??X:??b????) (192.0.2.7)\n  \
              by me.example with ESMTP; 1 Jan 1970 00:00:00 -0000\n"
         );
+    }
+
+    #[test]
+    fn a_certificate_that_opened_the_relay_is_named() {
+        let address = "192.0.2.7:4000".parse().unwrap();
+        let hello = Hello { name: "a.example", extended: true };
+        let context = Context::new(Peer::new("smtp", address, address), Some(hello), None);
+        let received = |certified: &[u8]| {
+            let mut envelope = Envelope::new("s@x");
+            envelope.set_certified(Some(ClientAddress::from_octets(certified).unwrap()));
+            let mut out = Vec::new();
+            write(&mut out, &context, &envelope, "me.example", UNIX_EPOCH);
+            String::from_utf8(out).unwrap()
+        };
+        assert_eq!(
+            received(b"user@example.org"),
+            "Return-Path: <s@x>\n\
+             Received: from unknown (HELO a.example) (192.0.2.7)\n  \
+             by me.example with ESMTP\n  \
+             (cert user@example.org); 1 Jan 1970 00:00:00 -0000\n"
+        );
+        // Every octet that an address can have, and none of them ends the comment or the line.
+        for octet in b'!'..=b'~' {
+            let text = received(&[b'a', octet, b'b']);
+            assert_eq!((text.matches('\n').count(), text.matches(')').count()), (4, 3), "{text}");
+            let shown = if b"()\\".contains(&octet) { b'?' } else { octet };
+            assert!(text.contains(&format!("(cert a{}b);", char::from(shown))), "{text}");
+        }
     }
 
     #[test]
