@@ -37,8 +37,7 @@ impl Acceptor {
     /// # Errors
     ///
     /// [`ConfigError`] if the library cannot take it: the library is not compiled in, the key
-    /// does not match, the certificate or the cipher string is unusable, there is no authority for
-    /// client certificates.
+    /// does not match, the certificate or the cipher string is unusable.
     pub fn new(backend: Backend, policy: &ServerPolicy) -> Result<Self, ConfigError> {
         let library = backend.compiled_in()?;
         check_versions(policy.versions)?;

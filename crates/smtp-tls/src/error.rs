@@ -67,14 +67,6 @@ pub enum ConfigError {
         /// Why, in one line.
         reason: String,
     },
-    /// Clients cannot be asked for certificates: there is no authority, or one that cannot be read.
-    #[error("no usable authority for client certificates: {reason}")]
-    Clients {
-        /// Where client certificates were asked for.
-        origin: Option<OriginId>,
-        /// Why, in one line.
-        reason: String,
-    },
     /// The library failed by itself.
     #[error("{backend} failed: {reason}")]
     Library {
@@ -94,8 +86,7 @@ impl ConfigError {
             | Self::Identity { origin, .. }
             | Self::Ciphers { origin, .. }
             | Self::ServerName { origin, .. }
-            | Self::Roots { origin, .. }
-            | Self::Clients { origin, .. } => *origin,
+            | Self::Roots { origin, .. } => *origin,
             Self::NotCompiledIn { .. }
             | Self::NoTls
             | Self::Versions { .. }

@@ -15,32 +15,20 @@ use openssl::{
 
 use super::error;
 use crate::{
-    Certificate, ClientTrust, ConfigError, HandshakeError, Unhonoured,
+    Certificate, HandshakeError,
     clients::{self, CERTIFICATES},
 };
 
-/// The names that clients are shown, checked to be names.
-pub(super) fn authorities(
-    trust: &ClientTrust,
-    unhonoured: &mut Vec<Unhonoured>,
-) -> Result<Vec<Vec<u8>>, ConfigError> {
-    let names = clients::authority_names(trust, unhonoured)?;
-    for name in &names {
-        X509Name::from_der(name)
-            .map_err(|e| ConfigError::Clients { origin: trust.origin, reason: error::line(&e) })?;
+/// Asks for a certificate of the authorities with these names, in DER. A name that OpenSSL cannot read
+/// is not shown.
+pub(super) fn ask(context: &mut SslContextBuilder, names: &[&[u8]]) -> Result<(), ErrorStack> {
+    let mut shown = Stack::new()?;
+    for name in names {
+        if let Ok(name) = X509Name::from_der(name) {
+            shown.push(name)?;
+        }
     }
-    Ok(names.into_iter().map(<[u8]>::to_vec).collect())
-}
-
-pub(super) fn ask(
-    context: &mut SslContextBuilder,
-    authorities: &[Vec<u8>],
-) -> Result<(), ErrorStack> {
-    let mut names = Stack::new()?;
-    for name in authorities {
-        names.push(X509Name::from_der(name)?)?;
-    }
-    context.set_client_ca_list(names);
+    context.set_client_ca_list(shown);
     context.set_verify_depth(u32::try_from(CERTIFICATES).unwrap_or(u32::MAX));
     context.set_verify_callback(SslVerifyMode::PEER, |_, _| true);
     Ok(())

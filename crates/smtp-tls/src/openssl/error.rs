@@ -22,7 +22,6 @@ mod reason {
     pub(super) const NO_SUITABLE_SIGNATURE_ALGORITHM: i32 = 118;
     pub(super) const BAD_SIGNATURE: i32 = 123;
     pub(super) const CERTIFICATE_VERIFY_FAILED: i32 = 134;
-    pub(super) const EXCESSIVE_MESSAGE_SIZE: i32 = 152;
     pub(super) const HTTPS_PROXY_REQUEST: i32 = 155;
     pub(super) const HTTP_REQUEST: i32 = 156;
     pub(super) const NO_CIPHERS_AVAILABLE: i32 = 181;
@@ -77,15 +76,14 @@ pub(super) fn handshake(error: Error, ssl: &SslRef, peer: Peer<'_>) -> Handshake
     };
     let text = line(stack);
     let Some(code) = ssl_reason(stack) else { return HandshakeError::Library(text) };
-    if let (Peer::Client, Some(problem)) = (peer, client_certificate(code)) {
-        return HandshakeError::ClientCertificate { problem };
-    }
+    let host = match (peer, client_certificate(code)) {
+        (Peer::Server(host), _) => host,
+        (Peer::Client, None) => "",
+        (Peer::Client, Some(problem)) => return HandshakeError::ClientCertificate { problem },
+    };
     match code {
         reason::UNEXPECTED_EOF_WHILE_READING => HandshakeError::PeerClosed,
-        reason::CERTIFICATE_VERIFY_FAILED => match peer {
-            Peer::Server(host) => certificate(ssl, host),
-            Peer::Client => HandshakeError::Protocol(text),
-        },
+        reason::CERTIFICATE_VERIFY_FAILED => certificate(ssl, host),
         reason::WRONG_VERSION_NUMBER | reason::HTTP_REQUEST | reason::HTTPS_PROXY_REQUEST => {
             HandshakeError::NotTls
         }
@@ -109,9 +107,11 @@ pub(super) fn handshake(error: Error, ssl: &SslRef, peer: Peer<'_>) -> Handshake
 const fn client_certificate(code: i32) -> Option<ClientCertificateProblem> {
     Some(match code {
         reason::ASN1_LIBRARY => ClientCertificateProblem::Malformed,
-        reason::UNKNOWN_CERTIFICATE_TYPE => ClientCertificateProblem::Key,
+        // What is found wrong with a client's chain is passed over, but for a key that cannot be read.
+        reason::CERTIFICATE_VERIFY_FAILED | reason::UNKNOWN_CERTIFICATE_TYPE => {
+            ClientCertificateProblem::Key
+        }
         reason::BAD_SIGNATURE => ClientCertificateProblem::NotProven,
-        reason::EXCESSIVE_MESSAGE_SIZE => ClientCertificateProblem::TooLarge,
         _ => return None,
     })
 }

@@ -20,7 +20,8 @@ use super::{
 };
 use crate::{
     ConfigError, HandshakeError, Identity, Loss, Resumption, ServerOffer, ServerPolicy, Stream,
-    TlsInfo, Unhonoured, guard::Guard, host::received_name, names::Named, stream::Session,
+    TlsInfo, Unhonoured, clients::asked_for, guard::Guard, host::received_name, names::Named,
+    stream::Session,
 };
 
 /// Sessions kept for TLS 1.2 clients that know no tickets; all others keep theirs themselves.
@@ -46,13 +47,11 @@ impl Acceptor {
         unhonoured: &mut Vec<Unhonoured>,
     ) -> Result<Self, ConfigError> {
         let ciphers = Ciphers::of(policy, unhonoured)?;
+        let asked_for = policy.clients.as_ref().and_then(|trust| asked_for(trust, unhonoured));
         let settings = Settings {
             dh: dh::choose(policy, &ciphers, unhonoured)?,
-            authorities: match &policy.clients {
-                Some(trust) => Some(clients::authorities(trust, unhonoured)?),
-                None => None,
-            },
-            resumed: resumed(policy, unhonoured),
+            resumed: resumed(policy, asked_for.is_some(), unhonoured),
+            asked_for,
             ciphers,
             policy,
         };
@@ -84,7 +83,7 @@ impl Acceptor {
             Ok(())
         });
         let offer = settings.ciphers.offer(policy, settings.dh.is_some())?;
-        Ok(Self { context: context.build(), offer, asks_clients: policy.clients.is_some() })
+        Ok(Self { context: context.build(), offer, asks_clients: settings.asked_for.is_some() })
     }
 
     pub(crate) const fn offer(&self) -> &ServerOffer {
@@ -123,7 +122,8 @@ struct Settings<'a> {
     policy: &'a ServerPolicy,
     ciphers: Ciphers<'a>,
     dh: Option<Dh<Params>>,
-    authorities: Option<Vec<Vec<u8>>>,
+    /// The names of the authorities for client certificates, where those are asked for.
+    asked_for: Option<Vec<&'a [u8]>>,
     resumed: bool,
 }
 
@@ -142,32 +142,32 @@ impl Settings<'_> {
             context.set_tmp_dh(dh).map_err(failed)?;
         }
         apply_resumption(&mut context, self.resumed).map_err(failed)?;
-        if let Some(authorities) = &self.authorities {
-            clients::ask(&mut context, authorities).map_err(failed)?;
+        if let Some(names) = &self.asked_for {
+            clients::ask(&mut context, names).map_err(failed)?;
         }
         Ok((context, issuers))
     }
 }
 
 /// Whether sessions are resumed, and a word where not as the policy has it.
-fn resumed(policy: &ServerPolicy, unhonoured: &mut Vec<Unhonoured>) -> bool {
-    let (resumed, origin, loss, reason) = match (&policy.resumption, &policy.clients) {
+fn resumed(policy: &ServerPolicy, asks: bool, unhonoured: &mut Vec<Unhonoured>) -> bool {
+    let (resumed, origin, loss, reason) = match (&policy.resumption, asks) {
         (Resumption::Off, _) => return false,
-        (_, Some(trust)) => (
+        (_, true) => (
             false,
-            trust.origin,
+            policy.clients.as_ref().and_then(|trust| trust.origin),
             Loss::Whole,
             "where clients are asked for certificates, no session is resumed: OpenSSL's binding cannot \
              keep tickets from those that showed one, whose revocation would have no effect",
         ),
-        (Resumption::Shared(keys), None) => (
+        (Resumption::Shared(keys), false) => (
             true,
             keys.origin(),
             Loss::Partial,
             "OpenSSL's binding takes no ticket keys: sessions are resumed within this process alone, \
              with keys of its own",
         ),
-        (Resumption::Local, None) => return true,
+        (Resumption::Local, false) => return true,
     };
     unhonoured.push(Unhonoured { origin, setting: "resumption", loss, reason: reason.to_owned() });
     resumed

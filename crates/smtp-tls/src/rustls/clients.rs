@@ -6,14 +6,13 @@
 use rustls::{
     CertificateError, DigitallySignedStruct, DistinguishedName, Error, OtherError, SignatureScheme,
     client::danger::HandshakeSignatureValid,
-    crypto::CryptoProvider,
     server::danger::{ClientCertVerified, ClientCertVerifier},
 };
 use rustls_pki_types::{CertificateDer, UnixTime};
 use std::sync::Arc;
 
 use super::proof::Proof;
-use crate::{ClientTrust, ConfigError, Unhonoured, clients};
+use crate::clients;
 
 #[derive(Debug)]
 pub(super) struct AnyClient {
@@ -22,16 +21,8 @@ pub(super) struct AnyClient {
 }
 
 impl AnyClient {
-    pub(super) fn new(
-        provider: &CryptoProvider,
-        trust: &ClientTrust,
-        unhonoured: &mut Vec<Unhonoured>,
-    ) -> Result<Self, ConfigError> {
-        let names = clients::authority_names(trust, unhonoured)?;
-        Ok(Self {
-            proof: Proof::by(provider),
-            authorities: names.into_iter().map(|name| name.to_vec().into()).collect(),
-        })
+    pub(super) fn new(proof: Proof, names: &[&[u8]]) -> Self {
+        Self { proof, authorities: names.iter().map(|name| name.to_vec().into()).collect() }
     }
 }
 

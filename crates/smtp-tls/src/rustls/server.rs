@@ -13,7 +13,9 @@ use super::{
     clients::AnyClient,
     error::{self, Peer},
     identity::Identities,
-    info, library, provider,
+    info, library,
+    proof::Proof,
+    provider,
     session::Sessions,
     suite,
     ticket::SharedTickets,
@@ -21,7 +23,7 @@ use super::{
 };
 use crate::{
     ConfigError, HandshakeError, Loss, Resumption, ServerOffer, ServerPolicy, Stream, TlsInfo,
-    Unhonoured, guard::Guard, host::received_name, stream::Session,
+    Unhonoured, clients, guard::Guard, host::received_name, stream::Session,
 };
 
 pub(crate) struct Acceptor {
@@ -46,8 +48,10 @@ impl Acceptor {
                 reason: "rustls agrees on keys over elliptic curves alone (ECDHE)".to_owned(),
             });
         }
-        let verifier: Arc<dyn ClientCertVerifier> = match &policy.clients {
-            Some(trust) => Arc::new(AnyClient::new(&provider, trust, unhonoured)?),
+        let asked_for =
+            policy.clients.as_ref().and_then(|trust| clients::asked_for(trust, unhonoured));
+        let verifier: Arc<dyn ClientCertVerifier> = match &asked_for {
+            Some(names) => Arc::new(AnyClient::new(Proof::by(&provider), names)),
             None => WebPkiClientVerifier::no_client_auth(),
         };
         let versions: Vec<_> = versions(policy.versions).collect();
@@ -68,8 +72,7 @@ impl Acceptor {
                 config.ticketer = Arc::new(SharedTickets::new(keys, policy.clients.as_deref()));
             }
         }
-        let asks_clients = policy.clients.is_some();
-        Ok(Self { tls: Arc::new(config).into(), offer, asks_clients })
+        Ok(Self { tls: Arc::new(config).into(), offer, asks_clients: asked_for.is_some() })
     }
 
     pub(crate) const fn offer(&self) -> &ServerOffer {
