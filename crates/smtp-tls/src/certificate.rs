@@ -243,9 +243,9 @@ pub(crate) fn key_identifiers(der: &[u8]) -> KeyIdentifiers {
 /// The parts of a certificate (RFC 5280 section 4.1) as raw DER, extensions left unread until
 /// one is asked for: also for certificates whose serial number no strict reader takes.
 pub(crate) struct Fields<'a> {
-    /// It says of no version, and so is of version 1.
+    has_version: bool,
     #[cfg_attr(not(feature = "client-certificates"), allow(dead_code))]
-    pub(crate) is_version_1: bool,
+    pub(crate) serial: &'a [u8],
     pub(crate) signature: &'a [u8],
     pub(crate) issuer: &'a [u8],
     pub(crate) validity: &'a [u8],
@@ -260,13 +260,13 @@ impl<'a> Fields<'a> {
         let mut certificate = SliceReader::new(der)?;
         let mut certificate = enter(&mut certificate)?;
         let mut tbs = enter(&mut certificate)?;
-        let is_version_1 = !Tag::peek(&tbs)?.is_context_specific();
-        if !is_version_1 {
+        let has_version = Tag::peek(&tbs)?.is_context_specific();
+        if has_version {
             tbs.tlv_bytes()?;
         }
-        let _serial = tbs.tlv_bytes()?;
         Ok(Self {
-            is_version_1,
+            has_version,
+            serial: tbs.tlv_bytes()?,
             signature: tbs.tlv_bytes()?,
             issuer: tbs.tlv_bytes()?,
             validity: tbs.tlv_bytes()?,
@@ -281,6 +281,12 @@ impl<'a> Fields<'a> {
         let validity: Validity = Validity::from_der(self.validity)?;
         let seconds = |time: x509_cert::time::Time| time.to_unix_duration().as_secs();
         Ok((seconds(validity.not_before), seconds(validity.not_after)))
+    }
+
+    /// Whether it is of version 1, which says nothing behind its key.
+    #[cfg_attr(not(feature = "client-certificates"), allow(dead_code))]
+    pub(crate) const fn is_version_1(&self) -> bool {
+        !self.has_version && self.rest.is_empty()
     }
 
     /// An extension, where it is there.
@@ -320,6 +326,13 @@ pub(crate) fn enter_tagged<'a>(
     let all = reader.tlv_bytes()?;
     let length = usize::try_from(header.length())?;
     SliceReader::new(&all[all.len() - length..])
+}
+
+/// The contents of what has this tag.
+#[cfg_attr(not(feature = "client-certificates"), allow(dead_code))]
+pub(crate) fn contents(der: &[u8], tag: Tag) -> x509_cert::der::Result<&[u8]> {
+    let mut inner = enter_tagged(&mut SliceReader::new(der)?, tag)?;
+    inner.read_slice(inner.remaining_len())
 }
 
 /// The algorithm identifier (without its SEQUENCE) and the key of a SubjectPublicKeyInfo.

@@ -11,8 +11,12 @@ mod judge;
 #[cfg(feature = "client-certificates")]
 mod revocation;
 #[cfg(feature = "client-certificates")]
+mod signed;
+#[cfg(feature = "client-certificates")]
 mod subject;
 mod verdict;
+#[cfg(feature = "client-certificates")]
+mod version_1;
 
 use std::{
     collections::BTreeSet,

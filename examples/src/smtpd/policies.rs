@@ -1,8 +1,8 @@
 //! From the control directory's policies to those of connections, all made before the first one.
 //!
-//! Does: one TLS acceptor for each policy that any client of a service can get. Does not: decide
-//! who gets which. Fails: a service whose policy the TLS library cannot carry is left out, with
-//! the setting's place.
+//! Does: one TLS acceptor for each policy that any client of a service can get, and one judge for each
+//! list of clients that may relay by certificate. Does not: decide who gets which. Fails: a service
+//! whose policy the TLS library cannot carry is left out, with the setting's place.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -11,7 +11,7 @@ use hvmail_control::{Control, Service, ServiceTls};
 use smtp_proto::server::{Config, ExtensionsAfterHelo};
 use smtp_proto::wire::{Capability, ClientNames, Limits};
 use smtp_server::{Acceptor, ConnectionPolicy};
-use smtp_tls::ConfigError;
+use smtp_tls::{ClientJudge, ClientTrust, ConfigError};
 
 use super::acceptors::Acceptors;
 use crate::print;
@@ -23,7 +23,11 @@ const OFFERED: [Capability<'static>; 2] = [Capability::Chunking, Capability::Smt
 
 /// The connection policies, by service and by what TLS its client is offered.
 #[derive(Debug, Default)]
-pub(super) struct Policies(HashMap<&'static str, HashMap<ServiceTls, Arc<ConnectionPolicy>>>);
+pub(super) struct Policies {
+    connections: HashMap<&'static str, HashMap<ServiceTls, Arc<ConnectionPolicy>>>,
+    /// One for all services, as a rule: it is the same files for all.
+    judges: Vec<Arc<ClientJudge>>,
+}
 
 /// A service that the TLS library cannot serve as it is asked to.
 #[derive(Debug)]
@@ -41,11 +45,12 @@ impl Policies {
         acceptors: &mut Acceptors,
         before: Option<&Acceptors>,
     ) -> (Self, Vec<Unfit>) {
-        let (mut policies, mut unfit) = (HashMap::new(), Vec::new());
+        let (mut policies, mut unfit) = (Self::default(), Vec::new());
         for service in services {
             match of_service(control, service, host_name, acceptors, before) {
                 Ok(of_service) => {
-                    policies.insert(service.name, of_service);
+                    of_service.keys().for_each(|tls| policies.add_judge(control, service, tls));
+                    policies.connections.insert(service.name, of_service);
                 }
                 Err(error) => {
                     let reason = explain(control, &error);
@@ -53,11 +58,21 @@ impl Policies {
                 }
             }
         }
-        (Self(policies), unfit)
+        (policies, unfit)
+    }
+
+    fn add_judge(&mut self, control: &Control, service: &Service, tls: &ServiceTls) {
+        if let Some(trust) = clients(tls)
+            && self.judge(tls).is_none()
+        {
+            let judge = ClientJudge::new(Arc::clone(trust));
+            print::unhonoured(control, service.name, judge.unhonoured());
+            self.judges.push(Arc::new(judge));
+        }
     }
 
     pub(super) fn has(&self, name: &str) -> bool {
-        self.0.contains_key(name)
+        self.connections.contains_key(name)
     }
 
     /// The policy of a service for clients that no rule gives another.
@@ -68,7 +83,20 @@ impl Policies {
 
     /// The policy of a client.
     pub(super) fn find(&self, service: &str, tls: &ServiceTls) -> Option<Arc<ConnectionPolicy>> {
-        self.0.get(service)?.get(tls).map(Arc::clone)
+        self.connections.get(service)?.get(tls).map(Arc::clone)
+    }
+
+    /// Who judges the certificates that clients show under such a policy, where they are asked for any.
+    pub(super) fn judge(&self, tls: &ServiceTls) -> Option<Arc<ClientJudge>> {
+        let trust = clients(tls)?;
+        self.judges.iter().find(|judge| judge.trust() == trust).map(Arc::clone)
+    }
+}
+
+const fn clients(tls: &ServiceTls) -> Option<&Arc<ClientTrust>> {
+    match tls {
+        ServiceTls::None => None,
+        ServiceTls::StartTls(policy) | ServiceTls::Implicit(policy) => policy.clients.as_ref(),
     }
 }
 

@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod bad_input;
+mod client_certificates;
 mod hostile;
 mod no_loss;
 mod peers;

@@ -119,6 +119,8 @@ pub enum Flaw {
     NoAuthority,
     /// No authority may follow it.
     LastOfPath,
+    /// What it issues is for TLS servers alone.
+    ForServers,
 }
 
 fn flawed(name: &str, flaw: Flaw) -> CertificateParams {
@@ -128,6 +130,7 @@ fn flawed(name: &str, flaw: Flaw) -> CertificateParams {
         Flaw::SignsNoCertificates => params.key_usages = vec![Use::CrlSign],
         Flaw::SignsNoLists => params.key_usages = vec![Use::KeyCertSign],
         Flaw::NoAuthority => params.is_ca = IsCa::ExplicitNoCa,
+        Flaw::ForServers => params.extended_key_usages = vec![Purpose::ServerAuth],
         Flaw::LastOfPath => params.is_ca = IsCa::Ca(BasicConstraints::Constrained(0)),
     }
     params

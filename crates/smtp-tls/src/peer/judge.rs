@@ -26,7 +26,7 @@ use super::{
     CertificateAddresses, ClientAddress, ClientRefusal, ClientTrust, ClientVerdict,
     UnusableAddress,
     revocation::{Lists, unix},
-    subject,
+    subject, version_1,
 };
 use crate::{
     Certificate, Loss, MalformedCertificate, Unhonoured,
@@ -74,16 +74,19 @@ impl fmt::Debug for ClientJudge {
 }
 
 /// What a certificate says of what it may be used for.
-struct Powers {
+pub(super) struct Powers {
     not_before: u64,
     not_after: u64,
     signs_certificates: bool,
-    signs_lists: bool,
+    pub(super) signs_lists: bool,
+    /// It, and what it issues, may be for TLS clients.
+    pub(super) for_clients: bool,
+    /// It may be a TLS client's own.
     is_client: bool,
 }
 
 impl Powers {
-    fn read(certificate: &[u8]) -> Result<Self, MalformedCertificate> {
+    pub(super) fn read(certificate: &[u8]) -> Result<Self, MalformedCertificate> {
         let fields = Fields::read(certificate)?;
         let (not_before, not_after) = fields.validity()?;
         let uses: Option<KeyUses> = fields.extension()?;
@@ -92,20 +95,21 @@ impl Powers {
         let authority = match &authority {
             Some(constraints) => constraints.ca,
             // A root of version 1 can say no more; others may say it by their key's use.
-            None => uses.is_some() || (fields.is_version_1 && fields.issuer == fields.subject),
+            None => uses.is_some() || (fields.is_version_1() && fields.issuer == fields.subject),
         };
+        let for_clients = purposes.is_none_or(|ExtendedKeyUsage(all)| all.contains(&CLIENT_AUTH));
         let may = |it: fn(&KeyUses) -> bool| uses.as_ref().is_none_or(it);
         Ok(Self {
             not_before,
             not_after,
             signs_certificates: authority && may(KeyUses::key_cert_sign),
             signs_lists: may(KeyUses::crl_sign),
-            is_client: may(|uses| uses.digital_signature() || uses.key_agreement())
-                && purposes.is_none_or(|ExtendedKeyUsage(all)| all.contains(&CLIENT_AUTH)),
+            for_clients,
+            is_client: for_clients && may(|uses| uses.digital_signature() || uses.key_agreement()),
         })
     }
 
-    const fn check_time(&self, now: u64) -> Result<(), ClientRefusal> {
+    pub(super) const fn check_time(&self, now: u64) -> Result<(), ClientRefusal> {
         let Self { not_before, not_after, .. } = *self;
         if now < not_before {
             Err(ClientRefusal::NotYetValid { not_before })
@@ -191,10 +195,14 @@ impl ClientJudge {
         above: &[Certificate],
         now: u64,
     ) -> Result<(), ClientRefusal> {
-        let refused = match self.check_chain(leaf, above, now) {
-            Ok(()) => return Ok(()),
-            Err(refused) => refused,
-        };
+        let checked = self.check_chain(leaf, above, now).or_else(|refused| match refused {
+            ClientRefusal::Version => {
+                let authorities = self.anchors.iter().zip(&self.powers);
+                version_1::check(leaf, authorities, self.lists.as_ref(), now)
+            }
+            refused => Err(refused),
+        });
+        let Err(refused) = checked else { return Ok(()) };
         // It may be an authority itself: for itself it needs no issuer.
         let of_chain = matches!(
             refused,
@@ -283,6 +291,10 @@ impl ClientJudge {
             }
             _ => Error::CertExpired { time: unix(now), not_after: unix(powers.not_after) },
         })?;
+        if !powers.for_clients {
+            // The one of its errors on purposes that tells no more.
+            return Err(Error::EmptyEkuExtension);
+        }
         if self.lists.is_some() && !powers.signs_lists {
             return Err(Error::IssuerNotCrlSigner);
         }
@@ -366,12 +378,12 @@ fn list_fault(lists: &Lists, path: &VerifiedPath<'_>, now: u64) -> Option<Client
     let mut issuer: (Vec<u8>, SubjectPublicKeyInfoDer<'_>) =
         (anchor.subject.as_ref().to_vec(), spki_for_anchor(anchor));
     for certificate in path.intermediate_certificates().rev() {
-        if let Some(fault) = lists.fault(&issuer.0, &issuer.1, now) {
+        if let Some(fault) = lists.of_issuer(&issuer.0, &issuer.1, now).err() {
             return Some(fault);
         }
         issuer = (certificate.subject().to_vec(), certificate.subject_public_key_info());
     }
-    lists.fault(&issuer.0, &issuer.1, now)
+    lists.of_issuer(&issuer.0, &issuer.1, now).err()
 }
 
 fn is_of_lists(error: &Error) -> bool {
@@ -421,9 +433,7 @@ fn refusal(error: Error, leaf: &Certificate, above: &[Certificate]) -> ClientRef
             unusable("a signature is of a kind that is not taken")
         }
         Error::UnsupportedSignatureAlgorithmContext(_)
-        | Error::UnsupportedSignatureAlgorithmForPublicKeyContext(_) => ClientRefusal::Algorithm(
-            "SHA-1, RSA below 2048 bits, DSA and rare curves are not".into(),
-        ),
+        | Error::UnsupportedSignatureAlgorithmForPublicKeyContext(_) => ClientRefusal::Algorithm,
         Error::MaximumSignatureChecksExceeded
         | Error::MaximumPathBuildCallsExceeded
         | Error::MaximumPathDepthExceeded
@@ -438,7 +448,7 @@ fn is_self_issued(certificate: &Certificate) -> bool {
 }
 
 /// How the client's own chain ends, by its names.
-fn unknown_issuer(leaf: &Certificate, above: &[Certificate]) -> ClientRefusal {
+pub(super) fn unknown_issuer(leaf: &Certificate, above: &[Certificate]) -> ClientRefusal {
     if is_self_issued(leaf) {
         return ClientRefusal::SelfSigned;
     }

@@ -7,19 +7,15 @@
 use std::fmt;
 
 use rustls_pki_types::{SubjectPublicKeyInfoDer, UnixTime};
-use webpki::{
-    ALL_VERIFICATION_ALGS, CertRevocationList, OwnedCertRevocationList, RawPublicKeyEntity,
-};
+use webpki::{CertRevocationList, OwnedCertRevocationList};
 use x509_cert::{
-    der::{
-        AnyRef, Decode, Reader, SliceReader, Tag, TagNumber, asn1::BitStringRef, oid::AssociatedOid,
-    },
+    der::{AnyRef, Decode, Reader, SliceReader, Tag, TagNumber, oid::AssociatedOid},
     ext::{Extensions, pkix::AuthorityKeyIdentifier},
     name::Name,
     time::Time,
 };
 
-use super::{ClientRefusal, RevocationList};
+use super::{ClientRefusal, RevocationList, signed::Signed};
 use crate::{
     MalformedCertificate, OriginId,
     certificate::{enter, enter_tagged},
@@ -32,7 +28,7 @@ pub(super) struct Lists {
     unusable: Vec<Unusable>,
 }
 
-struct List {
+pub(super) struct List {
     list: CertRevocationList<'static>,
     der: Vec<u8>,
     this_update: u64,
@@ -92,13 +88,13 @@ impl Lists {
         lists.into_iter().map(|list| &list.list).collect()
     }
 
-    /// What is wrong with the list of this issuer, whose name comes without its tag.
-    pub(super) fn fault(
+    /// The list in force of this issuer, whose name comes without its tag, or what is wrong with it.
+    pub(super) fn of_issuer(
         &self,
         issuer: &[u8],
         key: &SubjectPublicKeyInfoDer<'_>,
         now: u64,
-    ) -> Option<ClientRefusal> {
+    ) -> Result<&List, ClientRefusal> {
         let name = || name(issuer);
         let mut future = None;
         let mut wrong = None;
@@ -110,9 +106,9 @@ impl Lists {
             } else if !list.is_signed_by(key) {
                 wrong.get_or_insert(ClientRefusal::CrlSignature { issuer: name(), origin });
             } else if next_update <= now {
-                return Some(ClientRefusal::CrlExpired { issuer: name(), next_update, origin });
+                return Err(ClientRefusal::CrlExpired { issuer: name(), next_update, origin });
             } else {
-                return wrong;
+                return wrong.map_or(Ok(list), Err);
             }
         }
         let named = |of: &&Unusable| of.issuer.as_deref() == Some(issuer);
@@ -124,7 +120,7 @@ impl Lists {
             origin: *origin,
         });
         let missing = || ClientRefusal::CrlMissing { issuer: name() };
-        Some(wrong.or(future).or(unusable).unwrap_or_else(missing))
+        Err(wrong.or(future).or(unusable).unwrap_or_else(missing))
     }
 }
 
@@ -144,24 +140,23 @@ impl List {
     }
 
     fn is_signed_by(&self, key: &SubjectPublicKeyInfoDer<'_>) -> bool {
-        let (Ok(outline), Ok(key)) = (Outline::read(&self.der), RawPublicKeyEntity::try_from(key))
-        else {
-            return false;
-        };
-        let mut algorithms = ALL_VERIFICATION_ALGS
-            .iter()
-            .filter(|algorithm| *algorithm.signature_alg_id() == *outline.algorithm);
-        algorithms.any(|algorithm| {
-            key.verify_signature(*algorithm, outline.signed, outline.signature).is_ok()
-        })
+        Signed::read(&self.der).is_ok_and(|signed| signed.is_by(key))
+    }
+
+    /// Whether it lists this serial number, which comes without its tag.
+    pub(super) fn revokes(&self, serial: &[u8]) -> Result<bool, ClientRefusal> {
+        let unusable = |reason| ClientRefusal::CrlUnusable { reason, origin: self.origin };
+        if self.list.issuing_distribution_point().is_some() {
+            return Err(unusable("it is for a part of its issuer's certificates alone".to_owned()));
+        }
+        let found = self.list.find_serial(serial).map_err(|e| unusable(reason(&e)))?;
+        Ok(found.is_some())
     }
 }
 
-/// The parts of a list (RFC 5280 section 5.1), names and algorithms without their tag.
+/// What a list says of itself (RFC 5280 section 5.1).
 struct Outline<'a> {
-    signed: &'a [u8],
-    algorithm: &'a [u8],
-    signature: &'a [u8],
+    /// Without its tag.
     issuer: &'a [u8],
     this_update: u64,
     next_update: Option<u64>,
@@ -172,14 +167,7 @@ const EXTENSIONS: Tag = Tag::ContextSpecific { constructed: true, number: TagNum
 
 impl<'a> Outline<'a> {
     fn read(der: &'a [u8]) -> Result<Self, MalformedCertificate> {
-        let mut list = SliceReader::new(der)?;
-        let mut list = enter(&mut list)?;
-        let signed = list.tlv_bytes()?;
-        let mut algorithm = enter(&mut list)?;
-        let algorithm = algorithm.read_slice(algorithm.remaining_len())?;
-        let signature = list.decode::<BitStringRef<'_>>()?.raw_bytes();
-
-        let mut tbs = SliceReader::new(signed)?;
+        let mut tbs = SliceReader::new(Signed::read(der)?.signed)?;
         let mut tbs = enter(&mut tbs)?;
         if Tag::peek(&tbs)? == Tag::Integer {
             tbs.tlv_bytes()?;
@@ -211,7 +199,7 @@ impl<'a> Outline<'a> {
                 }
             }
         }
-        Ok(Self { signed, algorithm, signature, issuer, this_update, next_update, key })
+        Ok(Self { issuer, this_update, next_update, key })
     }
 }
 

@@ -129,12 +129,15 @@ pub enum ClientRefusal {
     /// A certificate of the chain is none, or has something that is not understood.
     #[error("a certificate of the chain cannot be read: {0}")]
     Malformed(String),
-    /// A certificate of the chain is not of version 3, which alone says what it may be used for.
-    #[error("a certificate of the chain is not of version 3")]
+    /// A certificate of the chain is neither of version 3 nor a client's of version 1.
+    #[error("a certificate of the chain is of a version that is not taken")]
     Version,
-    /// A signature of the chain is of a kind that is not taken: SHA-1, RSA below 2048 bits, and the like.
-    #[error("a signature of the chain is of a kind that is not taken: {0}")]
-    Algorithm(String),
+    /// A signature of the chain is by an algorithm or a key that is not taken.
+    #[error(
+        "a signature of the chain is of a kind that is not taken: SHA-1, RSA below 2048 bits, DSA and \
+         rare curves are not"
+    )]
+    Algorithm,
     /// To search the chain would take too long.
     #[error("the chain is too long or too tangled")]
     TooComplex,
@@ -171,8 +174,8 @@ impl ClientRefusal {
                 "email address not in my list of tlsclients"
             }
             Self::Malformed(_) => "error in the certificate",
-            Self::Version => "certificate is not of version 3",
-            Self::Algorithm(_) => "certificate signature algorithm not supported",
+            Self::Version => "unsupported certificate version",
+            Self::Algorithm => "certificate signature algorithm not supported",
             Self::TooComplex => "certificate chain too long",
         }
     }

@@ -136,18 +136,32 @@ fn every_kind_of_chain() {
     for (name, validity) in validities {
         case(name, &[&root], None, root.issue_client(&Client { validity, ..tim() }), Neither);
     }
-    for flaw in [Flaw::Expired, Flaw::NoAuthority, Flaw::SignsNoCertificates, Flaw::LastOfPath] {
+    let all = [
+        Flaw::Expired,
+        Flaw::NoAuthority,
+        Flaw::SignsNoCertificates,
+        Flaw::LastOfPath,
+        Flaw::ForServers,
+    ];
+    for flaw in all {
         let flawed = root.flawed_intermediate("flawed", flaw);
         let leaf = flawed.intermediate("under it").issue_client(&tim());
         case(&format!("under {flaw:?}"), &[&root], None, leaf, Neither);
     }
-    for flaw in [Flaw::Expired, Flaw::NoAuthority, Flaw::SignsNoCertificates] {
+    for flaw in all.into_iter().filter(|flaw| *flaw != Flaw::LastOfPath) {
         let flawed = Authority::flawed_root("flawed", flaw);
-        let leaf = flawed.issue_client(&tim());
         let expected = match flaw {
-            Flaw::Expired => Neither,
+            Flaw::Expired | Flaw::ForServers => Neither,
             _ => NeitherFor("an authority that may issue none is none to us"),
         };
+        let leaf = flawed.issue_client(&tim());
+        case(
+            &format!("root {flaw:?}, version 1"),
+            &[&flawed],
+            None,
+            flawed.as_version_1(&leaf),
+            expected,
+        );
         case(&format!("root {flaw:?}"), &[&flawed], None, leaf, expected);
     }
     let once = root.flawed_intermediate("last", Flaw::LastOfPath);
@@ -195,12 +209,38 @@ fn every_kind_of_chain() {
         below.issue_client(&tim()),
         WeAlone("an authority need not be a root; openssl has -partial_chain for that"),
     );
+    let old = root.as_version_1(&good);
+    case("version 1", &[&root], None, old.clone(), Both);
+    let old_expired = root.issue_client(&Client { validity: Validity::Expired, ..tim() });
+    case("version 1, expired", &[&root], None, root.as_version_1(&old_expired), Neither);
     case(
-        "version 1",
+        "version 1, below",
         &[&root],
         None,
-        root.as_version_1(&good),
-        OpenSslAlone("webpki knows version 3 alone"),
+        below.as_version_1(&below.issue_client(&tim())),
+        OpenSslAlone("of a client of version 1 the issuer has to be listed"),
+    );
+    let below_old = below.as_version_1(&below.issue_client(&tim()));
+    case(
+        "version 1, below, and listed",
+        &[&below],
+        None,
+        below_old,
+        WeAlone("an authority need not be a root; openssl has -partial_chain for that"),
+    );
+    case(
+        "version 1, by a namesake",
+        &[&root],
+        None,
+        namesake.as_version_1(&namesake.issue_client(&tim())),
+        Neither,
+    );
+    case(
+        "version 1, other authority",
+        &[&root],
+        None,
+        other.as_version_1(&other.issue_client(&tim())),
+        NeitherFor("our text is how it ends where it is not stopped at its first error"),
     );
     case(
         "an authority as client",
@@ -217,6 +257,12 @@ fn every_kind_of_chain() {
     let all = || vec![list(&root, &now), list(&below, &now), list(&twice, &now)];
     let single = |it: String| Some(vec![it]);
     case("no list", &[&root], Some(vec![]), good.clone(), Neither);
+    case("version 1, no list", &[&root], Some(vec![]), old.clone(), Neither);
+    case("version 1, on no list", &[&root], single(list(&root, &now)), old.clone(), Both);
+    case("version 1, revoked", &[&root], single(list(&root, &revoked)), old.clone(), Neither);
+    let expired_list = list(&root, &List { validity: Validity::Expired, ..now });
+    case("version 1, list expired", &[&root], single(expired_list), old.clone(), Neither);
+    case("version 1, the list of another", &[&root], single(list(&other, &now)), old, Neither);
     case("on no list", &[&root], single(list(&root, &now)), good.clone(), Both);
     case("revoked", &[&root], single(list(&root, &revoked)), good.clone(), Neither);
     case("the list of another", &[&root], single(list(&other, &now)), good.clone(), Neither);
