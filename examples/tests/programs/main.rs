@@ -6,5 +6,6 @@ mod client_certificates;
 mod hostile;
 mod no_loss;
 mod peers;
+mod reload;
 mod spine;
 mod support;
