@@ -12,7 +12,9 @@ use crate::support::Host;
 
 mod changes;
 mod load;
+mod s_client;
 mod signals;
+mod switches;
 mod tickets;
 mod tls;
 mod watch;

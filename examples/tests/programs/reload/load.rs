@@ -10,7 +10,7 @@ use smtp_testkit::pki::client::Client;
 use smtp_testkit::pki::{self, Authority};
 use smtp_testkit::process::{self, PATIENCE, Program, require_peer};
 
-use super::{NAMES, hexadecimal, parse, python, reload_is_taken};
+use super::{NAMES, hexadecimal, parse, python, reload_is_refused, reload_is_taken};
 use crate::support::{BACKENDS, Host};
 
 const READINGS: usize = 100;
@@ -59,7 +59,9 @@ fn no_connection_is_lost_and_none_has_half_of_each() {
         let host = Host::new();
         host.write("smtp.tcp", ":allow\n").write("tls.clientca.pem", &authority.certificate());
         let mut readings = HashMap::from([(write(&host, 0), 0)]);
-        let mut server = host.serve(&["--tls", backend]);
+        let mut command = host.smtpd(&["--tls", backend]);
+        let mut server = Program::spawn(command.env("RUST_LOG", "warn"));
+        server.wait_for_stderr("listening service=smtp3 ");
         let mut clients: Vec<_> = (0..CLIENTS)
             .map(|client| {
                 let [chain, key] = ["pem", "key"].map(|kind| {
@@ -71,6 +73,11 @@ fn no_connection_is_lost_and_none_has_half_of_each() {
             .collect();
         clients.iter().for_each(|client| drop(client.wait_for_stdout("session ")));
         for reading in 1..=READINGS {
+            if reading % 10 == 0 {
+                // The key comes before its certificate, and is read without it.
+                host.write("tls.key.pem", &pki::unrelated_key());
+                reload_is_refused(&server, &["tls.key.pem:1:1: error["]);
+            }
             readings.insert(write(&host, reading), reading);
             reload_is_taken(&server);
             sleep(Duration::from_millis(20));
@@ -91,7 +98,8 @@ fn no_connection_is_lost_and_none_has_half_of_each() {
                 sessions += 1;
             }
         }
-        eprintln!("{backend}: {sessions} sessions in {} of {READINGS} readings", seen.len());
+        let all = readings.len();
+        eprintln!("{backend}: {sessions} sessions in {} of {all} readings", seen.len());
         assert!(seen.len() > READINGS / 4 && sessions > READINGS, "{sessions} in {}", seen.len());
         server.signal("TERM");
         assert_eq!(server.wait(PATIENCE).code(), Some(0));

@@ -1,17 +1,20 @@
 //! SIGHUP when it does not fit.
 
+use std::collections::HashSet;
 use std::fmt::Write as _;
 use std::fs;
+use std::io::Write as _;
 use std::net::TcpStream;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
 use smtp_testkit::peer::Peer;
+use smtp_testkit::pki;
 use smtp_testkit::process::{PATIENCE, Program, require_peer};
 
 use super::{
-    REFUSED, TAKEN, change_certificate, control_file, outcomes, reload_is_taken, said, session,
-    wait_outcome,
+    NAMES, REFUSED, TAKEN, change_certificate, control_file, hexadecimal, outcomes, parse, python,
+    reload_is_taken, said, session, wait_outcome,
 };
 use crate::support::{BACKENDS, Host, eventually};
 
@@ -65,6 +68,48 @@ fn many_signals_are_few_readings_and_the_last_change_is_taken() {
         let since = Instant::now();
         assert_eq!(program.wait(PATIENCE).code(), Some(0));
         assert!(since.elapsed() < Duration::from_secs(10));
+    }
+}
+
+/// Files that are written in place while they are read: whatever the reading found, what is served is
+/// one certificate with its own key.
+#[test]
+fn files_that_are_written_while_they_are_read_are_taken_whole_or_not() {
+    let Some(python_program) = require_peer("python3") else { return };
+    for backend in BACKENDS {
+        let host = Host::new();
+        let program = host.serve(&["--tls", backend]);
+        let mut client =
+            Program::spawn(&mut python(&python_program, host.starttls, &["--forever"]));
+        client.wait_for_stdout("session ");
+        let mut known = HashSet::from([hexadecimal(&host.certificate)]);
+        let write = |name: &str, content: &str| {
+            let mut file = fs::File::create(control_file(&host, name)).unwrap();
+            for piece in content.as_bytes().chunks(content.len() / 3) {
+                file.write_all(piece).unwrap();
+                program.signal("HUP");
+            }
+        };
+        for _ in 0..40 {
+            let leaf = pki::self_signed(&NAMES);
+            known.insert(hexadecimal(&leaf));
+            write("tls.chain.pem", &leaf.chain());
+            write("tls.key.pem", &leaf.key);
+        }
+        reload_is_taken(&program);
+        let last = change_certificate(&host);
+        reload_is_taken(&program);
+        let refused = said(&program, REFUSED).len();
+        assert!(refused > 0, "nothing was read while it was written");
+        client.signal("TERM");
+        assert_eq!(client.wait(PATIENCE).code(), Some(0));
+        let sessions = client.stdout();
+        for line in &sessions {
+            let session = parse(line);
+            assert!(known.contains(&session.certificate) || session.shows(&last), "{line}");
+        }
+        assert!(session(&python_program, host.starttls).shows(&last));
+        eprintln!("{backend}: {} sessions, {refused} readings refused", sessions.len());
     }
 }
 

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use smtp_testkit::process;
 
-use super::tls::SClient;
+use super::s_client::SClient;
 use super::{REFUSED, reload_is_refused, reload_is_taken, said};
 use crate::support::{BACKENDS, Host};
 

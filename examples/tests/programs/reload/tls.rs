@@ -1,12 +1,11 @@
 //! Which TLS configuration a client gets, and which of them are kept over a reading.
 
 use std::fmt::Write as _;
-use std::fs;
-use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::path::Path;
 
-use smtp_testkit::process::{self, TempDir, require_peer};
+use smtp_testkit::process::require_peer;
 
+use super::s_client::SClient;
 use super::{Session, change_certificate, reload, reload_is_taken, sessions};
 use crate::support::{BACKENDS, Host};
 
@@ -15,47 +14,6 @@ const SUITES: [&str; 3] = [
     "ECDHE-ECDSA-AES256-GCM-SHA384",
     "ECDHE-ECDSA-CHACHA20-POLY1305",
 ];
-
-/// What `openssl s_client` makes of a session.
-pub(super) struct SClient {
-    program: PathBuf,
-    folder: TempDir,
-}
-
-impl SClient {
-    pub(super) fn new() -> Option<Self> {
-        Some(Self { program: require_peer("openssl")?, folder: process::temp_dir() })
-    }
-
-    pub(super) fn kept(&self, name: &str) -> PathBuf {
-        self.folder.path().join(name)
-    }
-
-    /// A session that is kept under a name.
-    pub(super) fn begin(&self, port: u16, version: &str, name: &str) {
-        let kept = self.kept(name);
-        let lines = self.connect(port, version, &["-sess_out", kept.to_str().unwrap()]);
-        assert!(lines.iter().any(|line| line.starts_with("New, TLSv1.")), "{lines:#?}");
-        assert!(fs::metadata(&kept).is_ok_and(|file| file.len() > 0), "{lines:#?}");
-    }
-
-    /// Whether a kept session is resumed.
-    pub(super) fn resumes(&self, port: u16, version: &str, name: &str) -> bool {
-        let kept = self.kept(name);
-        let lines = self.connect(port, version, &["-sess_in", kept.to_str().unwrap()]);
-        let begins = |word: &str| lines.iter().any(|line| line.starts_with(word));
-        assert!(begins("Reused, TLSv1.") != begins("New, TLSv1."), "{lines:#?}");
-        begins("Reused, TLSv1.")
-    }
-
-    pub(super) fn connect(&self, port: u16, version: &str, more: &[&str]) -> Vec<String> {
-        let mut command = Command::new(&self.program);
-        command.args(["s_client", "-crlf", "-ign_eof", "-starttls", "smtp", version, "-connect"]);
-        command.arg(format!("127.0.0.1:{port}")).args(more);
-        let ran = process::run(&mut command, b"EHLO client.example.net\nQUIT\n");
-        [ran.stdout, ran.stderr].concat()
-    }
-}
 
 /// The numbers of the suites that these clients get.
 fn suites(python: &Path, port: u16, from: &[&str]) -> Vec<usize> {
@@ -130,28 +88,5 @@ fn sessions_are_resumed_over_a_reload_of_something_else() {
             reload_is_taken(&program);
             assert!(!client.resumes(host.starttls, version, "second"), "{backend} {version}");
         }
-    }
-}
-
-/// TLS 1.3 alone: also where a cipher string leaves nothing of TLS 1.2, which is an error otherwise.
-#[test]
-fn tls_1_3_alone_is_asked_for_by_a_switch() {
-    let Some(client) = SClient::new() else { return };
-    for backend in BACKENDS {
-        let host = Host::new();
-        let _program = host.serve(&["--tls", backend, "--tls13-only"]);
-        let lines = client.connect(host.starttls, "-tls1_3", &[]);
-        assert!(lines.iter().any(|line| line.starts_with("New, TLSv1.3")), "{lines:#?}");
-        let lines = client.connect(host.starttls, "-tls1_2", &[]);
-        assert!(lines.iter().any(|line| line.contains("alert protocol version")), "{lines:#?}");
-    }
-    if BACKENDS.contains(&"rustls") {
-        let host = Host::new();
-        host.write("tls.tlsserverciphers", "DHE-RSA-AES128-SHA\n");
-        let refused = process::run(&mut host.smtpd(&["--tls", "rustls"]), b"");
-        assert_eq!(refused.code, Some(78), "{refused:?}");
-        let _program = host.serve(&["--tls", "rustls", "--tls13-only"]);
-        let lines = client.connect(host.starttls, "-tls1_3", &[]);
-        assert!(lines.iter().any(|line| line.starts_with("New, TLSv1.3")), "{lines:#?}");
     }
 }
