@@ -6,6 +6,8 @@ mod address;
 mod chain;
 mod lists;
 mod openssl;
+#[cfg(any(feature = "rustls", feature = "openssl"))]
+mod resumed;
 
 use std::sync::Arc;
 
