@@ -121,6 +121,14 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> AsyncRead for Stream<IO> {
             return Poll::Ready(Err(kind.into()));
         }
         let read: Poll<io::Result<()>> = forward!(this, inner => inner.poll_read(cx, buf));
+        #[cfg(feature = "rustls")]
+        if let (true, Session::Rustls(stream)) = (read.is_pending(), &mut this.session)
+            && stream.get_ref().1.wants_write()
+        {
+            // What the protocol itself answers (a refused renegotiation, a new key) is due now: the peer
+            // may wait for it before it sends more. Whether it can be sent is for the next write to tell.
+            let _ = Pin::new(stream.as_mut()).poll_flush(cx);
+        }
         if let Poll::Ready(Err(error)) = &read {
             this.read_failed = Some(error.kind());
         }
