@@ -80,7 +80,7 @@ fn no_connection_is_lost_and_none_has_half_of_each() {
             }
             readings.insert(write(&host, reading), reading);
             reload_is_taken(&server);
-            sleep(Duration::from_millis(20));
+            sleep(Duration::from_millis(5));
         }
         let mut seen = HashSet::new();
         let mut sessions = 0;
