@@ -2,15 +2,19 @@
 
 use std::fs;
 use std::net::{TcpListener, TcpStream};
+use std::os::unix::fs::symlink;
+use std::process::Command;
 
 use smtp_testkit::peer::Peer;
 use smtp_testkit::pki;
-use smtp_testkit::process::{self, require_peer};
+use smtp_testkit::process::{self, Program, require_peer};
 
 use super::{
     change_certificate, control_file, reload, reload_is_refused, reload_is_taken, said, session,
 };
 use crate::support::{BACKENDS, Host, eventually};
+
+const AUTO: &str = "tls.auto-generated.pem";
 
 fn smtp2(host: &Host, rest: &str) {
     host.write("smtp2", &format!("ENABLED=1\nIPADDR=127.0.0.1\nPORT={}\n{rest}", host.submission));
@@ -157,12 +161,11 @@ fn what_is_broken_is_refused_whole() {
                     "greenarrow.conf",
                     "general {\n  tls_certificate_auto_generate yes\n}\n",
                 );
-                std::os::unix::fs::symlink("nowhere/at/all", host.control().join(AUTO)).unwrap();
+                symlink("nowhere/at/all", control_file(host, AUTO)).unwrap();
             },
             &[AUTO, "error[", "there are errors"],
         ),
     ];
-    const AUTO: &str = "tls.auto-generated.pem";
     for backend in BACKENDS {
         let host = Host::new();
         let program = host.serve(&["--tls", backend]);
@@ -215,6 +218,32 @@ fn no_service_loses_its_tls_by_a_reload() {
     smtp2(&host, "GREENARROW_STARTTLS=0\n");
     reload_is_taken(&program);
     assert!(said(&program, "listening ").last().unwrap().ends_with(" tls=none"));
+}
+
+/// One that is asked for and cannot be made is an error, where a start without `--strict` does without.
+#[test]
+fn a_certificate_that_cannot_be_made_is_refused() {
+    let host = Host::new();
+    host.write("greenarrow.conf", "").write("smtp3", "ENABLED=0\n");
+    let full = |arguments: &[&str]| {
+        let smtpd = host.smtpd(arguments);
+        let mut command = Command::new("sh");
+        command.args(["-c", "ulimit -f 0; exec \"$0\" \"$@\""]);
+        command.arg(smtpd.get_program()).args(smtpd.get_args());
+        command
+    };
+    let program = Program::spawn(&mut full(&[]));
+    assert!(program.wait_for_stderr("listening service=smtp2 ").ends_with(" tls=none"));
+    host.write("greenarrow.conf", "general {\n  tls_certificate_auto_generate yes\n}\n");
+    let words = ["error: tls_certificate_auto_generate: ", "there are errors"];
+    reload_is_refused(&program, &words);
+    drop(program);
+    let program = Program::spawn(&mut full(&[]));
+    assert!(program.wait_for_stderr("listening service=smtp2 ").ends_with(" tls=none"));
+    drop(program);
+    let strict = process::run(&mut full(&["--strict"]), b"");
+    assert_eq!(strict.code, Some(78), "{strict:?}");
+    assert!(!control_file(&host, AUTO).exists());
 }
 
 /// As with `--strict`: also an error that was there at the start, unless its service is not asked for.
@@ -282,13 +311,13 @@ fn a_certificate_that_is_asked_for_is_made() {
     let program = host.serve(&[]);
     host.write("greenarrow.conf", "general {\n  tls_certificate_auto_generate yes\n}\n");
     reload_is_taken(&program);
-    let made = control_file(&host, "tls.auto-generated.pem");
+    let made = control_file(&host, AUTO);
     let text = fs::read_to_string(&made).unwrap();
     reload_is_taken(&program);
     assert_eq!(fs::read_to_string(&made).unwrap(), text);
     assert_eq!(said(&program, "made a self-signed certificate").len(), 1);
     let sent = process::run(
-        std::process::Command::new(crate::support::SEND)
+        Command::new(crate::support::SEND)
             .arg("--control")
             .arg(host.control())
             .args(["--route", &format!("127.0.0.1:{}", host.starttls)])

@@ -12,11 +12,11 @@ use crate::support::{BACKENDS, Host};
 
 const VERSIONS: [&str; 2] = ["-tls1_2", "-tls1_3"];
 
-fn key(first: u8) -> Vec<u8> {
+pub(super) fn key(first: u8) -> Vec<u8> {
     (0..80).map(|n: u8| first.wrapping_add(n)).collect()
 }
 
-fn write(path: &Path, octets: &[u8]) {
+pub(super) fn write(path: &Path, octets: &[u8]) {
     let new = path.with_extension("new");
     fs::write(&new, octets).unwrap();
     fs::set_permissions(&new, fs::Permissions::from_mode(0o600)).unwrap();

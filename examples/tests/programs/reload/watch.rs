@@ -9,7 +9,7 @@ use smtp_testkit::pki;
 use smtp_testkit::process::require_peer;
 
 use super::{
-    NAMES, REFUSED, TAKEN, change_certificate, control_file, outcomes, put, said, session,
+    NAMES, REFUSED, TAKEN, change_certificate, control_file, outcomes, put, said, session, tickets,
     wait_outcome,
 };
 use crate::support::Host;
@@ -90,6 +90,21 @@ fn what_was_absent_is_watched_too() {
     assert!(wait_outcome(&program, 1).starts_with(REFUSED));
     fs::rename(&away, host.control()).unwrap();
     change_certificate(&host);
+    assert!(wait_outcome(&program, 2).starts_with(TAKEN));
+}
+
+/// The file of another switch is one of those that are read.
+#[test]
+fn ticket_keys_are_watched() {
+    let host = Host::new();
+    let keys = host.control().with_file_name("tickets");
+    tickets::write(&keys, &tickets::key(1));
+    let program = host.serve(&["--watch", "1", "--ticket-keys", keys.to_str().unwrap()]);
+    tickets::write(&keys, &tickets::key(2));
+    assert!(wait_outcome(&program, 0).starts_with(TAKEN));
+    fs::remove_file(&keys).unwrap();
+    assert!(wait_outcome(&program, 1).starts_with(REFUSED));
+    tickets::write(&keys, &tickets::key(3));
     assert!(wait_outcome(&program, 2).starts_with(TAKEN));
 }
 
