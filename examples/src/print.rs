@@ -24,10 +24,14 @@ pub fn diagnostics(control: &Control) {
     }
 }
 
-/// Prints what there is to say about the served certificate today.
+/// What the clock says, in seconds since 1970.
+pub fn unix_seconds() -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs())
+}
+
+/// Prints what there is to say about the certificates today.
 pub fn certificate(control: &Control) {
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
-    for diagnostic in control.certificate_diagnostics(now) {
+    for diagnostic in control.certificate_diagnostics(unix_seconds()) {
         line(diagnostic.display(&control.snapshot));
     }
 }

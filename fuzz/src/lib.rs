@@ -5,6 +5,7 @@
 
 pub mod choices;
 pub mod client;
+pub mod control;
 pub mod differential;
 pub mod memory;
 pub mod oracle;

@@ -11,7 +11,10 @@
 //! of paths, absolute or relative to the control directory, with or without commas, and what a file
 //! is for is told by what it holds; `tls_certificate_auto_generate` takes `no`, `yes`
 //! (the name in `me`) or the names of the server. What it makes is kept in
-//! [`AUTO_GENERATED`].
+//! [`AUTO_GENERATED`], and is asked for anew ([`CertificateRequest`]) when it no longer has each of the names, or,
+//! as [`Control::certificate_renewal`](crate::Control::certificate_renewal) says, when its time is nearly over. The old
+//! one stays in force until there is a new one, and what does not sign itself was put there by somebody and is never
+//! asked for anew.
 //!
 //! Let's Encrypt is not spoken; the vendor's directives for it are told by the
 //! [`inventory`](crate::inventory).
@@ -19,31 +22,51 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use smtp_tls::{Certificate, Identity, PemKind, PemSection, UnusedReason};
+use smtp_tls::{Identity, MaterialError, PemKind, PemSection, UnusedReason};
 
 use crate::conf::tree::{Directive, Tree};
 use crate::conf::value::{Problem, ValueError, boolean_meant};
-use crate::diagnostic::{Diagnostic, printable, quoted};
+use crate::diagnostic::{Diagnostic, printable};
 use crate::pem_file::{NotPem, PemFile};
+use crate::presented::{self, Presented};
 use crate::read::flag;
 use crate::setting::{Found, Gather, Setting};
 use crate::snapshot::{FileId, Origin, OriginId, Span};
+use crate::write::{self, Access, WriteError};
 
 /// Where a generated certificate and its key are kept, below the control directory. The name is ours.
 pub const AUTO_GENERATED: &str = "tls.auto-generated.pem";
 
 /// A certificate that the configuration asks the program to make.
 ///
-/// Make a self-signed certificate for `names`, write it with its key to `path` (see
-/// [`write::create`](crate::write::create)), and load the directory again.
+/// Make a self-signed certificate for `names`, [keep](Self::keep) it with its key, and load the directory
+/// again.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CertificateRequest {
     /// The names of the server, at least one.
     pub names: Vec<String>,
-    /// The file that does not exist yet.
+    /// The file that it is kept in.
     pub path: PathBuf,
+    /// Whether the file is there, with a certificate that this one is to replace.
+    pub replaces: bool,
     /// The directive that asks for it.
     pub origin: OriginId,
+}
+
+impl CertificateRequest {
+    /// Writes the certificate and its key, as PEM, to the file: 0600 and flushed to disk before it has its
+    /// name. One that is replaced leaves its mode and owner to the new one. Says whether it was written: one
+    /// that somebody made meanwhile, where there was none, stays.
+    ///
+    /// # Errors
+    /// [`WriteError`] with the step that failed. The file is then as it was, or whole.
+    pub fn keep(&self, certificate_and_key: &str) -> Result<bool, WriteError> {
+        let content = certificate_and_key.as_bytes();
+        if self.replaces {
+            return write::replace(&self.path, content, Access::Private).map(|()| true);
+        }
+        write::create(&self.path, content, Access::Private)
+    }
 }
 
 /// What the server presents.
@@ -51,6 +74,14 @@ pub struct CertificateRequest {
 pub(crate) struct ServerCertificate {
     pub(crate) identity: Option<Arc<Identity>>,
     pub(crate) request: Option<CertificateRequest>,
+    /// The request that would make the certificate in force anew, where a program made that.
+    pub(crate) renewal: Option<CertificateRequest>,
+}
+
+impl ServerCertificate {
+    fn of(identity: Option<Arc<Identity>>) -> Self {
+        Self { identity, ..Self::default() }
+    }
 }
 
 /// Finds the certificate, and says what there is to say about it.
@@ -70,8 +101,7 @@ pub(crate) fn find(
                 gather.say(not_in_force(AUTO_GENERATE, FILES).at(span));
             }
             report_losers(gather, FILES, &losers);
-            let identity = from_directive(gather, &directive);
-            ServerCertificate { identity, request: None }
+            ServerCertificate::of(from_directive(gather, &directive, me))
         }
         (None, Some((wanted, span))) => {
             report_losers(gather, AUTO_GENERATE, &losers);
@@ -84,7 +114,7 @@ pub(crate) fn find(
                 }
             }
         }
-        (None, None) => ServerCertificate { identity: from_deprecated(gather), request: None },
+        (None, None) => ServerCertificate::of(from_deprecated(gather, me)),
     }
 }
 
@@ -158,7 +188,11 @@ fn in_force(gather: &mut Gather<'_>, tree: &Tree, name: &str) -> Option<Directiv
     last.cloned()
 }
 
-fn from_directive(gather: &mut Gather<'_>, directive: &Directive) -> Option<Arc<Identity>> {
+fn from_directive(
+    gather: &mut Gather<'_>,
+    directive: &Directive,
+    me: Option<&Setting<String>>,
+) -> Option<Arc<Identity>> {
     if directive.arguments.is_empty() {
         let message = "tls_certificate_files names no file";
         gather.say(Diagnostic::error("no-certificate", message).at(directive.span));
@@ -186,7 +220,7 @@ fn from_directive(gather: &mut Gather<'_>, directive: &Directive) -> Option<Arc<
         }
     }
     // Half of the files could still make an identity, but not the one that was asked for.
-    if complete { material.assemble(gather) } else { None }
+    if complete { material.assemble(gather, me) } else { None }
 }
 
 fn generated(
@@ -195,20 +229,18 @@ fn generated(
     mut names: Vec<String>,
     me: Option<&Setting<String>>,
 ) -> ServerCertificate {
-    match gather.find(AUTO_GENERATED, None) {
-        Found::Unreadable => return ServerCertificate::default(),
-        Found::File(file) => {
-            let mut material = Material::new(Some(directive));
-            let complete = material.add(gather, file);
-            let identity = if complete { material.assemble(gather) } else { None };
-            return ServerCertificate { identity, request: None };
-        }
-        Found::Absent => {}
-    }
     if names.is_empty() {
         names.extend(me.map(|me| me.value.clone()));
     }
-    if names.is_empty() {
+    let path = gather.loader.resolve(AUTO_GENERATED);
+    let origin = gather.origins.id(Origin::File(directive));
+    let request = CertificateRequest { names, path, replaces: false, origin };
+    match gather.find(AUTO_GENERATED, None) {
+        Found::Unreadable => return ServerCertificate::default(),
+        Found::File(file) => return generated_before(gather, directive, file, me, request),
+        Found::Absent => {}
+    }
+    if request.names.is_empty() {
         gather.say(
             Diagnostic::error(
                 "no-certificate",
@@ -218,23 +250,43 @@ fn generated(
         );
         return ServerCertificate::default();
     }
-    let path = gather.loader.resolve(AUTO_GENERATED);
-    gather.say(
-        Diagnostic::note(
-            "certificate-to-be-made",
-            format!(
-                "a self-signed certificate for {} is to be made in {}",
-                names.join(", "),
-                printable(&path)
-            ),
-        )
-        .at(directive),
-    );
-    let origin = gather.origins.id(Origin::File(directive));
-    ServerCertificate { identity: None, request: Some(CertificateRequest { names, path, origin }) }
+    gather.say(to_be_made(&request, "is to be made in").at(directive));
+    ServerCertificate { request: Some(request), ..ServerCertificate::default() }
 }
 
-fn from_deprecated(gather: &mut Gather<'_>) -> Option<Arc<Identity>> {
+fn to_be_made(request: &CertificateRequest, what: &str) -> Diagnostic {
+    let (names, path) = (request.names.join(", "), printable(&request.path));
+    let message = format!("a self-signed certificate for {names} {what} {path}");
+    Diagnostic::note("certificate-to-be-made", message)
+}
+
+/// The certificate that was made before, and the request for another where it lacks a name.
+fn generated_before(
+    gather: &mut Gather<'_>,
+    directive: Span,
+    file: FileId,
+    me: Option<&Setting<String>>,
+    request: CertificateRequest,
+) -> ServerCertificate {
+    let mut material = Material::new(Some(directive));
+    material.is_generated = true;
+    let complete = material.add(gather, file);
+    let identity = if complete { material.assemble(gather, me) } else { None };
+    let described = identity.as_ref().and_then(|identity| identity.leaf().describe().ok());
+    let Some(leaf) = described.filter(|leaf| leaf.is_self_issued && !request.names.is_empty())
+    else {
+        return ServerCertificate::of(identity);
+    };
+    let renewal = CertificateRequest { replaces: true, ..request };
+    let has = |name: &String| leaf.names.iter().any(|of_leaf| presented::is_name_of(of_leaf, name));
+    let request = (!renewal.names.iter().all(has)).then(|| renewal.clone());
+    if let Some(request) = &request {
+        gather.say(to_be_made(request, "is to replace the one without that name in").at(directive));
+    }
+    ServerCertificate { identity, request, renewal: Some(renewal) }
+}
+
+fn from_deprecated(gather: &mut Gather<'_>, me: Option<&Setting<String>>) -> Option<Arc<Identity>> {
     for ways in [&[SERVERCERT][..], &HTTPD] {
         let mut material = Material::new(None);
         let (mut complete, mut present) = (true, false);
@@ -252,30 +304,10 @@ fn from_deprecated(gather: &mut Gather<'_>) -> Option<Arc<Identity>> {
             if ways.len() == 1 {
                 report_losers(gather, SERVERCERT, &HTTPD);
             }
-            return if complete { material.assemble(gather) } else { None };
+            return if complete { material.assemble(gather, me) } else { None };
         }
     }
     None
-}
-
-/// What there is to say about a certificate at a time, in seconds since 1970.
-pub(crate) fn at_time(certificate: &Certificate, unix_seconds: u64) -> Option<Diagnostic> {
-    const DAY: u64 = 24 * 60 * 60;
-    let what = certificate.describe().ok()?;
-    if what.is_valid_at(unix_seconds) {
-        return None;
-    }
-    let subject = quoted(&what.subject);
-    let help = "clients that verify it will not go on";
-    Some(if unix_seconds < what.not_before {
-        let days = (what.not_before - unix_seconds) / DAY;
-        let message = format!("the certificate of {subject} is not valid yet, for {days} days");
-        Diagnostic::warning("certificate-not-yet-valid", message).with_help(help)
-    } else {
-        let days = (unix_seconds - what.not_after) / DAY;
-        let message = format!("the certificate of {subject} expired {days} days ago");
-        Diagnostic::warning("certificate-expired", message).with_help(help)
-    })
 }
 
 /// Sections of PEM from one or more files, with their places.
@@ -283,11 +315,12 @@ struct Material {
     directive: Option<Span>,
     sections: Vec<PemSection>,
     places: Vec<Span>,
+    is_generated: bool,
 }
 
 impl Material {
     const fn new(directive: Option<Span>) -> Self {
-        Self { directive, sections: Vec::new(), places: Vec::new() }
+        Self { directive, sections: Vec::new(), places: Vec::new(), is_generated: false }
     }
 
     /// Adds what a file holds; `false` if it cannot be read as PEM, which is then said.
@@ -307,12 +340,17 @@ impl Material {
         }
     }
 
-    fn assemble(self, gather: &mut Gather<'_>) -> Option<Arc<Identity>> {
+    fn assemble(
+        self,
+        gather: &mut Gather<'_>,
+        me: Option<&Setting<String>>,
+    ) -> Option<Arc<Identity>> {
         let assembly = match Identity::assemble(&self.sections) {
             Ok(assembly) => assembly,
             Err(error) => {
                 let place = error.section().and_then(|section| self.places.get(section).copied());
-                self.say(gather, "unusable-certificate", error.to_string(), place);
+                let (code, help) = fault(&error);
+                self.say_with_help(gather, code, error.to_string(), place, help);
                 return None;
             }
         };
@@ -323,7 +361,7 @@ impl Material {
                     "this certificate is not in the chain of the server's and is not sent"
                 }
                 UnusedReason::OtherKind(PemKind::DhParameters) => {
-                    "DH parameters are not used: both TLS libraries choose their own"
+                    "DH parameters are not used here: those of this host are in tls.dh2048.pem"
                 }
                 UnusedReason::OtherKind(_) => "this is neither a certificate nor a private key",
                 _ => "this section is not used",
@@ -332,6 +370,11 @@ impl Material {
                 gather.say(Diagnostic::note("unused-section", what).at(*place));
             }
         }
+        let place = |section: &usize| self.places.get(*section).copied();
+        let certificates = assembly.identity.chain().iter();
+        let chain = certificates.zip(assembly.chain.iter().filter_map(place)).collect();
+        let presented = Presented { chain, is_generated: self.is_generated };
+        presented::report(gather, &presented, me);
         let origin = self.directive.or_else(|| self.places.first().copied()).map(Origin::File);
         let identity = assembly.identity;
         Some(Arc::new(match origin {
@@ -341,8 +384,21 @@ impl Material {
     }
 
     fn say(&self, gather: &mut Gather<'_>, code: &'static str, what: String, at: Option<Span>) {
+        self.say_with_help(gather, code, what, at, None);
+    }
+
+    fn say_with_help(
+        &self,
+        gather: &mut Gather<'_>,
+        code: &'static str,
+        what: String,
+        at: Option<Span>,
+        help: Option<&str>,
+    ) {
         let place = at.or_else(|| self.places.first().copied()).or(self.directive);
-        let diagnostic = Diagnostic::error(code, what);
+        let generated = self.is_generated.then_some("remove the file, and it is made anew");
+        let mut diagnostic = Diagnostic::error(code, what);
+        diagnostic.help = generated.or(help).map(str::to_owned);
         let diagnostic = match place {
             Some(place) => diagnostic.at(place),
             None => diagnostic,
@@ -351,5 +407,28 @@ impl Material {
             Some(directive) => diagnostic.with_related(directive, "asked for here"),
             None => diagnostic,
         });
+    }
+}
+
+/// The code of a fault, and what to do about it.
+const fn fault(error: &MaterialError) -> (&'static str, Option<&'static str>) {
+    match error {
+        MaterialError::EncryptedPrivateKey { .. } => (
+            "certificate-key-encrypted",
+            Some("nobody is there to be asked for a passphrase: write it without, by openssl pkey"),
+        ),
+        MaterialError::KeyMismatch { .. } => {
+            ("certificate-key-mismatch", Some("name the key that the certificate was made for"))
+        }
+        MaterialError::NoPrivateKey => {
+            ("certificate-key-missing", Some("add the file with the certificate's key"))
+        }
+        MaterialError::SeveralPrivateKeys { .. } => {
+            ("certificate-key-ambiguous", Some("keep the certificate's key alone"))
+        }
+        MaterialError::NoCertificate => {
+            ("certificate-missing", Some("add the file with the certificate of this key"))
+        }
+        _ => ("unusable-certificate", None),
     }
 }

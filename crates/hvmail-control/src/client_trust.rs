@@ -7,7 +7,7 @@
 //! nobody of all of them, since nobody knows whom it revokes. Neither stops a service.
 //!
 //! Addresses are compared whole, letter case aside; one that no certificate could show is named and
-//! left out.
+//! left out, and one that is hardly meant is named.
 
 use std::sync::Arc;
 
@@ -17,9 +17,10 @@ use smtp_tls::{
 
 use crate::diagnostic::{Diagnostic, Severity, quoted};
 use crate::pem_file::{NotPem, PemFile};
+use crate::presented;
 use crate::read::list;
 use crate::setting::Gather;
-use crate::snapshot::{FileId, Origin, Span, Spanned};
+use crate::snapshot::{FileId, Origin, OriginId, Span, Spanned};
 
 const AUTHORITIES: &str = "tls.clientca.pem";
 const REVOKED: &str = "tls.clientcrl.pem";
@@ -31,7 +32,7 @@ const NONE_ASKED: &str = "no client certificate is asked for, so none lets a cli
 #[derive(Clone, Debug)]
 pub(crate) struct ClientCertificates {
     pub(crate) trust: Arc<ClientTrust>,
-    authorities: Vec<Span>,
+    authorities: Vec<OriginId>,
 }
 
 /// Reads who may relay by certificate, on every service that speaks TLS.
@@ -45,7 +46,8 @@ pub(crate) fn read(gather: &mut Gather<'_>) -> Option<ClientCertificates> {
             return None;
         }
     };
-    let places = authorities.iter().map(|authority| authority.span).collect();
+    let origin = |authority: &Spanned<_>| gather.origins.id(Origin::File(authority.span));
+    let places = authorities.iter().map(origin).collect();
     let certificates = authorities.into_iter().map(|authority| authority.value).collect();
     let asked_for = addresses.first().map(|first| gather.origins.id(Origin::File(first.span)));
     let trust = ClientTrust {
@@ -197,29 +199,38 @@ fn addresses(gather: &mut Gather<'_>) -> Part<String> {
     }
     let mut found = Vec::new();
     for entry in entries {
-        match why_no_address(&entry.value) {
-            None => found.push(entry),
-            Some(why) => {
-                let message = format!("{} lets no client relay: {why}", quoted(&entry.value));
-                say(gather, Diagnostic::warning("client-never-matches", message).at(entry.span));
-            }
+        let shown = quoted(&entry.value);
+        if let Some(why) = why_never(&entry.value) {
+            let message = format!("{shown} lets no client relay: {why}");
+            say(gather, Diagnostic::warning("client-never-matches", message).at(entry.span));
+            continue;
         }
+        if let Some(why) = why_no_address(&entry.value) {
+            let message = format!("{shown} is no mail address: {why}");
+            let help = "it lets a client relay whose certificate says exactly this, and no other";
+            let said = Diagnostic::warning("client-not-an-address", message);
+            say(gather, said.at(entry.span).with_help(help));
+        }
+        found.push(entry);
     }
     Part::of(found)
 }
 
-/// Why no certificate can show this address, if none can.
-fn why_no_address(text: &str) -> Option<&'static str> {
+/// Why no certificate can show this, if none can.
+fn why_never(text: &str) -> Option<&'static str> {
     if !text.is_ascii() {
         return Some("the address of a certificate is ASCII");
     }
-    if text.contains(|c: char| c.is_ascii_control() || c == ' ') {
-        return Some("an address has neither blanks nor control characters");
-    }
+    text.contains(|c: char| !c.is_ascii_graphic())
+        .then_some("an address has neither blanks nor control characters")
+}
+
+/// Why an entry is hardly what was meant. It is compared as it is, as qmail does.
+fn why_no_address(text: &str) -> Option<&'static str> {
     match text.split_once('@') {
-        None => Some("it is no mail address: there is no @"),
+        None => Some("there is no @"),
         Some(("", _)) => Some("addresses are compared whole, not by their domains"),
-        Some((_, "")) => Some("it is no mail address: there is no domain"),
+        Some((_, "")) => Some("there is no domain"),
         Some(_) => None,
     }
 }
@@ -266,6 +277,36 @@ fn revocation_list(gather: &mut Gather<'_>, section: &PemSection, span: Span) ->
 }
 
 impl ClientCertificates {
+    /// What there is to say about the authorities and their lists at a time, in seconds since 1970.
+    pub(crate) fn at_time(
+        &self,
+        unix_seconds: u64,
+    ) -> impl Iterator<Item = (Diagnostic, Option<OriginId>)> {
+        const HELP: &str = "its clients may find that their certificates do not let them relay";
+        let authorities = self.trust.authorities.iter().zip(&self.authorities);
+        let authorities = authorities.filter_map(move |(certificate, origin)| {
+            let whose = "the certificate of a client authority,";
+            let said = presented::at_time(certificate, whose, HELP, unix_seconds)?;
+            Some((said, Some(*origin)))
+        });
+        let lists = self.trust.revoked.iter().flatten().filter_map(move |list| {
+            let what = list.describe().ok()?;
+            let issuer = quoted(&what.issuer);
+            let message = if unix_seconds < what.this_update {
+                format!("the revocation list of {issuer} is of a time to come")
+            } else if unix_seconds > what.next_update {
+                let days = (unix_seconds - what.next_update) / (24 * 60 * 60);
+                format!("the revocation list of {issuer} is out of date by {days} days")
+            } else {
+                return None;
+            };
+            let help = "until there is another, no certificate of that issuer lets a client relay";
+            let said = Diagnostic::warning("client-crl-expired", message).with_help(help);
+            Some((said, list.origin()))
+        });
+        authorities.chain(lists).map(|(said, origin)| (said.vendor_unsupported(), origin))
+    }
+
     /// The same clients, with other addresses of their certificates counted.
     pub(crate) fn counting(&self, counted: CertificateAddresses) -> Self {
         let trust = ClientTrust { counted, ..ClientTrust::clone(&self.trust) };

@@ -50,7 +50,7 @@
 //! | `smtp.tcp`, `smtp2.tcp`, `smtp3.tcp` | who may connect; RELAYCLIENT, TLSCIPHERS | honoured, the text and not the compiled form; IPv6 addresses as well, in a form of ours; rules by host name and for addresses nobody has are named, and an error where they deny |
 //! | `greenarrow.conf`, `.greenarrow-defaults.conf` | `starttls_use`, `starttls_require`, `smtp_route`, `tls_certificate_files`, `tls_certificate_auto_generate` | honoured; other directives about TLS, and these in other letter case, are named |
 //! | `tls.servercert.pem`, `httpd.ssl.key`, `httpd.ssl.crt`, `httpd.ssl.ca` | certificate, deprecated ways | honoured where no directive names one |
-//! | `tls.tlsserverciphers`, the variable TLSCIPHERS | OpenSSL cipher string | handed to the TLS library's adapter |
+//! | `tls.tlsserverciphers`, the variable TLSCIPHERS | OpenSSL cipher string | honoured: judged as OpenSSL does, then handed to the TLS library's adapter |
 //! | `tls.dh512.pem` to `tls.dh4096.pem` | groups for DHE | honoured: the TLS library takes the largest that its security level allows; one that cannot be used is a warning |
 //! | `tls.rsa512.pem` to `tls.rsa4096.pem` | temporary RSA keys | read, checked and named: no TLS library here has the export ciphers that they were for |
 //! | `tls.clientca.pem`, `tls.clientcrl.pem`, `tls.tlsclients` | relaying by client certificate | honoured where there are both an authority and an address; the vendor calls them unsupported |
@@ -63,6 +63,8 @@
 //! An error in `greenarrow.conf`'s grammar, or no service left to run, is fatal ([`Control::is_fatal`]).
 //! Any other error breaks what it names: a service that an error names does not
 //! [run](Service::runs), and a domain whose outgoing rule cannot be understood gets no rule.
+//!
+#![doc = include_str!("settings.md")]
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
 use std::net::IpAddr;
@@ -71,7 +73,9 @@ use std::sync::Arc;
 use smtp_tls::CertificateAddresses;
 
 mod access;
+mod assigned_service;
 pub mod certificate;
+mod cipher_strings;
 mod client_trust;
 pub mod conf;
 pub mod diagnostic;
@@ -80,8 +84,10 @@ pub mod inventory;
 pub mod limits;
 pub mod listener;
 pub mod outgoing;
+mod outgoing_report;
 mod pem_file;
 pub mod policy;
+mod presented;
 pub mod read;
 pub mod recipients;
 pub mod setting;
@@ -96,7 +102,7 @@ use conf::lookup::Lookup;
 use conf::tree::Tree;
 use diagnostic::{Diagnostic, Severity};
 use outgoing::{Outgoing, OutgoingRule, UnusableRule};
-use policy::{Inbound, PeerRules};
+use policy::{Inbound, PeerRules, RuleTls};
 use read::flag;
 use recipients::Recipients;
 use setting::{Found, Gather};
@@ -121,10 +127,12 @@ pub struct Control {
     pub recipients: Recipients,
     /// What governs outgoing mail.
     pub outgoing: Outgoing,
-    /// A certificate that the program is asked to make before it serves.
+    /// A certificate that the program is asked to make before it serves; see
+    /// [`certificate_renewal`](Self::certificate_renewal) as well.
     pub certificate_request: Option<CertificateRequest>,
     /// What there is to say, in the order in which it was found.
     pub diagnostics: Vec<Diagnostic>,
+    certificate_renewal: Option<CertificateRequest>,
     clients: Option<ClientCertificates>,
     lookup: Lookup,
     origins: Origins,
@@ -193,6 +201,7 @@ impl Control {
             outgoing,
             certificate_request: found.request,
             diagnostics,
+            certificate_renewal: found.renewal,
             clients,
             lookup,
             origins,
@@ -207,9 +216,7 @@ impl Control {
         if let Some(clients) = &mut self.clients {
             *clients = clients.counting(counted);
             for service in &mut self.services {
-                if let ServiceTls::StartTls(policy) | ServiceTls::Implicit(policy) =
-                    &mut service.tls
-                {
+                if let Some(policy) = service.tls.policy_mut() {
                     policy.clients = Some(Arc::clone(&clients.trust));
                 }
             }
@@ -255,24 +262,58 @@ impl Control {
         policy::of_service(service, &self.origins)
     }
 
-    /// What there is to say about the certificate that is served, at a time in seconds since 1970: that
-    /// it has expired, or is not valid yet. [`load`](Self::load) reads no clock.
+    /// What each access rule of a service with a cipher string of its own makes of it, in the order of the
+    /// file.
+    pub fn tls_by_rule<'a>(&'a self, service: &'a Service) -> impl Iterator<Item = RuleTls<'a>> {
+        policy::of_rules(service, &self.origins)
+    }
+
+    /// What there is to say at a time, in seconds since 1970, about the certificates that are served and
+    /// about those who vouch for clients: that one has expired or soon will, is not valid yet, or that a
+    /// revocation list is out of date. [`load`](Self::load) reads no clock.
     #[must_use]
     pub fn certificate_diagnostics(&self, unix_seconds: u64) -> Vec<Diagnostic> {
         let served = self.services.iter().filter(|service| service.runs());
-        let mut policies = served.filter_map(|service| match &service.tls {
-            ServiceTls::None => None,
-            ServiceTls::StartTls(policy) | ServiceTls::Implicit(policy) => Some(policy),
-        });
+        let mut policies = served.filter_map(|service| service.tls.policy());
         let Some(policy) = policies.next() else { return Vec::new() };
-        let said = certificate::at_time(policy.identity.leaf(), unix_seconds);
-        let place = policy.identity.origin().and_then(|origin| self.origins.get(origin));
-        said.into_iter()
-            .map(|diagnostic| match place {
-                Some(Origin::File(span)) => diagnostic.at(*span),
-                _ => diagnostic,
+        let help = match self.certificate_renewal {
+            Some(_) => "a program that serves this directory makes it anew when it loads it",
+            None => "clients that verify it will not go on",
+        };
+        let at = |diagnostic: Diagnostic, origin: Option<OriginId>| match origin
+            .and_then(|origin| self.origins.get(origin))
+        {
+            Some(Origin::File(span)) => diagnostic.at(*span),
+            _ => diagnostic,
+        };
+        let identity = &policy.identity;
+        let mut whose =
+            std::iter::once("the certificate").chain(std::iter::repeat("the issuer's certificate"));
+        let mut said: Vec<_> = identity
+            .chain()
+            .iter()
+            .filter_map(|certificate| {
+                presented::at_time(certificate, whose.next()?, help, unix_seconds)
             })
-            .collect()
+            .map(|diagnostic| at(diagnostic, identity.origin()))
+            .collect();
+        if let Some(clients) = &self.clients {
+            said.extend(
+                clients.at_time(unix_seconds).map(|(diagnostic, origin)| at(diagnostic, origin)),
+            );
+        }
+        said
+    }
+
+    /// The request for another certificate in the place of one that a program made and whose time is over, or
+    /// will be within 30 days; at a time in seconds since 1970.
+    #[must_use]
+    pub fn certificate_renewal(&self, unix_seconds: u64) -> Option<&CertificateRequest> {
+        const BEFORE: u64 = 30 * 24 * 60 * 60;
+        let renewal = self.certificate_renewal.as_ref()?;
+        let mut policies = self.services.iter().filter_map(|service| service.tls.policy());
+        let leaf = policies.next()?.identity.leaf().describe().ok()?;
+        (leaf.not_after < unix_seconds.saturating_add(BEFORE)).then_some(renewal)
     }
 
     /// Whether mail for an address with this domain is taken from everybody; `None` is an address
@@ -296,7 +337,17 @@ impl Control {
             let reason = "greenarrow.conf cannot be read".to_owned();
             return Err(UnusableRule { reason, origin: None });
         }
-        self.outgoing.rule(&self.lookup, &self.origins, domain, ip_name)
+        self.outgoing.rule(&self.lookup, domain, ip_name)
+    }
+
+    /// Whether an `ip_address` block has this name. Mail that leaves by another name is under the rules for
+    /// every address.
+    #[must_use]
+    pub fn names_ip_address(&self, name: &str) -> bool {
+        let blocks = self.lookup.tree().roots().filter(|(_, root)| root.name.value == "ip_address");
+        blocks
+            .flat_map(|(_, block)| block.arguments.iter().flat_map(|argument| argument.values()))
+            .any(|known| known.text != "*" && known.text.eq_ignore_ascii_case(name))
     }
 
     /// The configuration file, for directives that have no accessor here.

@@ -41,9 +41,12 @@ pub const MAX_ASSIGNMENT_WORDS: usize = 20_000;
 /// How many characters of a file's text a message quotes before it is cut short.
 pub const MAX_QUOTED: usize = 64;
 
-/// How many addresses and prefixes the rules of one access file may stand for, each range counted
-/// as what it stands for.
+/// How many addresses, prefixes and variables the rules of one access file may stand for, each range
+/// counted as what it stands for.
 pub const MAX_ACCESS_ADDRESSES: usize = 1_000_000;
+
+/// How many variables one access rule may set.
+pub const MAX_RULE_VARIABLES: usize = 1_000;
 
 /// The most connections that one service may be told to serve at once.
 pub const MAX_CONCURRENCY: u64 = 1_000_000;

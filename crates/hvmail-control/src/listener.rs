@@ -1,7 +1,7 @@
 //! The three SMTP services: where each listens, how many clients it takes, and which TLS it is asked for.
 //!
-//! Service `smtp` is described by the `smtp.*` files, `smtp2` and `smtp3` by a file of assignments each.
-//! Precedence is the default, then the file, and each value keeps its origin; the process environment
+//! Service `smtp` is described by the `smtp.*` files, which are read here, `smtp2` and `smtp3` by a file of
+//! assignments each: see `assigned_service.rs`. Precedence is the default, then the file, and each value keeps its origin; the process environment
 //! gives no more than TLSCIPHERS, for which see [`policy`](crate::policy). What is *offered* under TLS depends on the certificate and is decided in
 //! [`policy`](crate::policy).
 //!
@@ -13,14 +13,14 @@ use std::sync::Arc;
 
 use smtp_tls::ServerPolicy;
 
-use crate::access::{self, AccessFiles};
-use crate::diagnostic::{Diagnostic, Severity, quoted, shown};
+use crate::access::AccessFiles;
+use crate::assigned_service;
+use crate::diagnostic::{Diagnostic, Severity, quoted};
 use crate::limits::MAX_CONCURRENCY;
-use crate::read::assignments::{self, Assignments, Lookup};
 use crate::read::flag::{self, Reading};
 use crate::read::tcprules::Rules;
-use crate::setting::{Found, Gather, Setting};
-use crate::snapshot::{FileId, Origin, Spanned};
+use crate::setting::{Gather, Setting};
+use crate::snapshot::{FileId, Origin};
 
 /// What a service is asked to do about TLS.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -42,6 +42,25 @@ pub enum ServiceTls {
     StartTls(ServerPolicy),
     /// TLS from the first byte under this policy.
     Implicit(ServerPolicy),
+}
+
+impl ServiceTls {
+    /// The policy, where there is TLS.
+    #[must_use]
+    pub const fn policy(&self) -> Option<&ServerPolicy> {
+        match self {
+            Self::None => None,
+            Self::StartTls(policy) | Self::Implicit(policy) => Some(policy),
+        }
+    }
+
+    /// The same, to change it.
+    pub(crate) const fn policy_mut(&mut self) -> Option<&mut ServerPolicy> {
+        match self {
+            Self::None => None,
+            Self::StartTls(policy) | Self::Implicit(policy) => Some(policy),
+        }
+    }
 }
 
 /// One SMTP service.
@@ -103,8 +122,8 @@ impl Service {
 pub(crate) fn services(gather: &mut Gather<'_>) -> Vec<Service> {
     let mut access = AccessFiles::default();
     let first = first_service(gather, &mut access);
-    let second = assigned_service(gather, &mut access, &SMTP2);
-    let third = assigned_service(gather, &mut access, &SMTP3);
+    let second = assigned_service::read(gather, &mut access, &assigned_service::SMTP2);
+    let third = assigned_service::read(gather, &mut access, &assigned_service::SMTP3);
     vec![first, second, third]
 }
 
@@ -169,318 +188,58 @@ fn first_service(gather: &mut Gather<'_>, access: &mut AccessFiles) -> Service {
             .for_service(name),
         );
     }
-    if smtp_auth.value {
-        say_no_auth(gather, name, enabled.value, &smtp_auth);
-    }
-    let rules = if enabled.value { access.get(gather, "smtp.tcp", name) } else { Arc::default() };
-    Service {
+    let described = Described {
         name,
         enabled,
-        broken: false,
         address,
         port,
         concurrency,
         tls_mode,
-        tls: ServiceTls::None,
-        tls_ciphers: gather.default(None, "TLSCIPHERS"),
         smtp_auth,
-        rules,
         exported_ciphers: None,
-    }
-}
-
-const DEFAULT_CONCURRENCY: usize = 100;
-
-/// What the documentation says of a service that has a file of its own.
-struct Documented {
-    name: &'static str,
-    enabled: bool,
-    port: u16,
-    own_rules: &'static str,
-}
-
-const SMTP2: Documented =
-    Documented { name: "smtp2", enabled: true, port: 587, own_rules: "smtp2.tcp" };
-const SMTP3: Documented =
-    Documented { name: "smtp3", enabled: false, port: 901, own_rules: "smtp3.tcp" };
-
-const HONOURED: [&str; 9] = [
-    "ENABLED",
-    "IPADDR",
-    "PORT",
-    "CONCURRENCY",
-    "TCPRULES_INHERIT",
-    "GREENARROW_STARTTLS",
-    "SMTP_AUTH",
-    "SMTPS",
-    "TLSCIPHERS",
-];
-
-/// The variables of one service while they are read.
-struct Variables<'g, 's> {
-    gather: &'g mut Gather<'s>,
-    service: &'static str,
-    assignments: Assignments,
-    /// The service is known to be off, so nothing is broken by what cannot be used.
-    off: bool,
-}
-
-fn assigned_service(
-    gather: &mut Gather<'_>,
-    access: &mut AccessFiles,
-    documented: &Documented,
-) -> Service {
-    let name = documented.name;
-    let (assignments, readable) = match gather.find(name, Some(name)) {
-        Found::File(file) => {
-            let (assignments, diagnostics) = gather.parse(file, assignments::parse);
-            gather.say_all(diagnostics, Some(name));
-            (assignments, Some(file))
-        }
-        Found::Absent => {
-            let path = gather.loader.resolve(name);
-            let Documented { enabled, port, .. } = documented;
-            let (severity, message) = if *enabled {
-                let usual = format!("by default it is documented to run, on port {port}");
-                (Severity::Warning, format!("this file is absent, so {name} is off here; {usual}"))
-            } else {
-                (Severity::Note, format!("this file is absent: {name} is off"))
-            };
-            gather.say(
-                Diagnostic::new(severity, "service-off", message).in_file(path).for_service(name),
-            );
-            (Assignments::default(), None)
-        }
-        Found::Unreadable => (Assignments::default(), None),
+        rules: "smtp.tcp",
     };
-    let mut read = Variables { gather, service: name, assignments, off: false };
-    let enabled = read.enabled(documented, readable);
-    let asked_for = read.assignments.get("ENABLED");
-    read.off = !enabled.value && readable.is_some() && !matches!(asked_for, Lookup::Unusable(_));
-    let address = read.value("IPADDR", None, parse_address);
-    let port = read.value("PORT", documented.port, |text| {
-        flag::parse_number(text, 1..=65535).map(|port| u16::try_from(port).unwrap_or_default())
-    });
-    let concurrency = read.value("CONCURRENCY", DEFAULT_CONCURRENCY, parse_concurrency);
-    let inherit = read.value("TCPRULES_INHERIT", true, flag::parse_switch);
-    let tls_mode = read.tls_mode(&port);
-    let smtp_auth = read.value("SMTP_AUTH", false, flag::parse_switch);
-    let exported_ciphers = read.exported_ciphers();
-    read.report_others(enabled.value);
-    if smtp_auth.value {
-        say_no_auth(gather, name, enabled.value, &smtp_auth);
-    }
-    let rules = match (enabled.value, inherit.value) {
-        (false, _) => Arc::default(),
-        (true, true) => {
-            access::report_unused(gather, documented.own_rules, name);
-            access.get(gather, "smtp.tcp", name)
-        }
-        (true, false) => access.get(gather, documented.own_rules, name),
-    };
-    Service {
-        name,
-        enabled,
-        broken: false,
-        address,
-        port,
-        concurrency,
-        tls_mode,
-        tls: ServiceTls::None,
-        tls_ciphers: gather.default(None, "TLSCIPHERS"),
-        smtp_auth,
-        rules,
-        exported_ciphers,
-    }
+    described.into_service(gather, access)
 }
 
-impl Variables<'_, '_> {
-    /// The value in force of a variable: the default, or what the file assigns last. One that
-    /// cannot be used breaks the service.
-    fn value<T>(
-        &mut self,
-        name: &'static str,
-        default: T,
-        parse: impl FnOnce(&str) -> Result<T, String>,
-    ) -> Setting<T> {
-        let mut setting = self.gather.default(default, name);
-        if let Some(written) = self.written(name) {
-            match parse(&written.value) {
-                Ok(value) => {
-                    for id in written.replaced {
-                        setting.replaced.push(id);
-                    }
-                    let before = std::mem::replace(&mut setting.origin, written.origin);
-                    setting.replaced.insert(0, before);
-                    setting.value = value;
-                }
-                Err(message) => self.error("unusable-value", format!("{name}: {message}"), name),
-            }
+pub(crate) const DEFAULT_CONCURRENCY: usize = 100;
+
+/// What the files say of a service.
+pub(crate) struct Described {
+    pub(crate) name: &'static str,
+    pub(crate) enabled: Setting<bool>,
+    pub(crate) address: Setting<Option<IpAddr>>,
+    pub(crate) port: Setting<u16>,
+    pub(crate) concurrency: Setting<usize>,
+    pub(crate) tls_mode: Setting<TlsMode>,
+    pub(crate) smtp_auth: Setting<bool>,
+    pub(crate) exported_ciphers: Option<Setting<String>>,
+    /// The file of its access rules.
+    pub(crate) rules: &'static str,
+}
+
+impl Described {
+    /// The service, its access rules read where it is asked for.
+    pub(crate) fn into_service(self, gather: &mut Gather<'_>, access: &mut AccessFiles) -> Service {
+        let Self { name, enabled, address, port, concurrency, tls_mode, .. } = self;
+        if self.smtp_auth.value {
+            say_no_auth(gather, name, enabled.value, &self.smtp_auth);
         }
-        setting
-    }
-
-    /// What the file assigns to a variable; one that cannot be known is an error, and nothing.
-    fn written(&mut self, name: &str) -> Option<Setting<String>> {
-        match self.assignments.get(name) {
-            Lookup::Unset => None,
-            Lookup::Set { value, replaced } => {
-                let origins = &mut self.gather.origins;
-                let replaced =
-                    replaced.iter().map(|span| origins.id(Origin::File(*span))).collect();
-                let origin = origins.id(Origin::File(value.span));
-                Some(Setting { value: value.value.clone(), origin, replaced })
-            }
-            Lookup::Unusable(_) => {
-                let message = format!("the value of {name} cannot be known without running this");
-                self.error("unusable-value", message, name);
-                None
-            }
-        }
-    }
-
-    fn error(&mut self, code: &'static str, message: String, variable: &str) {
-        let severity = if self.off { Severity::Warning } else { Severity::Error };
-        let diagnostic = Diagnostic::new(severity, code, message).for_service(self.service);
-        self.say_at(diagnostic, variable);
-    }
-
-    /// Says something at the place where a variable is assigned, or else exported.
-    fn say_at(&mut self, diagnostic: Diagnostic, variable: &str) {
-        let span = match self.assignments.get(variable) {
-            Lookup::Set { value, .. } => Some(value.span),
-            Lookup::Unusable(span) => Some(span),
-            Lookup::Unset => self.assignments.exported(variable),
-        };
-        self.gather.say(match span {
-            Some(span) => diagnostic.at(span),
-            None => diagnostic.in_file(self.gather.loader.resolve(self.service)),
-        });
-    }
-
-    fn warning(&mut self, code: &'static str, message: String, variable: &str, help: &str) {
-        let diagnostic =
-            Diagnostic::warning(code, message).for_service(self.service).with_help(help);
-        self.say_at(diagnostic, variable);
-    }
-
-    /// Whether the service is asked for. A file that is absent or says nothing at all turns it off:
-    /// the documented default is that of a file with other settings in it.
-    fn enabled(&mut self, documented: &Documented, file: Option<FileId>) -> Setting<bool> {
-        let says_something = self.assignments.names().next().is_some();
-        if let (Some(file), false) = (file, says_something) {
-            let path = self.gather.loader.snapshot().path(file).to_path_buf();
-            let message = format!("this file assigns nothing: {} is off", self.service);
-            self.gather.say(
-                Diagnostic::warning("empty-file", message).in_file(path).for_service(self.service),
-            );
-        }
-        let default = documented.enabled && says_something;
-        self.value("ENABLED", default, flag::parse_switch)
-    }
-
-    /// SMTPS needs the exported variable; the port alone decides nothing.
-    fn tls_mode(&mut self, port: &Setting<u16>) -> Setting<TlsMode> {
-        let starttls = self.value("GREENARROW_STARTTLS", true, flag::parse_switch);
-        let mut mode = starttls.map(starttls_mode);
-        let exported = self.assignments.exported("SMTPS").is_some();
-        let Some(smtps) = self.written("SMTPS") else {
-            if exported && self.assignments.get("SMTPS") == Lookup::Unset {
-                self.warning(
-                    "smtps-without-value",
-                    "SMTPS is exported and never assigned: there is no TLS from the first byte"
-                        .to_owned(),
-                    "SMTPS",
-                    "write SMTPS=1 before it",
-                );
-            }
-            self.report_port_465(port, &mode);
-            return mode;
-        };
-        let wants = !matches!(smtps.value.as_str(), "" | "0");
-        if exported {
-            if !wants {
-                self.warning(
-                    "ambiguous-smtps",
-                    format!(
-                        "SMTPS is exported as {}; that its presence alone counts, whatever its \
-                         value, is our reading, so the service speaks TLS from the first byte",
-                        quoted(&smtps.value)
-                    ),
-                    "SMTPS",
-                    "remove the export to turn SMTPS off, or write SMTPS=1",
-                );
-            }
-            mode.replaced.push(mode.origin);
-            mode.replaced.extend(smtps.replaced);
-            mode.origin = smtps.origin;
-            mode.value = TlsMode::Implicit;
-        } else if wants {
-            self.warning(
-                "smtps-not-exported",
-                "SMTPS is assigned and not exported, so it does not reach the service: there is no \
-                 TLS from the first byte"
-                    .to_owned(),
-                "SMTPS",
-                "add a line `export SMTPS`",
-            );
-        }
-        if mode.value != TlsMode::Implicit && !wants {
-            self.report_port_465(port, &mode);
-        }
-        mode
-    }
-
-    fn report_port_465(&mut self, port: &Setting<u16>, mode: &Setting<TlsMode>) {
-        if port.value == 465 && mode.value != TlsMode::Implicit {
-            self.warning(
-                "port-465-without-smtps",
-                "port 465 alone does not make this SMTPS: clients that speak TLS from the first \
-                 byte will not get through"
-                    .to_owned(),
-                "PORT",
-                "add `SMTPS=1` and `export SMTPS`",
-            );
-        }
-    }
-
-    fn exported_ciphers(&mut self) -> Option<Setting<String>> {
-        let ciphers = self.written("TLSCIPHERS")?;
-        // A shell exports what it assigns to a variable that it found in its environment.
-        let inherited = self.gather.loader.environment("TLSCIPHERS").is_some();
-        if inherited || self.assignments.exported("TLSCIPHERS").is_some() {
-            return Some(ciphers);
-        }
-        self.warning(
-            "ciphers-not-exported",
-            "TLSCIPHERS is assigned and not exported, so it does not reach the service".to_owned(),
-            "TLSCIPHERS",
-            "add a line `export TLSCIPHERS`",
-        );
-        None
-    }
-
-    /// Every other variable has no effect here, and each is named.
-    fn report_others(&mut self, enabled: bool) {
-        let others: Vec<(String, Spanned<String>)> = self
-            .assignments
-            .names()
-            .filter(|name| !HONOURED.contains(name))
-            .filter_map(|name| match self.assignments.get(name) {
-                Lookup::Set { value, .. } => Some((name.to_owned(), value.clone())),
-                _ => None,
-            })
-            .collect();
-        for (name, value) in others {
-            // RELAYCLIENT lets clients relay by being there, whatever it holds.
-            let off = matches!(value.value.as_str(), "" | "0") && name != "RELAYCLIENT";
-            let severity = if off || !enabled { Severity::Note } else { Severity::Warning };
-            let message = format!("{} has no effect: it is not honoured", shown(&name));
-            self.gather.say(
-                Diagnostic::new(severity, "not-honoured", message)
-                    .at(value.span)
-                    .for_service(self.service),
-            );
+        let rules =
+            if enabled.value { access.get(gather, self.rules, name) } else { Arc::default() };
+        Service {
+            name,
+            enabled,
+            broken: false,
+            address,
+            port,
+            concurrency,
+            tls_mode,
+            tls: ServiceTls::None,
+            tls_ciphers: gather.default(None, "TLSCIPHERS"),
+            smtp_auth: self.smtp_auth,
+            rules,
+            exported_ciphers: self.exported_ciphers,
         }
     }
 }
@@ -500,11 +259,11 @@ fn say_no_auth(gather: &mut Gather<'_>, service: &str, enabled: bool, auth: &Set
     });
 }
 
-const fn starttls_mode(on: bool) -> TlsMode {
+pub(crate) const fn starttls_mode(on: bool) -> TlsMode {
     if on { TlsMode::StartTls } else { TlsMode::None }
 }
 
-fn parse_address(text: &str) -> Result<Option<IpAddr>, String> {
+pub(crate) fn parse_address(text: &str) -> Result<Option<IpAddr>, String> {
     if text == "0" {
         return Ok(None);
     }
@@ -513,7 +272,7 @@ fn parse_address(text: &str) -> Result<Option<IpAddr>, String> {
         .map_err(|_| format!("{} is neither an IP address nor 0 (every address)", quoted(text)))
 }
 
-fn parse_concurrency(text: &str) -> Result<usize, String> {
+pub(crate) fn parse_concurrency(text: &str) -> Result<usize, String> {
     flag::parse_number(text, 1..=MAX_CONCURRENCY)
         .map(|number| usize::try_from(number).unwrap_or(usize::MAX))
 }

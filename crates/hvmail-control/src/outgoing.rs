@@ -23,14 +23,15 @@ use std::time::Duration;
 use smtp_tls::ClientPolicy;
 use thiserror::Error;
 
-use crate::conf::lookup::{Found as FoundDirective, Lookup, split_wildcard};
-use crate::conf::tree::Directive;
+use crate::conf::lookup::{Found as FoundDirective, Lookup, Matching};
+use crate::conf::tree::{Directive, DirectiveId};
 use crate::diagnostic::{Bounded, Diagnostic, Severity, quoted};
 use crate::limits::MAX_TIMEOUT;
+use crate::outgoing_report;
 use crate::read::{flag, list};
 use crate::recipients::why_no_recipient;
 use crate::setting::{Found, Gather, Setting};
-use crate::snapshot::{Origin, OriginId, Origins, Span, Spanned};
+use crate::snapshot::{Origin, OriginId};
 
 /// A host to hand mail to, instead of the domain's own.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -74,36 +75,59 @@ pub struct Outgoing {
     /// How long the other side may take for each step (`timeoutremote`); `None`: RFC 5321, section
     /// 4.5.3.2.
     pub timeout_remote: Setting<Option<Duration>>,
+    switches: HashMap<DirectiveId, Written<bool>>,
+    routes_of_blocks: HashMap<DirectiveId, Written<Route>>,
     routes: Routes,
     no_rule: OriginId,
     /// Whether blocks of named IP addresses count for everything, or only for more TLS.
     named_addresses_count: bool,
 }
 
-/// What an entry of `smtproutes` says: a route, none (`domain:`), or nothing that can be used.
-type Entry = Result<Option<Route>, String>;
+/// What a line says, or why it cannot be used; read when the directory is loaded, so that a lookup
+/// reads nothing again.
+#[derive(Clone, Debug)]
+struct Written<T> {
+    value: Result<T, String>,
+    origin: OriginId,
+}
 
-/// The entries of `smtproutes` by domain, or why nobody knows what it routes.
-type Routes = Result<HashMap<String, Spanned<Entry>>, String>;
+impl<T> Written<T> {
+    fn get(&self) -> Result<&T, UnusableRule> {
+        self.value
+            .as_ref()
+            .map_err(|reason| UnusableRule { reason: reason.clone(), origin: Some(self.origin) })
+    }
+}
+
+/// The entries of `smtproutes` by domain, each a route or none (`domain:`); or why nobody knows what
+/// it routes.
+type Routes = Result<HashMap<String, Written<Option<Route>>>, String>;
 
 /// Reads the files, and checks every rule of `greenarrow.conf`, so that none fails unseen later.
 pub(crate) fn read(gather: &mut Gather<'_>, lookup: &Lookup) -> Outgoing {
+    let mut switches = HashMap::new();
+    let mut routes_of_blocks = HashMap::new();
     for name in ["starttls_use", "starttls_require", "smtp_route"] {
         let without_effect: HashSet<_> = lookup.elsewhere(name).map(|found| found.id).collect();
         for found in lookup.occurrences(name) {
-            gather.origins.id(Origin::File(found.directive.span));
-            let checked = match name {
-                "smtp_route" => directive_route(&found).map(drop),
-                _ => found.directive.boolean().map(drop).map_err(|error| Box::new(error.into())),
+            let origin = gather.origins.id(Origin::File(found.directive.span));
+            let written = if name == "smtp_route" {
+                enter(&mut routes_of_blocks, &found, origin, directive_route(&found))
+            } else {
+                let said = found.directive.boolean().map(|said| said.value);
+                let said = said.map_err(|error| Box::new(error.into()));
+                enter(&mut switches, &found, origin, said)
             };
-            if let Err(mut diagnostic) = checked {
+            if let Err(mut diagnostic) = written {
                 if without_effect.contains(&found.id) {
                     diagnostic.severity = Severity::Warning;
                 }
                 gather.say(*diagnostic);
             }
         }
-        for found in lookup.elsewhere(name).filter(|f| !names_nothing(lookup, f.directive)) {
+        for found in
+            lookup.elsewhere(name).filter(|f| !outgoing_report::names_nothing(lookup, f.directive))
+        {
             let message = format!("{name} has no effect in this place: it is not honoured here");
             gather.say(
                 Diagnostic::warning("not-honoured", message)
@@ -113,29 +137,32 @@ pub(crate) fn read(gather: &mut Gather<'_>, lookup: &Lookup) -> Outgoing {
         }
         gather.say_all(lookup.overridden(name), None);
     }
-    report_contradictions(gather, lookup);
-    report_address_patterns(gather, lookup);
     let named_addresses_count = named_addresses_count(gather, lookup);
+    outgoing_report::report(gather, lookup, named_addresses_count);
     Outgoing {
         timeout_connect: timeout(gather, "timeoutconnect"),
         timeout_remote: timeout(gather, "timeoutremote"),
+        switches,
+        routes_of_blocks,
         routes: routes(gather),
         no_rule: gather.origins.id(Origin::Default("starttls_use")),
         named_addresses_count,
     }
 }
 
-/// Whether a directive that no lookup finds stands where it would count, but for the names of its
-/// block: that is said of the block.
-fn names_nothing(lookup: &Lookup, directive: &Directive) -> bool {
-    let parent = |of: &Directive| of.parent.and_then(|id| lookup.tree().get(id));
-    let Some(block) = parent(directive) else { return false };
-    let above = parent(block).map(|above| (above.name.value.as_str(), above.parent));
-    match block.name.value.as_str() {
-        "domain" => matches!(above, None | Some(("ip_address", None))),
-        "ip_address" => above.is_none(),
-        _ => false,
-    }
+/// Keeps what a directive says; where that cannot be understood, it is to be said as well.
+fn enter<T>(
+    entered: &mut HashMap<DirectiveId, Written<T>>,
+    found: &FoundDirective<'_>,
+    origin: OriginId,
+    said: Result<T, Box<Diagnostic>>,
+) -> Result<(), Box<Diagnostic>> {
+    let (value, outcome) = match said {
+        Ok(value) => (Ok(value), Ok(())),
+        Err(diagnostic) => (Err(diagnostic.message.clone()), Err(diagnostic)),
+    };
+    entered.insert(found.id, Written { value, origin });
+    outcome
 }
 
 /// Whether `define_virtual_mtas_in_config_file` is on; where it is not, the first block that is
@@ -166,29 +193,6 @@ fn named_addresses_count(gather: &mut Gather<'_>, lookup: &Lookup) -> bool {
     false
 }
 
-/// The name of an IP address is exact, or `*` alone: one that looks like a pattern or a network
-/// matches only an address that is called so.
-fn report_address_patterns(gather: &mut Gather<'_>, lookup: &Lookup) {
-    let mut said = Bounded::default();
-    for (_, block) in lookup.tree().roots().filter(|(_, root)| root.name.value == "ip_address") {
-        let names = block.arguments.iter().flat_map(|argument| argument.values());
-        for name in
-            names.filter(|name| name.text != "*" && name.text.contains(['*', '?', '[', '/']))
-        {
-            said.push(Severity::Warning, || {
-                let message = format!(
-                    "{} is taken as the name of one IP address, not as a pattern",
-                    quoted(&name.text)
-                );
-                Diagnostic::warning("address-pattern", message)
-                    .at(block.span)
-                    .with_help("write the names one by one, or * for every address")
-            });
-        }
-    }
-    gather.say_all(said.finish(), None);
-}
-
 /// The seconds in a one-value file.
 pub(crate) fn timeout(gather: &mut Gather<'_>, name: &'static str) -> Setting<Option<Duration>> {
     gather.one_value(
@@ -204,99 +208,32 @@ pub(crate) fn timeout(gather: &mut Gather<'_>, name: &'static str) -> Setting<Op
     )
 }
 
-/// `starttls_use no` where `starttls_require yes` holds, written beside it or in a wider block:
-/// requiring wins, and that is said.
-fn report_contradictions(gather: &mut Gather<'_>, lookup: &Lookup) {
-    let says = |found: &FoundDirective<'_>, value| {
-        found.directive.boolean().is_ok_and(|said| said.value == value)
-    };
-    for unused in lookup.occurrences("starttls_use").filter(|found| says(found, false)) {
-        let (addresses, domains) = governed(lookup, unused.directive);
-        let required = addresses
-            .iter()
-            .flat_map(|address| domains.iter().map(move |domain| (*address, domain)))
-            .filter_map(|(address, domain)| lookup.find("starttls_require", address, domain))
-            .find(|require| says(require, true));
-        if let Some(require) = required {
-            gather.say(
-                Diagnostic::warning(
-                    "starttls-required-and-not-used",
-                    "starttls_require yes implies starttls_use yes: this has no effect",
-                )
-                .at(unused.directive.span)
-                .with_related(require.directive.span, "TLS is required here")
-                .with_help("write starttls_require no as well to have mail leave in clear"),
-            );
-        }
-    }
-}
-
-/// The IP addresses and, for each pattern, one domain that the blocks around a directive name.
-fn governed<'l>(
-    lookup: &'l Lookup,
-    directive: &'l Directive,
-) -> (Vec<Option<&'l str>>, Vec<String>) {
-    let (mut addresses, mut domains) = (Vec::new(), Vec::new());
-    let mut parent = directive.parent;
-    while let Some(block) = parent.and_then(|id| lookup.tree().get(id)) {
-        let names = block.arguments.iter().flat_map(|argument| argument.values());
-        let names = names.map(|name| name.text.as_str());
-        match block.name.value.as_str() {
-            "ip_address" => addresses.extend(names.map(|name| Some(name).filter(|n| *n != "*"))),
-            "domain" => domains.extend(names.map(|pattern| match split_wildcard(pattern) {
-                ("*.", base) => format!("any.{base}"),
-                (_, "*") => String::new(),
-                (_, base) => base.to_owned(),
-            })),
-            _ => {}
-        }
-        parent = block.parent;
-    }
-    if addresses.is_empty() {
-        addresses.push(None);
-    }
-    if domains.is_empty() {
-        domains.push(String::new());
-    }
-    (addresses, domains)
-}
-
 impl Outgoing {
     /// What holds for mail to `domain` that leaves by the IP address called `address`.
     pub(crate) fn rule(
         &self,
         lookup: &Lookup,
-        origins: &Origins,
         domain: &str,
         address: Option<&str>,
     ) -> Result<OutgoingRule, UnusableRule> {
-        let origin_of = |span: Span| origins.find(&Origin::File(span));
-        let switch_for = |name, address| {
-            let Some(found) = lookup.find(name, address, domain) else {
-                let (value, origin) = (false, self.no_rule);
-                return Ok(Setting { value, origin, replaced: Vec::new() });
+        let matching = lookup.matching(address, domain);
+        let said = |found: Option<FoundDirective<'_>>| {
+            let Some(written) = found.and_then(|found| self.switches.get(&found.id)) else {
+                return Ok(Setting { value: false, origin: self.no_rule, replaced: Vec::new() });
             };
-            let origin = origin_of(found.directive.span);
-            match found.directive.boolean() {
-                Ok(said) => Ok(Setting {
-                    value: said.value,
-                    origin: origin.unwrap_or(self.no_rule),
-                    replaced: Vec::new(),
-                }),
-                Err(error) => Err(UnusableRule { reason: error.to_string(), origin }),
-            }
+            let (value, origin) = (*written.get()?, written.origin);
+            Ok(Setting { value, origin, replaced: Vec::new() })
         };
         let switch = |name| -> Result<Setting<bool>, UnusableRule> {
-            let named = switch_for(name, address)?;
+            let named = said(matching.find(name))?;
             if self.named_addresses_count || named.value {
                 return Ok(named);
             }
-            switch_for(name, None)
+            said(matching.find_for_any_address(name))
         };
         let starttls_use = switch("starttls_use")?;
         let starttls_require = switch("starttls_require")?;
-        let routed_by = address.filter(|_| self.named_addresses_count);
-        let (route, route_span) = self.route(lookup, origins, domain, routed_by)?;
+        let (route, route_origin) = self.route(&matching, domain)?;
         let (policy, decided_by) = match (starttls_require.value, starttls_use.value) {
             (true, _) => (ClientPolicy::required(), starttls_require.origin),
             (false, true) => (ClientPolicy::opportunistic(), starttls_use.origin),
@@ -307,7 +244,7 @@ impl Outgoing {
         Ok(OutgoingRule {
             policy: ClientPolicy { origin: Some(decided_by), ..policy },
             route,
-            route_origin: route_span.and_then(origin_of),
+            route_origin,
             starttls_use,
             starttls_require,
         })
@@ -315,24 +252,24 @@ impl Outgoing {
 
     fn route(
         &self,
-        lookup: &Lookup,
-        origins: &Origins,
+        matching: &Matching<'_>,
         domain: &str,
-        address: Option<&str>,
-    ) -> Result<(Option<Route>, Option<Span>), UnusableRule> {
-        let unusable =
-            |reason, span| Err(UnusableRule { reason, origin: origins.find(&Origin::File(span)) });
-        if let Some(found) = lookup.find("smtp_route", address, domain) {
-            let span = found.directive.span;
-            return match directive_route(&found) {
-                Ok(route) => Ok((Some(route), Some(span))),
-                Err(diagnostic) => unusable(diagnostic.message, span),
-            };
+    ) -> Result<(Option<Route>, Option<OriginId>), UnusableRule> {
+        let found = if self.named_addresses_count {
+            matching.find("smtp_route")
+        } else {
+            matching.find_for_any_address("smtp_route")
+        };
+        if let Some(written) = found.and_then(|found| self.routes_of_blocks.get(&found.id)) {
+            return Ok((Some(written.get()?.clone()), Some(written.origin)));
         }
         let routes = self
             .routes
             .as_ref()
             .map_err(|reason| UnusableRule { reason: reason.clone(), origin: None })?;
+        if routes.is_empty() {
+            return Ok((None, None));
+        }
         // Entries are in ASCII. What has no A-labels may still have a way out for every domain.
         let domain = match domain.is_ascii() {
             true => domain.to_ascii_lowercase(),
@@ -342,10 +279,7 @@ impl Outgoing {
         let candidates = std::iter::once(domain.as_str()).chain(suffixes).chain([""]);
         match candidates.filter_map(|key| routes.get(key)).next() {
             None => Ok((None, None)),
-            Some(entry) => match &entry.value {
-                Ok(route) => Ok((route.clone(), Some(entry.span))),
-                Err(reason) => unusable(reason.clone(), entry.span),
-            },
+            Some(written) => Ok((written.get()?.clone(), Some(written.origin))),
         }
     }
 }
@@ -391,7 +325,7 @@ fn parse_route(text: &str) -> Result<Route, String> {
 
 /// `smtproutes`. Of several entries for one domain the last counts.
 fn routes(gather: &mut Gather<'_>) -> Routes {
-    let mut routes: HashMap<String, Spanned<Entry>> = HashMap::new();
+    let mut routes: HashMap<String, Written<Option<Route>>> = HashMap::new();
     let file = match gather.find("smtproutes", None) {
         Found::File(file) => file,
         Found::Absent => return Ok(routes),
@@ -436,12 +370,14 @@ fn routes(gather: &mut Gather<'_>) -> Routes {
                 Diagnostic::warning("entry-without-effect", message).at(entry.span).with_help(help)
             });
         }
-        gather.origins.id(Origin::File(entry.span));
-        let before = routes.insert(name.to_ascii_lowercase(), Spanned::new(route, entry.span));
-        if let Some(before) = before {
+        let name = name.to_ascii_lowercase();
+        let origin = gather.origins.id(Origin::File(entry.span));
+        let before = routes.insert(name, Written { value: route, origin });
+        let before = before.and_then(|before| gather.origins.get(before.origin));
+        if let Some(Origin::File(before)) = before {
             said.push(Severity::Warning, || {
                 Diagnostic::warning("replaced", "a later entry for the same domain replaces this")
-                    .at(before.span)
+                    .at(*before)
                     .with_related(entry.span, "the one in force")
             });
         }

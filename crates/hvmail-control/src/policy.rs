@@ -3,7 +3,9 @@
 //! A cipher string comes from the first of these that says something: a rule for the client in
 //! `smtp.tcp`, TLSCIPHERS as the file of the service exports it, TLSCIPHERS in the process environment, the
 //! lines of `tls.tlsserverciphers` joined by `:`. An empty one is `DEFAULT`: the backend's own choice. A file
-//! that is there and cannot be read as text breaks each service that would have its string from it.
+//! that is there and cannot be read as text breaks each service that would have its string from it, and so does
+//! a string that OpenSSL refuses, whatever the backend; in an access rule it breaks each service under
+//! the rules.
 //!
 //! Without a usable certificate STARTTLS is not offered, with a warning for each service, and a
 //! service that is asked to speak TLS from the first byte is broken.
@@ -15,13 +17,14 @@ use std::time::Duration;
 
 use smtp_tls::{CipherString, ClientTrust, DhParameters, Identity, ServerPolicy};
 
+use crate::cipher_strings::{self, Global};
 use crate::diagnostic::{Diagnostic, Severity};
 use crate::listener::{Service, ServiceTls, TlsMode};
 use crate::outgoing::timeout;
+use crate::read::flag;
 use crate::read::tcprules::Rule;
-use crate::read::{flag, list};
-use crate::setting::{Found, Gather, Setting};
-use crate::snapshot::{Origin, OriginId, Origins, Spanned};
+use crate::setting::{Gather, Setting};
+use crate::snapshot::{Origin, OriginId, Origins};
 
 /// What holds for every service and client.
 #[derive(Clone, Debug)]
@@ -42,12 +45,23 @@ pub struct PeerRules {
     pub relay: Option<String>,
     /// What is offered to it.
     pub tls: ServiceTls,
-    /// The cipher string in force for it; `None`: the backend's default.
-    pub tls_ciphers: Option<CipherString>,
+    /// The cipher string in force for it, with what it overrides; `None`: the backend's default.
+    pub tls_ciphers: Setting<Option<String>>,
     /// Every variable of the rule, in order.
     pub variables: Vec<(String, String)>,
     /// The rule that applies, if one does.
     pub origin: Option<OriginId>,
+}
+
+/// What an access rule with a cipher string of its own makes of a service.
+#[derive(Clone, Debug)]
+pub struct RuleTls<'a> {
+    /// The rule.
+    pub rule: &'a Rule,
+    /// What is offered to clients under it.
+    pub tls: ServiceTls,
+    /// The cipher string in force for them, with what it overrides; `None`: the backend's default.
+    pub tls_ciphers: Setting<Option<String>>,
 }
 
 const DEFAULT_IDLE_TIMEOUT: Duration = Duration::from_secs(300);
@@ -71,25 +85,6 @@ pub(crate) fn inbound(gather: &mut Gather<'_>) -> Inbound {
     let idle_timeout =
         timeout(gather, "timeoutsmtpd").map(|value| value.unwrap_or(DEFAULT_IDLE_TIMEOUT));
     Inbound { max_message_size, idle_timeout }
-}
-
-/// The cipher string of all services: the process environment, else `tls.tlsserverciphers`.
-struct GlobalCiphers {
-    environment: Option<String>,
-    file: Result<Option<Spanned<String>>, UnusableFile>,
-}
-
-/// A file that is there, and nobody knows what it was meant to say.
-struct UnusableFile;
-
-impl GlobalCiphers {
-    /// Whether a service would have its cipher string from the file, if there is one.
-    fn service_needs_file(&self, service: &Service) -> bool {
-        service.enabled.value
-            && service.tls_mode.value != TlsMode::None
-            && service.exported_ciphers.is_none()
-            && self.environment.is_none()
-    }
 }
 
 /// What every service offers under TLS, whatever its ciphers.
@@ -119,22 +114,14 @@ pub(crate) fn apply(
     offered: &Offered,
     configuration_is_good: bool,
 ) {
-    let environment = gather.loader.environment("TLSCIPHERS");
-    let global = GlobalCiphers { environment, file: ciphers_file(gather) };
-    if global.file.is_err() {
-        // The backend's default would be more than the file allowed.
-        for service in services.iter().filter(|service| global.service_needs_file(service)) {
-            let message = format!("{} does not know which ciphers it may use", service.name);
-            gather.say(
-                Diagnostic::error("ciphers-unknown", message)
-                    .in_file(gather.loader.resolve(CIPHERS_FILE))
-                    .for_service(service.name),
-            );
-        }
+    let global = Global::read(gather);
+    global.report_unknown(gather, services);
+    for service in services.iter_mut() {
+        service.tls_ciphers = global.of_service(gather, service);
     }
+    cipher_strings::judge(gather, &global, services);
     for service in services {
-        service.tls_ciphers = ciphers(gather, service, &global);
-        let policy = offered.policy(cipher_string(&service.tls_ciphers));
+        let policy = offered.policy(cipher_strings::as_policy(&service.tls_ciphers));
         service.tls = match (service.tls_mode.value, policy) {
             (TlsMode::None, _) => ServiceTls::None,
             (TlsMode::StartTls, Some(policy)) => ServiceTls::StartTls(policy),
@@ -184,56 +171,6 @@ fn without_certificate(
     }
 }
 
-const CIPHERS_FILE: &str = "tls.tlsserverciphers";
-
-fn ciphers_file(gather: &mut Gather<'_>) -> Result<Option<Spanned<String>>, UnusableFile> {
-    let file = match gather.find(CIPHERS_FILE, None) {
-        Found::File(file) => file,
-        Found::Absent => return Ok(None),
-        Found::Unreadable => return Err(UnusableFile),
-    };
-    let (entries, diagnostics) =
-        gather.parse(file, |bytes, file| list::entries(bytes, file, Severity::Error));
-    let lost = !diagnostics.is_empty();
-    gather.say_all(diagnostics, None);
-    if lost {
-        return Err(UnusableFile);
-    }
-    let [Some(first), Some(last)] = [entries.first(), entries.last()] else { return Ok(None) };
-    let span = first.span.to(last.span);
-    let lines: Vec<_> = entries.into_iter().map(|entry| entry.value).collect();
-    Ok(Some(Spanned::new(lines.join(":"), span)))
-}
-
-/// The cipher string of a service for clients without a rule of their own.
-fn ciphers(
-    gather: &mut Gather<'_>,
-    service: &Service,
-    global: &GlobalCiphers,
-) -> Setting<Option<String>> {
-    let mut setting = gather.default(None, "TLSCIPHERS");
-    let mut put = |value: &str, origin: OriginId, replaced: &[OriginId]| {
-        setting.replaced.push(std::mem::replace(&mut setting.origin, origin));
-        setting.replaced.extend_from_slice(replaced);
-        setting.value = Some(value.trim().to_owned()).filter(|text| !text.is_empty());
-    };
-    if let Ok(Some(file)) = &global.file {
-        put(&file.value, gather.origins.id(Origin::File(file.span)), &[]);
-    }
-    if let Some(value) = &global.environment {
-        put(value, gather.origins.id(Origin::Environment("TLSCIPHERS".to_owned())), &[]);
-    }
-    if let Some(exported) = &service.exported_ciphers {
-        put(&exported.value, exported.origin, &exported.replaced);
-    }
-    setting
-}
-
-fn cipher_string(setting: &Setting<Option<String>>) -> Option<CipherString> {
-    let text = setting.value.clone()?;
-    Some(CipherString { text, origin: Some(setting.origin) })
-}
-
 /// What `peer` is allowed on `service`.
 pub(crate) fn for_peer(service: &Service, origins: &Origins, peer: IpAddr) -> PeerRules {
     let rule = service.rules().find(peer);
@@ -253,12 +190,23 @@ pub(crate) fn for_peer(service: &Service, origins: &Origins, peer: IpAddr) -> Pe
     }
 }
 
+/// What each rule with a cipher string of its own makes of `service`.
+pub(crate) fn of_rules<'a>(
+    service: &'a Service,
+    origins: &'a Origins,
+) -> impl Iterator<Item = RuleTls<'a>> {
+    let rules = service.rules().all().iter().filter(|rule| cipher_strings::has_own(rule));
+    rules.map(|rule| {
+        let (tls, tls_ciphers) = tls_under(service, origins, Some(rule));
+        RuleTls { rule, tls, tls_ciphers }
+    })
+}
+
 /// Everything that `service` may offer: its own policy first, then what its rules make of it.
 pub(crate) fn of_service(service: &Service, origins: &Origins) -> Vec<ServiceTls> {
     let mut policies = vec![service.tls.clone()];
     let mut seen: HashSet<ServiceTls> = policies.iter().cloned().collect();
-    for rule in service.rules().all().iter().filter(|rule| rule.variable("TLSCIPHERS").is_some()) {
-        let (tls, _) = tls_under(service, origins, Some(rule));
+    for RuleTls { tls, .. } in of_rules(service, origins) {
         if seen.insert(tls.clone()) {
             policies.push(tls);
         }
@@ -271,18 +219,11 @@ fn tls_under(
     service: &Service,
     origins: &Origins,
     rule: Option<&Rule>,
-) -> (ServiceTls, Option<CipherString>) {
+) -> (ServiceTls, Setting<Option<String>>) {
+    let ciphers = cipher_strings::under_rule(service, origins, rule);
     let mut tls = service.tls.clone();
-    let Some(own) = rule.and_then(|rule| rule.variable("TLSCIPHERS")) else {
-        return (tls, cipher_string(&service.tls_ciphers));
-    };
-    let text = own.value.trim();
-    let ciphers = (!text.is_empty()).then(|| CipherString {
-        text: text.to_owned(),
-        origin: origins.find(&Origin::File(own.span)),
-    });
-    if let ServiceTls::StartTls(policy) | ServiceTls::Implicit(policy) = &mut tls {
-        policy.ciphers.clone_from(&ciphers);
+    if let Some(policy) = tls.policy_mut() {
+        policy.ciphers = cipher_strings::as_policy(&ciphers);
     }
     (tls, ciphers)
 }

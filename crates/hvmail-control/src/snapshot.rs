@@ -298,10 +298,14 @@ impl Snapshot {
         let line = line_starts.partition_point(|start| *start <= offset);
         let line_start = line.checked_sub(1).map_or(0, |line| line_starts[line]);
         let before = &file.bytes[line_start..offset];
-        let characters: usize = before
-            .utf8_chunks()
-            .map(|chunk| chunk.valid().chars().count() + usize::from(!chunk.invalid().is_empty()))
-            .sum();
+        // Most lines are text, and text is counted many times faster.
+        let characters: usize = match str::from_utf8(before) {
+            Ok(text) => text.chars().count(),
+            Err(_) => before
+                .utf8_chunks()
+                .map(|part| part.valid().chars().count() + usize::from(!part.invalid().is_empty()))
+                .sum(),
+        };
         let one_based = |count: usize| u32::try_from(count).unwrap_or(u32::MAX).saturating_add(1);
         Location { path: file.path.clone(), line: one_based(line), column: one_based(characters) }
     }

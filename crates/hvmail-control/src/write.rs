@@ -100,6 +100,8 @@ pub struct Demo {
 pub const DEMO_CERTIFICATE: &str = "tls.demo.crt.pem";
 /// The private key of a demo directory, below it.
 pub const DEMO_KEY: &str = "tls.demo.key.pem";
+/// The name of the host of a demo directory, in its `me`.
+pub const DEMO_HOST: &str = "mail.demo.example";
 /// The domain for which a demo directory takes mail.
 pub const DEMO_DOMAIN: &str = "demo.example";
 

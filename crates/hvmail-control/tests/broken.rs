@@ -194,7 +194,7 @@ fn without_a_usable_certificate_starttls_is_not_offered_and_smtps_does_not_start
         (
             "a key of another certificate",
             memory().file("greenarrow.conf", files).file("k.pem", &*other).file("c.pem", chain()),
-            "k.pem:1:1 error[unusable-certificate]",
+            "k.pem:1:1 error[certificate-key-mismatch]",
         ),
         (
             "a missing file",
@@ -209,7 +209,7 @@ fn without_a_usable_certificate_starttls_is_not_offered_and_smtps_does_not_start
         (
             "no key",
             memory().file("greenarrow.conf", files).file("k.pem", chain()).file("c.pem", chain()),
-            "k.pem:1:1 error[unusable-certificate]",
+            "k.pem:1:1 error[certificate-key-missing]",
         ),
         (
             "an empty file",
@@ -232,7 +232,7 @@ fn without_a_usable_certificate_starttls_is_not_offered_and_smtps_does_not_start
         (
             "a deprecated file without key",
             memory().file("tls.servercert.pem", chain()),
-            "tls.servercert.pem:1:1 error[unusable-certificate]",
+            "tls.servercert.pem:1:1 error[certificate-key-missing]",
         ),
     ];
     for (what, source, place) in cases {

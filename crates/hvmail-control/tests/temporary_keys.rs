@@ -114,7 +114,7 @@ fn a_group_counts_for_what_it_is_and_not_for_its_name() {
 fn what_else_is_in_the_file_is_named() {
     let both = format!("{}{}", material("tls.dh1024.pem"), material("tls.rsa1024.pem"));
     let lines = material("tls.dh1024.pem").lines().count();
-    let source = with_certificate().file("tls.dh1024.pem", both.clone());
+    let source = with_certificate().file("tls.dh1024.pem", both);
     let expected = format!("tls.dh1024.pem:{}:1 warning[unused-section]", lines + 1);
     assert_eq!(told(&source, Severity::Note), [expected]);
     let control = Control::load(&source);

@@ -1,188 +1,15 @@
-//! Certificates by each way, outgoing rules, and what is named as not honoured.
+//! Outgoing rules, what is named as not honoured, and the demo directory.
 
 #![allow(clippy::unwrap_used)]
 
 mod common;
 
-use common::{Fixture, leaf, memory, said};
-use hvmail_control::certificate::AUTO_GENERATED;
+use common::{Fixture, memory, said};
 use hvmail_control::diagnostic::Severity;
 use hvmail_control::outgoing::Route;
-use hvmail_control::source::Memory;
-use hvmail_control::write::{DEMO_CERTIFICATE, DEMO_KEY, write_demo};
+use hvmail_control::write::{DEMO_CERTIFICATE, DEMO_HOST, DEMO_KEY, write_demo};
 use hvmail_control::{Control, ServiceTls};
-use smtp_tls::{Certificate, Fallback, Level};
-
-/// The certificate that service `smtp` presents, and how many stand above it.
-fn presented(control: &Control) -> Option<(Certificate, usize)> {
-    match &control.service("smtp").unwrap().tls {
-        ServiceTls::StartTls(policy) => {
-            Some((policy.identity.leaf().clone(), policy.identity.chain().len() - 1))
-        }
-        _ => None,
-    }
-}
-
-#[test]
-fn the_certificate_by_each_way() {
-    let leaf = leaf();
-    let named = |list: &str| format!("general {{\n  tls_certificate_files {list}\n}}\n");
-    let generate = "general {\n  tls_certificate_auto_generate yes\n}\n";
-    let both = leaf.chain_and_key();
-    let reversed = format!("{}{}{}", leaf.key, leaf.intermediates.concat(), leaf.certificate);
-    let ways: Vec<(&str, Memory)> = vec![
-        (
-            "key, chain",
-            memory()
-                .file("greenarrow.conf", named("k c"))
-                .file("k", &*leaf.key)
-                .file("c", leaf.chain()),
-        ),
-        (
-            "chain, key",
-            memory()
-                .file("greenarrow.conf", named("c, k"))
-                .file("k", &*leaf.key)
-                .file("c", leaf.chain()),
-        ),
-        ("one file", memory().file("greenarrow.conf", named("all")).file("all", &*both)),
-        (
-            "any order inside",
-            memory().file("greenarrow.conf", named("all")).file("all", &*reversed),
-        ),
-        (
-            "three files, absolute",
-            memory()
-                .file("greenarrow.conf", named("/etc/i.pem /etc/k.pem /etc/c.pem"))
-                .file("/etc/k.pem", &*leaf.key)
-                .file("/etc/c.pem", &*leaf.certificate)
-                .file("/etc/i.pem", leaf.intermediates.concat()),
-        ),
-        (
-            "generated before",
-            memory().file("greenarrow.conf", generate).file(AUTO_GENERATED, &*both),
-        ),
-        ("tls.servercert.pem", memory().file("tls.servercert.pem", &*both)),
-        (
-            "httpd.ssl",
-            memory()
-                .file("httpd.ssl.key", &*leaf.key)
-                .file("httpd.ssl.crt", &*leaf.certificate)
-                .file("httpd.ssl.ca", leaf.intermediates.concat()),
-        ),
-    ];
-    for (way, source) in ways {
-        let control = Control::load(&source);
-        let (certificate, above) = presented(&control).unwrap_or_else(|| panic!("{way}"));
-        assert_eq!(
-            (certificate.to_pem(), above),
-            (leaf.certificate.replace("\r\n", "\n"), 1),
-            "{way}"
-        );
-        assert!(!control.has_errors(), "{way}: {:#?}", control.diagnostics);
-    }
-}
-
-#[test]
-fn a_directive_comes_before_the_deprecated_files() {
-    let (named, other) = (leaf(), leaf());
-    let source = memory()
-        .file("greenarrow.conf", "general {\n  tls_certificate_files n\n}\n")
-        .file("n", named.chain_and_key())
-        .file("tls.servercert.pem", other.chain_and_key())
-        .file("httpd.ssl.key", "not even PEM");
-    let control = Control::load(&source);
-    assert_eq!(presented(&control).unwrap().0.to_pem(), named.certificate.replace("\r\n", "\n"));
-    assert!(!control.has_errors(), "files that are not in force are not looked into");
-    let said = said(&control, Severity::Note);
-    for file in ["tls.servercert.pem", "httpd.ssl.key"] {
-        assert!(said.contains(&format!("{file} note[certificate-not-in-force]")), "{said:?}");
-    }
-}
-
-#[test]
-fn each_way_to_a_certificate_that_is_not_in_force_is_told() {
-    let leaf = leaf();
-    let not_in_force = |source: Memory| -> Vec<String> {
-        let control = Control::load(&source);
-        assert!(!control.has_errors(), "{:?}", control.diagnostics);
-        let said = said(&control, Severity::Note).into_iter();
-        said.filter_map(|line| Some(line.split_once(" note[certificate-not-in-force]")?.0.into()))
-            .collect()
-    };
-    let conf = |lines: &str| memory().file("greenarrow.conf", format!("general {{\n{lines}}}\n"));
-    let pem = leaf.chain_and_key();
-    let (files, generate) = ("tls_certificate_files n\n", "tls_certificate_auto_generate yes\n");
-    let both = conf(&format!("{files}{generate}")).file("n", &*pem);
-    assert_eq!(not_in_force(both), ["greenarrow.conf:3:1"]);
-    let off = conf(&format!("{files}tls_certificate_auto_generate no\n")).file("n", &*pem);
-    assert_eq!(not_in_force(off), [""; 0]);
-    let generated = conf(generate).file(AUTO_GENERATED, &*pem).file("tls.servercert.pem", "x");
-    assert_eq!(not_in_force(generated), ["tls.servercert.pem"]);
-    let deprecated = memory().file("tls.servercert.pem", &*pem).file("httpd.ssl.crt", "x");
-    assert_eq!(not_in_force(deprecated), ["httpd.ssl.crt"]);
-}
-
-#[test]
-fn a_certificate_is_told_before_and_after_its_time() {
-    let source = memory().file("tls.servercert.pem", leaf().chain_and_key());
-    let control = Control::load(&source);
-    let what = presented(&control).unwrap().0.describe().unwrap();
-    let code = |time| control.certificate_diagnostics(time).first().map(|said| said.code);
-    for (time, expected) in [
-        (what.not_before - 1, Some("certificate-not-yet-valid")),
-        (what.not_before, None),
-        (what.not_after, None),
-        (what.not_after + 1, Some("certificate-expired")),
-    ] {
-        assert_eq!(code(time), expected);
-    }
-    let said = control.certificate_diagnostics(u64::MAX);
-    let place = said[0].location(&control.snapshot).unwrap();
-    assert!(place.path.ends_with("tls.servercert.pem"));
-    let without = Control::load(&source.file("smtp.starttls", "0\n"));
-    assert_eq!(without.certificate_diagnostics(u64::MAX), [], "it is not served");
-}
-
-#[test]
-fn a_certificate_to_be_made_is_a_request() {
-    for (value, names) in [
-        ("yes", &["mx.example.com"][..]),
-        ("mail.example.org", &["mail.example.org"]),
-        ("a.example b.example", &["a.example", "b.example"]),
-    ] {
-        let conf = format!("general {{\n  tls_certificate_auto_generate {value}\n}}\n");
-        let control = Control::load(&memory().file("greenarrow.conf", conf));
-        let request = control.certificate_request.as_ref().unwrap();
-        assert_eq!(request.names, names);
-        assert!(request.path.ends_with(AUTO_GENERATED));
-        let location = control.location(request.origin).unwrap();
-        assert_eq!(location.line, 2);
-        assert_eq!(presented(&control), None);
-    }
-    for (value, code) in [
-        ("off", "not-a-boolean"),
-        ("No", "not-a-boolean"),
-        ("0", "not-a-boolean"),
-        ("TRUE", "not-a-boolean"),
-        ("a.example yes", "not-a-boolean"),
-        ("", "wrong-arguments"),
-        ("x=y", "wrong-arguments"),
-        ("a/b", "not-a-host-name"),
-        ("\"a b\"", "not-a-host-name"),
-        ("\"\"", "not-a-host-name"),
-        ("a.example, *.b.example", "not-a-host-name"),
-    ] {
-        let conf = format!("general {{\n  tls_certificate_auto_generate {value}\n}}\n");
-        let control = Control::load(&memory().file("greenarrow.conf", conf));
-        assert_eq!(control.certificate_request, None, "{value}");
-        let said = said(&control, Severity::Error);
-        assert!(said[0].contains(&format!("error[{code}]")), "{value}: {said:?}");
-    }
-    let conf = "general {\n  tls_certificate_auto_generate no\n}\n";
-    let control = Control::load(&memory().file("greenarrow.conf", conf));
-    assert_eq!(control.certificate_request, None);
-}
+use smtp_tls::{Fallback, Level};
 
 #[test]
 fn outgoing_rules() {
@@ -319,6 +146,54 @@ fn use_no_under_a_wider_require_is_told() {
 }
 
 #[test]
+fn a_requirement_that_an_address_takes_away_is_told() {
+    let told = |blocks: &str| -> Vec<String> {
+        let switch = "general {\ndefine_virtual_mtas_in_config_file yes\n}\n";
+        let control = common::load(&memory().file("greenarrow.conf", format!("{switch}{blocks}")));
+        let found = control.diagnostics.iter();
+        let found = found.filter(|said| said.code == "starttls-requirement-lost");
+        let line = |span| control.snapshot.location(span).line;
+        found
+            .map(|said| format!("{}<{}", line(said.span().unwrap()), line(said.related[0].0)))
+            .collect()
+    };
+    let bank = "domain bank.example {\nstarttls_require yes\n}\n";
+    for (blocks, expected) in [
+        ("ip_address out {\nstarttls_require no\n}\n", &["8<5"][..]),
+        ("ip_address out, other {\nstarttls_require no\n}\n", &["8<5"]),
+        ("ip_address out {\ndomain * {\nstarttls_require no\n}\n}\n", &["9<5"]),
+        ("ip_address out {\ndomain bank.example {\nstarttls_require no\n}\n}\n", &["9<5"]),
+        ("ip_address out {\ndomain other.example {\nstarttls_require no\n}\n}\n", &[]),
+        ("ip_address * {\nstarttls_require no\n}\n", &[]),
+        ("general {\nstarttls_require no\n}\n", &[]),
+        (
+            "ip_address out {\nstarttls_require no\ndomain bank.example {\nstarttls_require yes\n}\n}\n",
+            &[],
+        ),
+    ] {
+        assert_eq!(told(&format!("{bank}{blocks}")), expected, "{blocks}");
+    }
+    let general = "general {\nstarttls_require yes\n}\nip_address out {\nstarttls_require no\n}\n";
+    assert_eq!(told(general), [""; 0], "an address comes before what holds for all mail");
+    let many = |what: &str, rule: &str| -> String {
+        (0..5000)
+            .map(|n| format!("{what} x{n}.example {{\nstarttls_require {rule}\n}}\n"))
+            .collect()
+    };
+    let large = format!("{}{}", many("domain", "yes"), many("ip_address", "no"));
+    assert!(!told(&large).is_empty(), "in bounded time");
+}
+
+#[test]
+fn whether_an_ip_address_has_a_block_can_be_asked() {
+    let conf = "ip_address out-1, \"Out 2\" {\n}\nip_address * {\n}\n";
+    let control = common::load(&memory().file("greenarrow.conf", conf));
+    for (name, known) in [("out-1", true), ("OUT 2", true), ("out-3", false), ("*", false)] {
+        assert_eq!(control.names_ip_address(name), known, "{name}");
+    }
+}
+
+#[test]
 fn a_block_that_matches_nothing_is_told_once() {
     let told = |conf: &str| -> Vec<String> {
         let control = Control::load(&memory().file("greenarrow.conf", conf));
@@ -364,7 +239,7 @@ fn what_is_not_honoured_is_named() {
 
 #[test]
 fn the_demo_directory_is_clean_and_offers_all_three_kinds() {
-    let leaf = leaf();
+    let leaf = common::authority().issue(&[DEMO_HOST]);
     let directory = tempfile::tempdir().unwrap();
     write_demo(directory.path(), &leaf.chain(), &leaf.key).unwrap();
     let source = hvmail_control::source::Directory::open(directory.path()).unwrap();

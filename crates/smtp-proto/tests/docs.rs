@@ -78,16 +78,7 @@ impl Document {
 fn is_test(file: &str, name: &str) -> bool {
     let places = [Path::new(env!("CARGO_MANIFEST_DIR")).join(file), root().join(file)];
     let Some(place) = places.iter().find(|place| place.is_file()) else { return false };
-    let text = read(place);
-    let lines: Vec<&str> = text.lines().map(str::trim).collect();
-    lines.iter().enumerate().any(|(at, line)| {
-        let rest = line.strip_prefix("async ").unwrap_or(line);
-        let named = rest.strip_prefix("fn ").and_then(|rest| rest.strip_prefix(name));
-        let above = lines[..at].iter().rev();
-        let mut above = above.take_while(|above| above.starts_with('#') || above.starts_with("//"));
-        named.is_some_and(|rest| rest.starts_with('('))
-            && above.any(|line| *line == "#[test]" || line.starts_with("#[tokio::test"))
-    })
+    smtp_testkit::document::has_test(&read(place), name)
 }
 
 /// Whether one of the two sessions' configurations, or that of the side which is named, has the field.

@@ -17,9 +17,12 @@ use x509_cert::{
         asn1::{AnyRef, BitStringRef, ObjectIdentifier},
         oid::AssociatedOid,
     },
-    ext::pkix::{
-        AuthorityKeyIdentifier, BasicConstraints, SubjectAltName, SubjectKeyIdentifier,
-        name::GeneralName,
+    ext::{
+        Extensions,
+        pkix::{
+            AuthorityKeyIdentifier, BasicConstraints, SubjectAltName, SubjectKeyIdentifier,
+            name::GeneralName,
+        },
     },
     name::Name,
     time::Validity,
@@ -66,7 +69,7 @@ impl Certificate {
         let fields = Fields::read(&self.0)?;
         let name = |der| Name::from_der(der).map(|n: Name| n.to_string());
         let (not_before, not_after) = fields.validity()?;
-        let Extensions { names, emails, is_authority } = Extensions::read(&self.0)?;
+        let Extended { names, emails, is_authority } = Extended::read(&self.0)?;
         Ok(CertificateDescription {
             subject: name(fields.subject)?,
             issuer: name(fields.issuer)?,
@@ -138,13 +141,13 @@ impl From<x509_cert::der::Error> for MalformedCertificate {
 
 /// What is read of the extensions of a certificate.
 #[derive(Default)]
-struct Extensions {
+struct Extended {
     names: Vec<String>,
     emails: Vec<String>,
     is_authority: bool,
 }
 
-impl Extensions {
+impl Extended {
     fn read(der: &[u8]) -> Result<Self, MalformedCertificate> {
         let certificate = x509_cert::Certificate::from_der(der)?;
         let certificate = certificate.tbs_certificate();
@@ -300,8 +303,7 @@ impl<'a> Fields<'a> {
                 rest.tlv_bytes()?;
                 continue;
             }
-            let extensions =
-                x509_cert::ext::Extensions::decode(&mut enter_tagged(&mut rest, EXTENSIONS)?)?;
+            let extensions = Extensions::decode(&mut enter_tagged(&mut rest, EXTENSIONS)?)?;
             let found = extensions.iter().find(|extension| extension.extn_id == T::OID);
             return Ok(found.map(|it| T::from_der(it.extn_value.as_bytes())).transpose()?);
         }

@@ -38,7 +38,8 @@ impl Connector {
     /// # Errors
     ///
     /// [`ConfigError`] if the library cannot take it: the library is not compiled in, the policy
-    /// uses no TLS at all, its server name is none, or there is nobody to trust.
+    /// uses no TLS at all, its server name is none, its identity is unusable, or there is nobody to
+    /// trust.
     pub fn new(backend: Backend, policy: &ClientPolicy) -> Result<Self, ConfigError> {
         let library = backend.compiled_in()?;
         if !policy.uses_tls() {

@@ -4,7 +4,10 @@
 //! that of PKCS #3). Whether the modulus is a safe prime is for the TLS library to check; what is
 //! no such structure at all is a [`MalformedDhParameters`].
 
-use std::hash::{Hash, Hasher};
+use std::{
+    hash::{Hash, Hasher},
+    sync::Arc,
+};
 
 use thiserror::Error;
 use x509_cert::der::{Reader, SliceReader, asn1::UintRef};
@@ -17,10 +20,11 @@ const BITS: std::ops::RangeInclusive<usize> = 256..=10_000;
 
 /// A group for DHE: its modulus and generator.
 ///
-/// Equal parameters are equal wherever they were written.
+/// Equal parameters are equal wherever they were written. Cheap to clone, and to hash: a policy is looked up
+/// for each connection.
 #[derive(Clone, Debug)]
 pub struct DhParameters {
-    der: Vec<u8>,
+    der: Arc<[u8]>,
     bits: usize,
     origin: Option<OriginId>,
 }
@@ -34,9 +38,10 @@ impl PartialEq for DhParameters {
 
 impl Eq for DhParameters {}
 
+/// The last octets are of the modulus and the generator: they differ where groups do.
 impl Hash for DhParameters {
     fn hash<H: Hasher>(&self, state: &mut H) {
-        self.der.hash(state);
+        self.der.last_chunk::<32>().map_or(&self.der[..], |end| end).hash(state);
     }
 }
 
@@ -69,7 +74,7 @@ impl DhParameters {
         if !below || generator == [0] || generator == [1] {
             return Err(malformed("the generator is not between 2 and the modulus".to_owned()));
         }
-        Ok(Self { der, bits, origin: None })
+        Ok(Self { der: der.into(), bits, origin: None })
     }
 
     /// The group ffdhe2048 (RFC 7919 appendix A.1).

@@ -107,6 +107,9 @@ pub struct Unused {
 pub struct Assembly {
     /// What was put together.
     pub identity: Identity,
+    /// Where each certificate of the chain stands in the list of sections, the leaf first. Where these
+    /// do not ascend, the sections were in another order than they are sent in.
+    pub chain: Vec<usize>,
     /// What took no part, in order.
     pub unused: Vec<Unused>,
 }
@@ -200,13 +203,16 @@ impl Identity {
             .ok_or(MaterialError::KeyMismatch { section: key_section })?;
         let leaf = certificates.remove(leaf);
         let (issuers, unrelated) = order(&leaf, &certificates);
+        let mut chain = vec![leaf.section];
+        chain.extend(issuers.iter().map(|issuer| issuer.section));
         unused.extend(
             unrelated
                 .into_iter()
                 .map(|section| Unused { section, reason: UnusedReason::UnrelatedCertificate }),
         );
         unused.sort_by_key(|unused| unused.section);
-        Ok(Assembly { identity: Self::new(leaf.certificate, issuers, key), unused })
+        let issuers = issuers.into_iter().map(|issuer| issuer.certificate.clone()).collect();
+        Ok(Assembly { identity: Self::new(leaf.certificate, issuers, key), chain, unused })
     }
 }
 
@@ -232,7 +238,7 @@ fn find_leaf(key: &PrivateKey, certificates: &[Candidate]) -> Option<usize> {
 }
 
 /// The certificates above the leaf in order, and the sections of the others.
-fn order(leaf: &Candidate, rest: &[Candidate]) -> (Vec<Certificate>, Vec<usize>) {
+fn order<'a>(leaf: &'a Candidate, rest: &'a [Candidate]) -> (Vec<&'a Candidate>, Vec<usize>) {
     let mut by_subject: HashMap<&[u8], Vec<&Candidate>> = HashMap::new();
     for candidate in rest {
         by_subject.entry(&candidate.subject).or_default().push(candidate);
@@ -253,7 +259,7 @@ fn order(leaf: &Candidate, rest: &[Candidate]) -> (Vec<Certificate>, Vec<usize>)
         };
         top = named.remove(identified.unwrap_or(0));
         used.insert(top.section);
-        chain.push(top.certificate.clone());
+        chain.push(top);
     }
     let left = rest.iter().map(|c| c.section).filter(|section| !used.contains(section));
     (chain, left.collect())

@@ -5,6 +5,7 @@
 //!                                 ClientPolicy ─► Connector ─► Stream<IO> + TlsInfo
 //!                                      │              └─► Unhonoured, ConfigError, HandshakeError
 //!                                      └─► after_ehlo, after_starttls_refused, after_handshake_failed
+//!  ClientTrust ─► ClientJudge + TlsInfo::client_chain ─► ClientVerdict
 //! ```
 //!
 //! What a policy says is plain data and there without any feature. What a TLS library does with it
@@ -22,6 +23,22 @@
 //! | `self-signed` | makes self-signed certificates |
 //!
 //! [`cipher`] reads OpenSSL's cipher strings, without any library.
+//!
+//! # What a library does with a server policy
+//!
+//! What is not honoured is named in `Acceptor::unhonoured`, with the origin that the policy has for it.
+//!
+//! | setting | rustls | OpenSSL |
+//! |---|---|---|
+//! | `identity`, `alternatives`, `named` | the first that the client can use | one of each kind of key, of two kinds; OpenSSL's order decides between them |
+//! | `ciphers` | its suites in the string's order; the lost ones are named. `@SECLEVEL` decides about suites alone | the string itself |
+//! | `dh` | not needed: it has no DHE | the largest that the security level takes; else ffdhe2048 |
+//! | `clients` | asked for, never demanded; a resumed session has the chain of the first one | asked for, never demanded; no session is resumed then |
+//! | `resumption` | `Local`: keys that change by themselves every 6 hours; `Shared`: for 6 hours a ticket | `Local`: one key as long as the acceptor lives; `Shared`: as `Local` |
+//!
+//! A cipher string that OpenSSL would refuse is refused by both, and so is one that leaves TLS 1.2 without
+//! a suite that fits the certificate's key, unless TLS 1.3 alone is offered. Neither library takes early
+//! data or renegotiates.
 //!
 //! Features only add. With both libraries compiled in, the caller names one by [`Backend`]. No type of
 //! a TLS library is part of this crate's API.
@@ -53,6 +70,8 @@ mod info;
 mod key;
 mod level;
 mod material;
+#[cfg(any(feature = "rustls", feature = "openssl"))]
+mod named;
 mod names;
 mod offer;
 #[cfg(feature = "openssl")]

@@ -3,12 +3,7 @@
 //! Plain data. A name is exact, or stands for every name with one label more (`*.example`); an exact one
 //! goes before. Names are checked when they are put in, and are the same in any case.
 
-use std::{
-    collections::{BTreeMap, HashMap},
-    hash::Hash,
-    net::IpAddr,
-    sync::Arc,
-};
+use std::{collections::BTreeMap, hash::Hash, net::IpAddr, sync::Arc};
 
 use rustls_pki_types::DnsName;
 use thiserror::Error;
@@ -104,35 +99,6 @@ impl ServerNames {
     }
 }
 
-/// What a library makes of the identities of each name.
-#[derive(Debug)]
-pub(crate) struct Named<T> {
-    exact: HashMap<String, T>,
-    below: HashMap<String, T>,
-}
-
-impl<T> Named<T> {
-    pub(crate) fn of<E>(
-        names: &ServerNames,
-        mut make: impl FnMut(&[Arc<Identity>]) -> Result<T, E>,
-    ) -> Result<Self, E> {
-        let mut each = |table: &BTreeMap<String, Vec<Arc<Identity>>>| -> Result<_, E> {
-            table.iter().map(|(name, all)| Ok((name.clone(), make(all)?))).collect()
-        };
-        Ok(Self { exact: each(&names.exact)?, below: each(&names.below)? })
-    }
-
-    pub(crate) fn is_empty(&self) -> bool {
-        self.exact.is_empty() && self.below.is_empty()
-    }
-
-    /// What there is for a name in lower case.
-    pub(crate) fn find(&self, name: &str) -> Option<&T> {
-        let below = || self.below.get(name.split_once('.')?.1);
-        self.exact.get(name).or_else(below)
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -175,7 +141,6 @@ mod tests {
         names.insert("A.Example.", identity(1)).unwrap();
         names.insert("*.Example", identity(2)).unwrap();
         names.insert("*.example", identity(3)).unwrap();
-        let table = Named::of(&names, |all| Ok::<_, ()>(all.to_vec())).unwrap();
         let cases: [(&str, &[u8]); 7] = [
             ("a.example", &[1]),
             ("b.example", &[2, 3]),
@@ -188,7 +153,6 @@ mod tests {
         for (name, expected) in cases {
             let expected: Vec<_> = expected.iter().map(|n| identity(*n)).collect();
             assert_eq!(names.get(name), expected, "{name}");
-            assert_eq!(table.find(name).cloned().unwrap_or_default(), expected, "{name}");
         }
         assert_eq!(names.get("B.EXAMPLE.").len(), 2);
         let all: Vec<_> = names.iter().map(|(name, all)| (name, all.len())).collect();

@@ -7,7 +7,8 @@ use std::{
 
 use crate::{ClientTrust, DhParameters, Identity, OriginId, ServerNames, TicketKeys, Version};
 
-/// An OpenSSL cipher string as somebody wrote it. It governs TLS 1.2 and older only, as in OpenSSL.
+/// An OpenSSL cipher string as somebody wrote it. It governs TLS 1.2 and older only, as in OpenSSL; but
+/// for its `@SECLEVEL=`, which takes weak suites of TLS 1.3 out, too. [`cipher`](crate::cipher) reads it.
 ///
 /// Equal strings are equal wherever they were written.
 #[derive(Clone, Debug)]
@@ -38,7 +39,8 @@ impl Hash for CipherString {
 pub enum Resumption {
     /// Never.
     Off,
-    /// With the acceptor that it was made with, and its clones: the keys never leave it.
+    /// With the acceptor that it was made with, and its clones: the keys never leave it. OpenSSL's stay the
+    /// same as long as it lives: where that is long, make a new one from time to time.
     #[default]
     Local,
     /// With every acceptor that has these keys and the same certificates to ask clients for, on
@@ -71,6 +73,10 @@ pub struct ServerPolicy {
     /// level allows, and the one of RFC 7919 where there is none, so that no DHE suite is without.
     pub dh: Vec<DhParameters>,
     /// Whose client certificates open the relay. `None`: clients are asked for none.
+    ///
+    /// Clients are asked in the first handshake, and whatever they show or do not show, the session is
+    /// had; what they showed is in [`TlsInfo::client_chain`](crate::TlsInfo::client_chain). But for
+    /// [`ClientCertificateProblem`](crate::ClientCertificateProblem).
     pub clients: Option<Arc<ClientTrust>>,
     /// Whether sessions may be resumed.
     pub resumption: Resumption,

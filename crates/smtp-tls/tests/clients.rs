@@ -10,7 +10,7 @@ use common::*;
 use smtp_testkit::pki::{Authority, Key, Leaf, Validity, client::Client};
 use smtp_tls::{
     Acceptor, Backend, Certificate, ClientCertificateProblem, ClientPolicy, ClientTrust, Connector,
-    Fault, HandshakeError, Identity, Loss, OriginId, ServerPolicy, TlsInfo, Version,
+    HandshakeError, Identity, Loss, OriginId, ServerPolicy, TlsInfo, Version,
 };
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
@@ -145,11 +145,15 @@ async fn a_chain_that_is_too_large_is_not_held() {
                 (with(vec![large.clone()]), true),
                 (with(vec![large.clone(); 3]), false),
             ] {
-                let (near, _) = meet(pair, &asking(&authority, version), &client, HOST).await;
+                let (near, far) = meet(pair, &asking(&authority, version), &client, HOST).await;
                 match near {
                     Ok(_) => assert!(held, "{pair:?} {version}"),
                     Err(HandshakeError::ClientCertificate { problem }) => {
                         assert!(!held, "{pair:?} {version}");
+                        if pair.0 == Backend::Rustls && version == Version::Tls12 {
+                            let HandshakeError::Alert(alert) = far.unwrap_err() else { panic!() };
+                            assert_eq!(alert.name(), Some("certificate_unknown"));
+                        }
                         assert_eq!(problem, ClientCertificateProblem::TooLarge);
                     }
                     Err(other) => panic!("{pair:?} {version}: {other:?}"),
@@ -206,7 +210,7 @@ mod hostile {
     };
     use rustls_pki_types::{PrivateKeyDer, ServerName};
     use smtp_testkit::pki::unrelated_key;
-    use smtp_tls::pem_sections;
+    use smtp_tls::{Fault, pem_sections};
 
     use super::*;
 
@@ -234,13 +238,14 @@ mod hostile {
         provider.key_provider.load_private_key(PrivateKeyDer::Pkcs8(der.into())).unwrap()
     }
 
-    /// What comes of a client that shows these octets and signs with this key, and what it was shown.
+    /// What comes of a client that shows these octets and signs with this key; what it was shown, and
+    /// what it was told (under TLS 1.3 it is told later).
     async fn accept(
         acceptor: &Acceptor,
         version: Version,
         certificate: Vec<u8>,
         key: Arc<dyn SigningKey>,
-    ) -> (Ended, Vec<Vec<u8>>) {
+    ) -> (Ended, Vec<Vec<u8>>, Option<String>) {
         let version = if version == Version::Tls12 { &TLS12 } else { &TLS13 };
         let shown = Arc::new(CertifiedKey::new(vec![certificate.into()], key));
         let shower = Arc::new(Shower { shown, hints: Mutex::default() });
@@ -254,9 +259,9 @@ mod hostile {
         let (near, far) = tokio::io::duplex(64 * 1024);
         let connector = tokio_rustls::TlsConnector::from(Arc::new(config));
         let name = ServerName::try_from(HOST).unwrap();
-        let (near, _) = tokio::join!(acceptor.accept(near), connector.connect(name, far));
+        let (near, far) = tokio::join!(acceptor.accept(near), connector.connect(name, far));
         let hints = shower.hints.lock().unwrap().clone();
-        (near, hints)
+        (near, hints, far.err().map(|error| error.to_string()))
     }
 
     std::thread_local! {
@@ -274,6 +279,14 @@ mod hostile {
             ..server(&ROOT.with(leaf))
         };
         Acceptor::new(backend, &policy).unwrap()
+    }
+
+    fn assert_told(backend: Backend, version: Version, told: Option<String>, alert: &str) {
+        if version == Version::Tls12 {
+            let told = told.unwrap();
+            let expected = backend == Backend::OpenSsl || told.contains(alert);
+            assert!(expected && told.contains("fatal alert"), "{backend}: {told}");
+        }
     }
 
     fn problem(ended: Ended) -> ClientCertificateProblem {
@@ -295,10 +308,11 @@ mod hostile {
         for backend in Backend::available() {
             for version in VERSIONS {
                 let acceptor = acceptor(*backend, version, &[&authority]);
-                let (honest, _) = accept(&acceptor, version, der.clone(), key(&client.key)).await;
+                let (honest, ..) = accept(&acceptor, version, der.clone(), key(&client.key)).await;
                 assert_eq!(honest.unwrap().1.client_chain[0].der(), der, "{backend} {version}");
                 let other = key(&unrelated_key());
-                let (impostor, _) = accept(&acceptor, version, der.clone(), other).await;
+                let (impostor, _, told) = accept(&acceptor, version, der.clone(), other).await;
+                assert_told(*backend, version, told, "DecryptError");
                 assert_eq!(
                     problem(impostor),
                     ClientCertificateProblem::NotProven,
@@ -315,7 +329,8 @@ mod hostile {
                 for octets in [&b"garbage"[..], &[0x30, 0], &[0x30, 3, 2, 1, 0]] {
                     let acceptor = acceptor(*backend, version, &[&authority()]);
                     let key = key(&unrelated_key());
-                    let (ended, _) = accept(&acceptor, version, octets.to_vec(), key).await;
+                    let (ended, _, told) = accept(&acceptor, version, octets.to_vec(), key).await;
+                    assert_told(*backend, version, told, "BadCertificate");
                     let problem = problem(ended);
                     assert_eq!(problem, ClientCertificateProblem::Malformed, "{backend} {version}");
                 }
@@ -333,7 +348,9 @@ mod hostile {
         for backend in Backend::available() {
             for version in VERSIONS {
                 let acceptor = acceptor(*backend, version, &[&authority()]);
-                let (ended, _) = accept(&acceptor, version, der.clone(), key(&client.key)).await;
+                let key = key(&client.key);
+                let (ended, _, told) = accept(&acceptor, version, der.clone(), key).await;
+                assert_told(*backend, version, told, "UnsupportedCertificate");
                 assert_eq!(problem(ended), ClientCertificateProblem::Key, "{backend} {version}");
             }
         }
@@ -348,7 +365,7 @@ mod hostile {
             for version in VERSIONS {
                 let all: Vec<_> = authorities.iter().collect();
                 let acceptor = acceptor(*backend, version, &all);
-                let (_, hints) = accept(&acceptor, version, der.clone(), key(&client.key)).await;
+                let (_, hints, _) = accept(&acceptor, version, der.clone(), key(&client.key)).await;
                 let found = |name: &str| {
                     hints.iter().filter(|hint| hint.ends_with(name.as_bytes())).count()
                 };

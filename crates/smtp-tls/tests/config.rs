@@ -37,6 +37,11 @@ fn a_key_of_another_certificate_is_refused_with_its_origin() {
             let error = Acceptor::new(*backend, &policy).unwrap_err();
             assert_eq!(error, ConfigError::KeyMismatch { origin: Some(WHERE) }, "{backend}");
             assert_eq!(error.origin(), Some(WHERE));
+            let client = ClientPolicy {
+                identity: Some(Arc::clone(&policy.identity)),
+                ..ClientPolicy::required()
+            };
+            assert_eq!(Connector::new(*backend, &client).unwrap_err(), error, "{backend}");
         }
     }
 }

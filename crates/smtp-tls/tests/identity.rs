@@ -55,6 +55,8 @@ fn roles_are_told_in_every_order() {
             assert_eq!(made.unused, []);
             assert!(same(&chain(&made.identity), &expected));
             assert_eq!(made.identity.leaf(), &made.identity.chain()[0]);
+            let there: Vec<_> = made.chain.iter().map(|&section| order[section].clone()).collect();
+            assert!(same(&there, &expected));
         }
     }
 }

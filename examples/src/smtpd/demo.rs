@@ -24,7 +24,7 @@ pub(super) fn make(directory: &Path) -> Result<Demo, Failure> {
         )));
     }
     let names: Vec<String> =
-        ["localhost", write::DEMO_DOMAIN, "127.0.0.1"].map(str::to_owned).into();
+        ["localhost", write::DEMO_HOST, write::DEMO_DOMAIN, "127.0.0.1"].map(str::to_owned).into();
     let made = self_signed(&names)
         .map_err(|error| Failure::try_later(format!("--demo: no certificate: {error}")))?;
     let files = write::write_demo(directory, &made.certificate_pem, &made.key_pem)

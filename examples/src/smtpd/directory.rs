@@ -5,7 +5,6 @@ use std::path::Path;
 use hvmail_control::Control;
 use hvmail_control::certificate::CertificateRequest;
 use hvmail_control::source::{Directory, Source};
-use hvmail_control::write::{self, Access};
 use smtp_tls::self_signed;
 
 use super::watch::{Looks, Watched};
@@ -36,7 +35,8 @@ pub(super) fn load(path: &Path) -> (Result<Loaded, Failure>, Looks) {
 
 fn load_from(source: &dyn Source) -> Loaded {
     let control = Control::load(source);
-    let Some(request) = &control.certificate_request else {
+    let renewal = || control.certificate_renewal(print::unix_seconds());
+    let Some(request) = control.certificate_request.as_ref().or_else(renewal) else {
         return Loaded { control, lacks_certificate: false };
     };
     let failed = |reason: &str| {
@@ -51,7 +51,9 @@ fn load_from(source: &dyn Source) -> Loaded {
         Ok(false) => {}
         Err(reason) => {
             failed(&reason);
-            return Loaded { control, lacks_certificate: true };
+            // One that could not be renewed is there all the same.
+            let lacks_certificate = control.certificate_request.is_some();
+            return Loaded { control, lacks_certificate };
         }
     }
     let loaded = Control::load(source);
@@ -62,12 +64,11 @@ fn load_from(source: &dyn Source) -> Loaded {
     Loaded { control: loaded, lacks_certificate }
 }
 
-/// Makes the certificate; `false` where its file is there already.
+/// Makes the certificate; `false` where somebody else did.
 fn generate(request: &CertificateRequest) -> Result<bool, String> {
     let made = self_signed(&request.names).map_err(|error| error.to_string())?;
     let content = format!("{}{}", made.certificate_pem, made.key_pem);
-    write::create(&request.path, content.as_bytes(), Access::Private)
-        .map_err(|error| error.to_string())
+    request.keep(&content).map_err(|error| error.to_string())
 }
 
 /// The name that the server gives itself: `me`, or the system's own name where there is none.

@@ -110,7 +110,7 @@ fn replies(ran: &Finished) -> Vec<String> {
     ran.stdout.iter().filter_map(reply).collect()
 }
 
-fn relayed(foreign: &dyn Foreign, host: &Host, way: (&str, &str), files: &Files) {
+fn relayed(foreign: &dyn Foreign, host: &Host, way: (&str, &str), files: &Files) -> Finished {
     let ran = foreign.send(host, way, Some(files));
     let replies = replies(&ran);
     let good = replies.len() == 2 && replies.iter().all(|reply| reply.starts_with("250 2.1.5 "));
@@ -124,6 +124,7 @@ fn relayed(foreign: &dyn Foreign, host: &Host, way: (&str, &str), files: &Files)
     assert!(ran.stdout.iter().any(|line| line.contains(suite)), "{suite}: {ran:#?}");
     fs::remove_dir_all(host.maildir().join("new")).unwrap();
     fs::create_dir(host.maildir().join("new")).unwrap();
+    ran
 }
 
 fn refused(
@@ -196,6 +197,9 @@ fn a_listed_address_relays_and_others_are_told_why_not() {
         }
         let log = program.stderr();
         let said = |what: &str| log.iter().any(|line| line.contains(what));
+        // Once in a session, however many recipients are refused.
+        let judged = log.iter().filter(|line| line.contains("does not open the relay")).count();
+        assert_eq!(judged, bad.len() * foreign().len());
         assert!(said(r#"certificate opens the relay service="smtp""#), "{log:#?}");
         assert!(said(r#"address="Tim@Example.org""#), "{log:#?}");
         assert!(said("reason=\"the mail address of the certificate cannot be used: octet 0x00"));
@@ -238,6 +242,25 @@ fn what_is_revoked_does_not_relay() {
         let told =
             |line: &&String| line.contains("does not open the relay") && line.contains(place);
         assert!(log.iter().any(|line| told(&line)), "{log:#?}");
+    }
+}
+
+/// What is refused in clear says nothing of the certificate that comes later.
+#[test]
+fn nobody_is_judged_before_tls() {
+    let Some(python) = require_peer("python3") else { return };
+    let root = Authority::root("clients");
+    let files = Files::new(&root.issue_client(&tim()));
+    let foreign = Python(python);
+    for backend in BACKENDS {
+        let host = host(&root, None);
+        let _program = host.serve(&["--tls", backend]);
+        for version in ["1.2", "1.3"] {
+            let ran = relayed(&foreign, &host, ("late", version), &files);
+            let text = REFUSED.strip_prefix("553 ").unwrap();
+            let clear = format!("clear 553 {text} (#5.7.1)");
+            assert!(ran.stdout.contains(&clear), "{backend} {version}: {ran:#?}");
+        }
     }
 }
 

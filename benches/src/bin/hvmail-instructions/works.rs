@@ -6,7 +6,8 @@
 use std::hint::black_box;
 
 use hvmail_benches::server::{KeepsEnvelope, Style};
-use hvmail_benches::{client, message, server};
+use hvmail_benches::{client, control, message, server};
+use hvmail_control::Control;
 use smtp_proto::limits;
 use smtp_proto::wire::{
     BareLf, ChunkDecoder, ChunkStatus, Command, DataDecoder, DataEncoder, DataStatus, Line,
@@ -102,6 +103,8 @@ pub(crate) const WORKS: &[Work] = &[
         units: KEPT,
         prepare: || deliver(Style::Pipelined, KEPT, 1),
     },
+    Work { name: "control-load", per: "block", units: control::DOMAINS, prepare: load_control },
+    Work { name: "control-outgoing", per: "lookup", units: control::DOMAINS, prepare: look_up },
 ];
 
 const GROUP: &[&str] = &[
@@ -210,5 +213,21 @@ fn deliver(style: Style, messages: usize, recipients: usize) -> Box<dyn FnMut()>
     let config = client::config();
     Box::new(move || {
         black_box(black_box(&conversation).run(&config));
+    })
+}
+
+fn load_control() -> Box<dyn FnMut()> {
+    let source = control::in_memory();
+    Box::new(move || assert!(!Control::load(black_box(&source)).has_errors()))
+}
+
+fn look_up() -> Box<dyn FnMut()> {
+    let control = Control::load(&control::in_memory());
+    let domains: Vec<_> = (0..control::DOMAINS).map(control::domain).collect();
+    Box::new(move || {
+        for domain in &domains {
+            let rule = control.outgoing_for(black_box(domain), None);
+            assert!(rule.is_ok_and(|rule| rule.policy.level.required()));
+        }
     })
 }

@@ -176,7 +176,7 @@ impl Lexer {
         let rest = &self.bytes[start..];
         let length = rest.iter().position(|byte| !is_raw(*byte)).unwrap_or(rest.len());
         self.at += length;
-        let text = rest[..length].iter().copied().map(char::from).collect();
+        let text = String::from_utf8_lossy(&rest[..length]).into_owned();
         Value { text, quoting: Quoting::Raw, span: self.span(start, self.at) }
     }
 
@@ -430,25 +430,25 @@ impl Lexer {
 
 /// Whether `byte` may stand in a raw string.
 pub(super) const fn is_raw(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric()
-        || matches!(
-            byte,
-            b'-' | b'_'
-                | b'+'
-                | b'.'
-                | b'*'
-                | b'/'
-                | b'\\'
-                | b'['
-                | b']'
-                | b'$'
-                | b':'
-                | b';'
-                | b'%'
-                | b'|'
-                | b'@'
-        )
+    RAW[byte as usize]
 }
+
+/// The characters of raw strings, by octet.
+const RAW: [bool; 256] = {
+    let mut raw = [false; 256];
+    let mut byte = 0_u8;
+    while byte < 0x80 {
+        raw[byte as usize] = byte.is_ascii_alphanumeric();
+        byte += 1;
+    }
+    let others = b"-_+.*/\\[]$:;%|@";
+    let mut at = 0;
+    while at < others.len() {
+        raw[others[at] as usize] = true;
+        at += 1;
+    }
+    raw
+};
 
 const fn starts_string(byte: u8) -> bool {
     is_raw(byte) || matches!(byte, b'"' | b'`' | b'<')

@@ -32,10 +32,11 @@
 use std::borrow::Cow;
 use std::collections::HashMap;
 use std::fmt;
+use std::hash::{Hash, Hasher};
 use std::net::{Ipv4Addr, Ipv6Addr};
 
 use super::tree::{Argument, Directive, DirectiveId, Tree};
-use crate::diagnostic::{Diagnostic, Severity, quoted};
+use crate::diagnostic::{Bounded, Diagnostic, Severity, quoted};
 use crate::limits::MAX_SCOPES;
 
 /// A directive that a lookup found.
@@ -67,21 +68,32 @@ pub struct Found<'a> {
 #[derive(Clone, Default)]
 pub struct Lookup {
     tree: Tree,
-    /// Every name that a directive has, and every place where it stands.
-    names: HashMap<String, (u32, Vec<DirectiveId>)>,
+    names: HashMap<String, Named>,
     addresses: HashMap<String, u32>,
     domains: HashMap<String, Patterns>,
-    places: HashMap<Key, Vec<DirectiveId>>,
     /// By the number of the directive: whether it stands where a lookup finds it.
     placed: Vec<bool>,
 }
 
-/// A directive's name and the blocks that it stands in.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-struct Key {
-    name: u32,
+/// The directives of one name, each list in order.
+#[derive(Clone, Default)]
+struct Named {
+    everywhere: Vec<DirectiveId>,
+    places: HashMap<Place, Vec<DirectiveId>>,
+}
+
+/// The blocks that a directive stands in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Place {
     address: u32,
     domain: u32,
+}
+
+/// In one piece, which takes half the time of two.
+impl Hash for Place {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        state.write_u64(u64::from(self.address) << 32 | u64::from(self.domain));
+    }
 }
 
 /// No block of the kind.
@@ -108,7 +120,7 @@ impl fmt::Debug for Lookup {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Lookup")
             .field("tree", &self.tree)
-            .field("places", &self.places.len())
+            .field("names", &self.names.len())
             .finish()
     }
 }
@@ -121,7 +133,7 @@ impl Lookup {
         let mut builder = Builder::default();
         builder.index(&tree);
         builder.lookup.tree = tree;
-        (builder.lookup, builder.diagnostics)
+        (builder.lookup, builder.diagnostics.finish())
     }
 
     /// What was indexed.
@@ -135,7 +147,7 @@ impl Lookup {
     /// count. An empty domain matches `domain *` alone.
     #[must_use]
     pub fn find(&self, name: &str, address: Option<&str>, domain: &str) -> Option<Found<'_>> {
-        self.find_all(name, address, domain).next_back()
+        self.matching(address, domain).find(name)
     }
 
     /// Every directive `name` of the place that [`find`](Self::find) takes it from, in order: for
@@ -146,21 +158,39 @@ impl Lookup {
         address: Option<&str>,
         domain: &str,
     ) -> impl DoubleEndedIterator<Item = Found<'_>> {
-        let ids = self.place(name, address, domain).unwrap_or_default();
-        ids.iter().filter_map(|id| self.found(*id))
+        self.matching(address, domain).find_all(name)
+    }
+
+    /// What counts for an IP address and a domain, to be asked for one directive after the other:
+    /// the blocks are matched once.
+    #[must_use]
+    pub fn matching(&self, address: Option<&str>, domain: &str) -> Matching<'_> {
+        let domains = self.candidates(domain);
+        let named = address.and_then(|address| self.addresses.get(&*folded(address)).copied());
+        // Two for each candidate, twice when an address is named, and what comes last.
+        let mut places = Vec::with_capacity(4 * domains.len() + 4);
+        if let Some(address) = named {
+            let own = domains.iter().chain(&[STAR, ANY]);
+            places.extend(own.map(|domain| Place { address, domain: *domain }));
+        }
+        let named = places.len();
+        for domain in domains.into_iter().chain([STAR]) {
+            places.extend([STAR, ANY].map(|address| Place { address, domain }));
+        }
+        places.extend([STAR, GENERAL].map(|address| Place { address, domain: ANY }));
+        Matching { lookup: self, places, named }
     }
 
     /// The directive `name` in `general`, wherever else it may stand.
     #[must_use]
     pub fn general(&self, name: &str) -> Option<Found<'_>> {
-        let (name, _) = self.names.get(name)?;
-        let ids = self.places.get(&Key { name: *name, address: GENERAL, domain: ANY })?;
+        let ids = self.names.get(name)?.places.get(&Place { address: GENERAL, domain: ANY })?;
         self.found(*ids.last()?)
     }
 
     /// Every directive `name`, wherever it stands, in order.
     pub fn occurrences(&self, name: &str) -> impl Iterator<Item = Found<'_>> {
-        let ids = self.names.get(name).map_or(&[][..], |(_, ids)| ids);
+        let ids = self.names.get(name).map_or(&[][..], |named| &named.everywhere);
         ids.iter().filter_map(|id| self.found(*id))
     }
 
@@ -175,87 +205,105 @@ impl Lookup {
     /// user's file overrides is no news.
     #[must_use]
     pub fn overridden(&self, name: &str) -> Vec<Diagnostic> {
-        let Some((name, _)) = self.names.get(name) else { return Vec::new() };
         let mut pairs = Vec::new();
-        for (_, ids) in self.places.iter().filter(|(key, _)| key.name == *name) {
+        for ids in self.names.get(name).into_iter().flat_map(|named| named.places.values()) {
             if let Some((last, earlier)) = ids.split_last() {
                 pairs.extend(earlier.iter().map(|id| (*id, *last)));
             }
         }
         pairs.sort_unstable();
         pairs.dedup();
-        let both = |(earlier, last)| Some((self.tree.get(earlier)?, self.tree.get(last)?));
-        pairs
-            .into_iter()
-            .filter_map(both)
-            .filter(|(earlier, last)| earlier.layer == last.layer)
-            .map(|(earlier, last)| {
+        let mut said = Bounded::default();
+        for (earlier, last) in pairs {
+            let (Some(earlier), Some(last)) = (self.tree.get(earlier), self.tree.get(last)) else {
+                continue;
+            };
+            if earlier.layer != last.layer {
+                continue;
+            }
+            let severity =
+                if texts(earlier).eq(texts(last)) { Severity::Note } else { Severity::Warning };
+            said.push(severity, || {
                 let name = &earlier.name.value;
-                let texts = |directive: &Directive| {
-                    let values = directive.arguments.iter().flat_map(Argument::values);
-                    values.map(|value| value.text.clone()).collect::<Vec<_>>()
-                };
-                let severity =
-                    if texts(earlier) == texts(last) { Severity::Note } else { Severity::Warning };
-                Diagnostic::new(
-                    severity,
-                    "overridden-directive",
-                    format!("this {name} has no effect: the same place holds another one"),
-                )
-                .at(earlier.span)
-                .with_related(last.span, "the last one counts")
-            })
-            .collect()
+                let message =
+                    format!("this {name} has no effect: the same place holds another one");
+                Diagnostic::new(severity, "overridden-directive", message)
+                    .at(earlier.span)
+                    .with_related(last.span, "the last one counts")
+            });
+        }
+        said.finish()
     }
 
     fn found(&self, id: DirectiveId) -> Option<Found<'_>> {
         self.tree.get(id).map(|directive| Found { id, directive })
     }
 
-    /// The first place, in the order of the module's documentation, that holds `name`.
-    fn place(&self, name: &str, address: Option<&str>, domain: &str) -> Option<&[DirectiveId]> {
-        let (name, _) = self.names.get(name)?;
-        let get = |address, domain| {
-            self.places.get(&Key { name: *name, address, domain }).map(Vec::as_slice)
-        };
-        let (exact, wildcards) = self.candidates(domain);
-        let named = address.and_then(|address| self.addresses.get(&*folded(address)).copied());
-        if let Some(named) = named {
-            let domains = exact.iter().chain(&wildcards).chain(&[STAR, ANY]);
-            if let Some(ids) = domains.copied().find_map(|domain| get(named, domain)) {
-                return Some(ids);
-            }
-        }
-        let domains = exact.iter().chain(&wildcards).chain(&[STAR]);
-        domains
-            .copied()
-            .find_map(|domain| get(STAR, domain).or_else(|| get(ANY, domain)))
-            .or_else(|| get(STAR, ANY))
-            .or_else(|| get(GENERAL, ANY))
-    }
-
     /// The patterns of the tree that match `domain`: the domain itself, and wildcards in their order.
-    fn candidates(&self, domain: &str) -> (Option<u32>, Vec<u32>) {
+    fn candidates(&self, domain: &str) -> Vec<u32> {
         let domain = normalized(domain);
-        let mut wildcards = Vec::new();
-        let own = self.domains.get(&*domain).copied().unwrap_or_default();
-        wildcards.extend(own.with_subdomains);
+        let mut candidates = Vec::new();
+        if let Some(own) = self.domains.get(&*domain) {
+            candidates.extend(own.exact);
+            candidates.extend(own.with_subdomains);
+        }
         let mut rest = &*domain;
         while let Some((_, parent)) = rest.split_once('.') {
             if let Some(patterns) = self.domains.get(parent) {
-                wildcards.extend(patterns.subdomains);
-                wildcards.extend(patterns.with_subdomains);
+                candidates.extend(patterns.subdomains);
+                candidates.extend(patterns.with_subdomains);
             }
             rest = parent;
         }
-        (own.exact, wildcards)
+        candidates
+    }
+}
+
+/// The blocks of a [`Lookup`] that match one IP address and one domain.
+#[derive(Clone, Debug)]
+pub struct Matching<'l> {
+    lookup: &'l Lookup,
+    /// In the order of the module's documentation.
+    places: Vec<Place>,
+    /// How many of them name the IP address.
+    named: usize,
+}
+
+impl<'l> Matching<'l> {
+    /// What [`Lookup::find`] finds.
+    #[must_use]
+    pub fn find(&self, name: &str) -> Option<Found<'l>> {
+        self.find_all(name).next_back()
+    }
+
+    /// What [`Lookup::find_all`] finds.
+    pub fn find_all(&self, name: &str) -> impl DoubleEndedIterator<Item = Found<'l>> + use<'l> {
+        self.first_of(name, &self.places)
+    }
+
+    /// The same without the blocks that name the IP address.
+    #[must_use]
+    pub fn find_for_any_address(&self, name: &str) -> Option<Found<'l>> {
+        self.first_of(name, &self.places[self.named..]).next_back()
+    }
+
+    /// The directives `name` in the first place that holds one.
+    fn first_of(
+        &self,
+        name: &str,
+        places: &[Place],
+    ) -> impl DoubleEndedIterator<Item = Found<'l>> + use<'l> {
+        let lookup = self.lookup;
+        let named = lookup.names.get(name);
+        let ids = named.and_then(|named| places.iter().find_map(|place| named.places.get(place)));
+        ids.into_iter().flatten().filter_map(|id| lookup.found(*id))
     }
 }
 
 #[derive(Default)]
 struct Builder {
     lookup: Lookup,
-    diagnostics: Vec<Diagnostic>,
+    diagnostics: Bounded,
     patterns: usize,
     places: usize,
 }
@@ -264,11 +312,13 @@ impl Builder {
     fn index(&mut self, tree: &Tree) {
         self.lookup.placed = vec![false; tree.directives().count()];
         for (id, directive) in tree.directives() {
-            let next = u32::try_from(self.lookup.names.len()).unwrap_or(u32::MAX);
-            if let Some((_, ids)) = self.lookup.names.get_mut(&directive.name.value) {
-                ids.push(id);
-            } else {
-                self.lookup.names.insert(directive.name.value.clone(), (next, vec![id]));
+            let name = &directive.name.value;
+            match self.lookup.names.get_mut(name) {
+                Some(named) => named.everywhere.push(id),
+                None => {
+                    let named = Named { everywhere: vec![id], places: HashMap::new() };
+                    self.lookup.names.insert(name.clone(), named);
+                }
             }
         }
         for (id, context) in tree.roots().filter(|(_, directive)| directive.block.is_some()) {
@@ -296,30 +346,25 @@ impl Builder {
     /// Places what stands in the block of `context`.
     fn place(&mut self, tree: &Tree, context: DirectiveId, addresses: &[u32], domains: &[u32]) {
         for (id, directive) in tree.children(context) {
-            let Some((name, _)) = self.lookup.names.get(&directive.name.value) else { continue };
-            let name = *name;
             let before = self.places;
             self.places = addresses.len().saturating_mul(domains.len()).saturating_add(self.places);
             if self.places > MAX_SCOPES {
                 if before <= MAX_SCOPES {
-                    self.diagnostics.push(
-                        Diagnostic::error(
-                            "configuration-too-large",
-                            format!(
-                                "the blocks name more than {MAX_SCOPES} pairs of an IP address \
-                                 and a domain, counted for each directive in them"
-                            ),
-                        )
-                        .at(directive.span),
-                    );
+                    self.diagnostics.push(Severity::Error, || {
+                        let message = format!(
+                            "the blocks name more than {MAX_SCOPES} pairs of an IP address and a \
+                             domain, counted for each directive in them"
+                        );
+                        Diagnostic::error("configuration-too-large", message).at(directive.span)
+                    });
                 }
                 return;
             }
+            let Some(named) = self.lookup.names.get_mut(&directive.name.value) else { continue };
             for (address, domain) in
                 addresses.iter().flat_map(|a| domains.iter().map(move |d| (*a, *d)))
             {
-                let key = Key { name, address, domain };
-                self.lookup.places.entry(key).or_default().push(id);
+                named.places.entry(Place { address, domain }).or_default().push(id);
             }
             if let Some(placed) = self.lookup.placed.get_mut(id.index()) {
                 *placed = !addresses.is_empty() && !domains.is_empty();
@@ -334,7 +379,7 @@ impl Builder {
                 STAR
             } else {
                 let next = number(self.lookup.addresses.len());
-                *self.lookup.addresses.entry(folded(&value).into_owned()).or_insert(next)
+                *self.lookup.addresses.entry(folded(value).into_owned()).or_insert(next)
             });
         }
         distinct(numbers)
@@ -342,19 +387,22 @@ impl Builder {
 
     fn domains(&mut self, tree: &Tree, context: &Directive) -> Vec<u32> {
         let mut numbers = Vec::new();
+        let asks = asks_for_tls(tree, context);
         for value in self.parameters(context) {
             if value == "*" {
                 numbers.push(STAR);
                 continue;
             }
-            let (wildcard, base) = split_wildcard(&value);
+            let (wildcard, base) = split_wildcard(value);
             let kind: fn(&mut Patterns) -> &mut Option<u32> = match wildcard {
                 "[*.]" => |patterns| &mut patterns.with_subdomains,
                 "*." => |patterns| &mut patterns.subdomains,
                 _ => |patterns| &mut patterns.exact,
             };
             if let Some(help) = why_no_domain(wildcard, base) {
-                self.diagnostics.push(matches_nothing(tree, context, &value).with_help(help));
+                self.diagnostics.push(Severity::Warning, || {
+                    matches_nothing(context, value, asks).with_help(help)
+                });
                 continue;
             }
             let base = normalized(base).into_owned();
@@ -369,40 +417,29 @@ impl Builder {
     }
 
     /// The names or patterns of a block.
-    fn parameters(&mut self, context: &Directive) -> Vec<String> {
+    fn parameters<'t>(&mut self, context: &'t Directive) -> Vec<&'t str> {
         let name = &context.name.value;
-        let mut values = Vec::new();
+        let mut warn = |message: String, help: Option<String>| {
+            self.diagnostics.push(Severity::Warning, || {
+                let warning = Diagnostic::warning("context-parameter", message).at(context.span);
+                Diagnostic { help, ..warning }
+            });
+        };
         for argument in &context.arguments {
-            match argument {
-                Argument::Value(value) => values.push(value.text.clone()),
-                Argument::List(list) => values.extend(list.iter().map(|value| value.text.clone())),
-                Argument::Option(_) | Argument::Heredoc(_) => self.diagnostics.push(
-                    Diagnostic::warning(
-                        "context-parameter",
-                        format!("{name} takes names; this one has no effect"),
-                    )
-                    .at(context.span),
-                ),
+            if matches!(argument, Argument::Option(_) | Argument::Heredoc(_)) {
+                warn(format!("{name} takes names; this one has no effect"), None);
             }
         }
+        let values: Vec<_> = texts(context).collect();
         if values.is_empty() {
-            self.diagnostics.push(
-                Diagnostic::warning(
-                    "context-parameter",
-                    format!("{name} names nothing: what stands in its block has no effect"),
-                )
-                .at(context.span)
-                .with_help(format!("write {name} NAME, or {name} * for all")),
+            let help = format!("write {name} NAME, or {name} * for all");
+            warn(
+                format!("{name} names nothing: what stands in its block has no effect"),
+                Some(help),
             );
         } else if context.arguments.len() > 1 {
-            self.diagnostics.push(
-                Diagnostic::warning(
-                    "context-parameter",
-                    format!("the names of {name} are taken as a list"),
-                )
-                .at(context.span)
-                .with_help("write commas between names, and quotes around a name with blanks"),
-            );
+            let help = "write commas between names, and quotes around a name with blanks";
+            warn(format!("the names of {name} are taken as a list"), Some(help.to_owned()));
         }
         values
     }
@@ -440,14 +477,18 @@ fn why_no_domain(wildcard: &str, base: &str) -> Option<String> {
     (!literal && !name(base)).then(|| FORMS.to_owned())
 }
 
-/// A pattern that never matches. Where its block asks for TLS, mail goes without what was asked for.
-fn matches_nothing(tree: &Tree, context: &Directive, pattern: &str) -> Diagnostic {
+/// The directive in a block that asks for TLS, if one does.
+fn asks_for_tls<'t>(tree: &'t Tree, context: &Directive) -> Option<&'t Directive> {
     let children = context.block.as_ref().map_or(&[][..], |block| &block.children);
-    let asks = children.iter().filter_map(|id| tree.get(*id)).find(|directive| {
+    children.iter().filter_map(|id| tree.get(*id)).find(|directive| {
         let name = directive.name.value.as_str();
         matches!(name, "starttls_require" | "starttls_use")
             && directive.boolean().is_ok_and(|said| said.value)
-    });
+    })
+}
+
+/// A pattern that never matches. Where its block asks for TLS, mail goes without what was asked for.
+fn matches_nothing(context: &Directive, pattern: &str, asks: Option<&Directive>) -> Diagnostic {
     let message = format!("{} matches no domain", quoted(pattern));
     let warning = match asks {
         None => Diagnostic::warning("domain-pattern", message),
@@ -459,6 +500,11 @@ fn matches_nothing(tree: &Tree, context: &Directive, pattern: &str) -> Diagnosti
         }
     };
     warning.at(context.span)
+}
+
+/// Every string of a directive, in order.
+fn texts(directive: &Directive) -> impl Iterator<Item = &str> {
+    directive.arguments.iter().flat_map(Argument::values).map(|value| value.text.as_str())
 }
 
 fn number(index: usize) -> u32 {

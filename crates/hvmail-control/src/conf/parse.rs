@@ -1,9 +1,9 @@
 //! Tokens into a [`Tree`], with every `include` followed.
 //!
 //! Our reading, where the vendor's documents are silent:
-//! - `include` takes one string, a path that is absolute or relative to the control directory; what
-//!   the file holds takes the place of the directive, also inside a block, and its braces must
-//!   balance on their own. Patterns (`*`, `?`, `[`) are refused, because whether they are file names
+//! - `include` takes one string, a path that is absolute or relative to the control directory, and
+//!   that may lead out of it, by `..` or by a link; what the file holds takes the place of the
+//!   directive, also inside a block, and its braces must balance on their own. Patterns (`*`, `?`, `[`) are refused, because whether they are file names
 //!   is not known;
 //! - a block may be opened and closed on one line.
 //!

@@ -280,7 +280,7 @@ impl fmt::Display for Tree {
 impl fmt::Display for Directive {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let name = &self.name.value;
-        if name.bytes().all(is_raw) {
+        if is_raw_string(name) {
             f.write_str(name)?
         } else {
             json(name, f)?
@@ -304,15 +304,20 @@ impl fmt::Display for Directive {
     }
 }
 
-/// The string as it was written.
+/// The string as it was written; in double quotes where its own quoting cannot hold it.
 impl fmt::Display for Value {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let text = &self.text;
         match self.quoting {
-            Quoting::Raw => f.write_str(&self.text),
-            Quoting::Quoted => json(&self.text, f),
-            Quoting::Backtick => write!(f, "`{}`", self.text),
+            Quoting::Raw if is_raw_string(text) => f.write_str(text),
+            Quoting::Backtick if !text.contains(['`', '\0']) => write!(f, "`{text}`"),
+            _ => json(text, f),
         }
     }
+}
+
+fn is_raw_string(text: &str) -> bool {
+    !text.is_empty() && text.bytes().all(is_raw)
 }
 
 fn json(text: &str, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -421,6 +421,99 @@ fn build(tree: &mut Tree, models: &[Model], parent: Option<DirectiveId>) {
     }
 }
 
+/// The ways in which one tree may be written.
+#[derive(Clone, Copy, Debug)]
+struct Hand {
+    line_end: &'static str,
+    indent: &'static str,
+    comma: &'static str,
+    /// What stands on lines of its own in front of each directive.
+    between: &'static str,
+    /// Whether blocks open, hold their first directive and close without a line end.
+    compact: bool,
+    /// Whether every character between double quotes is an escape.
+    escaped: bool,
+}
+
+fn hands() -> impl Strategy<Value = Hand> {
+    let comments = ["", "\n", "# x { \" ` } \u{e9}\n", "#\n\t # y=<<Z\n\n"];
+    (
+        prop::sample::select(vec!["\n", "\r\n", " \t\n"]),
+        prop::sample::select(vec!["", "  ", "\t"]),
+        prop::sample::select(vec![",", ", ", " ,", "\t, "]),
+        prop::sample::select(comments.to_vec()),
+        any::<bool>(),
+        any::<bool>(),
+    )
+        .prop_map(|(line_end, indent, comma, between, compact, escaped)| Hand {
+            line_end,
+            indent,
+            comma,
+            between,
+            compact,
+            escaped,
+        })
+}
+
+impl Hand {
+    fn value(&self, (quoting, text): &(Quoting, String)) -> String {
+        match quoting {
+            Quoting::Raw => text.clone(),
+            Quoting::Backtick => format!("`{text}`"),
+            Quoting::Quoted if self.escaped => {
+                let units = text.encode_utf16().map(|unit| format!("\\u{unit:04X}"));
+                format!("\"{}\"", units.collect::<String>())
+            }
+            Quoting::Quoted => {
+                let simple = text.replace('\\', "\\\\").replace('"', "\\\"");
+                format!("\"{}\"", simple.replace('\n', "\\n").replace('\0', "\\u0000"))
+            }
+        }
+    }
+
+    fn directive(&self, model: &Model, depth: usize, out: &mut String) {
+        out.push_str(&self.between.replace('\n', self.line_end));
+        out.push_str(&self.indent.repeat(depth));
+        out.push_str(&self.value(&(Quoting::Quoted, model.name.clone())));
+        for argument in &model.arguments {
+            out.push(' ');
+            match argument {
+                ModelArgument::List(list) => {
+                    let values: Vec<_> = list.iter().map(|value| self.value(value)).collect();
+                    out.push_str(&values.join(self.comma));
+                }
+                ModelArgument::Option(key, value) => {
+                    out.push_str(&format!("{key}={}", self.value(value)));
+                }
+                ModelArgument::Heredoc(tag, body) => {
+                    out.push_str(&format!("<<{tag}{}{body}{}{tag}", self.line_end, self.indent));
+                }
+            }
+        }
+        let Some(block) = &model.block else { return };
+        // A comment and the end of a heredoc need their line ends.
+        let heredoc = |m: &Model| matches!(m.arguments.last(), Some(ModelArgument::Heredoc(..)));
+        let compact = self.compact && self.between.is_empty();
+        let gap = |compact| if compact { " " } else { self.line_end };
+        out.push_str(if self.compact { "{" } else { " {" });
+        out.push_str(gap(compact));
+        for (at, inner) in block.iter().enumerate() {
+            self.directive(inner, depth + 1, out);
+            out.push_str(gap(compact && at + 1 == block.len() && !heredoc(inner)));
+        }
+        out.push('}');
+    }
+
+    fn file(&self, models: &[Model]) -> String {
+        let mut out = String::new();
+        for model in models {
+            self.directive(model, 0, &mut out);
+            out.push_str(self.line_end);
+        }
+        out
+    }
+}
+
 /// `tree` with every span at zero.
 fn placeless(tree: &Tree) -> Vec<Directive> {
     let span = Span::new(FileId(0), 0, 0);
@@ -492,6 +585,26 @@ proptest! {
     }
 
     #[test]
+    fn every_hand_writes_the_same_tree(models in models(), hand in hands()) {
+        let mut built = Tree::default();
+        build(&mut built, &models, None);
+        let written = hand.file(&models);
+        let read = parse(&written);
+        prop_assert_eq!(placeless(&read), placeless(&built), "{}", written);
+    }
+
+    #[test]
+    fn a_string_of_ones_own_prints_as_one_that_reads_back(
+        text in any::<String>(),
+        quoting in prop::sample::select(vec![Quoting::Raw, Quoting::Quoted, Quoting::Backtick]),
+    ) {
+        let value = Value { text: text.clone(), quoting, span: Span::new(FileId(0), 0, 0) };
+        let tree = parse(&format!("a {value}"));
+        let (_, read) = tree.roots().next().unwrap();
+        prop_assert_eq!(read.text().unwrap().value, text);
+    }
+
+    #[test]
     fn anything_is_read_without_a_panic(main in fragments(), included in fragments()) {
         let source = conf(main).file("a", included);
         let (tree, diagnostics, snapshot) = load(&source);
@@ -505,9 +618,10 @@ proptest! {
         for diagnostic in &diagnostics {
             prop_assert!(!diagnostic.display(&snapshot).to_string().contains('\0'));
         }
-        if diagnostics.is_empty() {
+        if diagnostics.iter().all(|diagnostic| diagnostic.severity < Severity::Error) {
             let again = parse(&tree.to_string());
             prop_assert_eq!(placeless(&again), placeless(&tree));
+            prop_assert_eq!(again.to_string(), tree.to_string());
         }
     }
 }

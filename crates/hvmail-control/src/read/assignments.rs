@@ -11,8 +11,8 @@
 //! Whatever is more than that (expansions, commands, pipes, conditions, `unset`, `.`) is a warning
 //! at its place and is not used. A variable that such a statement would have set is then
 //! [`Lookup::Unusable`] until a later plain assignment: its value is not known, and pretending that
-//! it was never written would be worse. A text that cannot be told apart (an open quote, a block
-//! that is never closed, a here-document) is an error, and nothing behind it is read.
+//! it was never written would be worse. A text that cannot be told apart (a quote, a substitution or
+//! a block that is never closed, a here-document) is an error, and nothing behind it is read.
 
 use std::collections::{BTreeMap, HashSet};
 

@@ -109,6 +109,9 @@ fn a_text_that_cannot_be_told_apart_is_an_error_at_its_place() {
     for (text, place) in [
         ("A=1\nPORT='25\nB=2\n", 9),
         ("A=1\nPORT=\"25\nB=2\n", 9),
+        ("A=1\nPORT=$(cat\nB=2\n", 9),
+        ("A=1\nPORT=x`cat\nB=2\n", 10),
+        ("A=1\nPORT=\"${x\"\nB=2\n", 10),
         ("A=1\nif true\nPORT=25\n", 4),
         ("A=1\nfi\n", 4),
         ("A=1\ncat <<X\nPORT=25\nX\n", 8),

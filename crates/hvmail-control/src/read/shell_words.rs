@@ -1,8 +1,8 @@
 //! The words of a shell text, taken apart as data: quoting is undone, nothing is expanded or run.
 //!
 //! What a shell would compute (`$x`, `$(…)`, backquotes, `~`) is not computed: the word that holds
-//! it carries a [`Problem`]. Quotes that are never closed, and here-documents, end the text early
-//! with an error, because where the next statement begins is not known behind them.
+//! it carries a [`Problem`]. Quotes and substitutions that are never closed, and here-documents, end
+//! the text early with an error, because where the next statement begins is not known behind them.
 
 use crate::snapshot::{FileId, Span};
 
@@ -52,6 +52,15 @@ pub(super) struct Problem {
     pub(super) what: &'static str,
     pub(super) span: Span,
 }
+
+/// Something that opens, at this offset, and that nothing closes.
+#[derive(Clone, Copy, Debug)]
+struct NeverClosed {
+    what: &'static str,
+    at: usize,
+}
+
+const OPEN_QUOTE: &str = "a quote that is never closed";
 
 /// True for what a shell calls a name: letters, digits and `_`, no digit first.
 pub(super) fn is_name(text: &str) -> bool {
@@ -120,8 +129,9 @@ impl<'a> Words<'a> {
         }
     }
 
-    /// The index behind the construct that `$(`, `${` or a backquote opens at `self.at`.
-    fn end_of_expansion(&self, open: u8, close: u8) -> usize {
+    /// The index behind the construct that `$(`, `${` or a backquote opens at `self.at`; `None` where
+    /// nothing closes it.
+    fn end_of_expansion(&self, open: u8, close: u8) -> Option<usize> {
         let mut depth = 0usize;
         let mut at = self.at;
         while let Some(&byte) = self.bytes.get(at) {
@@ -134,29 +144,31 @@ impl<'a> Words<'a> {
                 depth += 1;
             }
             if depth == 0 {
-                return at.min(self.bytes.len());
+                return Some(at);
             }
         }
-        self.bytes.len()
+        None
     }
 
     /// At a `$` or a backquote: what a shell would compute there, consumed; `None` if the character
     /// stands for itself.
-    fn expansion(&mut self, within_quotes: bool) -> Option<Problem> {
+    fn expansion(&mut self, within_quotes: bool) -> Result<Option<Problem>, NeverClosed> {
         let start = self.at;
+        let never_closed = NeverClosed { what: "a substitution that is never closed", at: start };
         let what = if self.peek(0) == Some(b'`') {
-            self.at = self.end_of_expansion(b'`', b'`');
+            self.at = self.end_of_expansion(b'`', b'`').ok_or(never_closed)?;
             "a command substitution"
         } else {
-            match self.peek(1)? {
+            let Some(next) = self.peek(1) else { return Ok(None) };
+            match next {
                 b'(' => {
                     self.at += 1;
-                    self.at = self.end_of_expansion(b'(', b')');
+                    self.at = self.end_of_expansion(b'(', b')').ok_or(never_closed)?;
                     "a command substitution"
                 }
                 b'{' => {
                     self.at += 1;
-                    self.at = self.end_of_expansion(b'{', b'}');
+                    self.at = self.end_of_expansion(b'{', b'}').ok_or(never_closed)?;
                     "a variable"
                 }
                 byte if byte.is_ascii_alphanumeric() || b"_@*#?-$!".contains(&byte) => {
@@ -170,48 +182,61 @@ impl<'a> Words<'a> {
                     self.at += 1;
                     "a quoting form that shells read differently"
                 }
-                _ => return None,
+                _ => return Ok(None),
             }
         };
-        Some(Problem { what, span: self.span(start, self.at) })
+        Ok(Some(Problem { what, span: self.span(start, self.at) }))
     }
 
     fn word(&mut self) -> Token {
+        match self.closed_word() {
+            Ok(word) => Token::Word(word),
+            Err(NeverClosed { what, at }) => self.unreadable(what, at),
+        }
+    }
+
+    fn closed_word(&mut self) -> Result<Word, NeverClosed> {
         let start = self.at;
         let mut text: Vec<u8> = Vec::new();
         let mut quoted = false;
         let mut problem: Option<Problem> = None;
         let mut assignment: Option<(usize, usize)> = None;
+        // Whether a `~` would be a home directory here: first in a word, or in the value of
+        // an assignment first or behind a colon.
+        let mut home_may_follow = true;
         while let Some(byte) = self.peek(0) {
+            // Lines are joined before anything else is made of them.
+            if byte == b'\\' && self.peek(1) == Some(b'\n') {
+                self.at += 2;
+                continue;
+            }
+            if byte == b'\\' && self.line_end_cr(1) {
+                self.leave_out_cr(1, 1);
+                continue;
+            }
+            let home_may_be_here = std::mem::take(&mut home_may_follow);
             match byte {
                 b' ' | b'\t' | b'\n' | b';' | b'|' | b'&' | b'<' | b'>' | b'(' | b')' => break,
                 b'\r' if self.line_end_cr(0) => break,
-                b'\\' if self.line_end_cr(1) => self.leave_out_cr(1, 1),
                 b'\\' => {
-                    match self.peek(1) {
-                        Some(b'\n') => {}
-                        Some(escaped) => text.push(escaped),
-                        None => text.push(b'\\'),
-                    }
+                    text.push(self.peek(1).unwrap_or(b'\\'));
                     quoted = true;
                     self.at = (self.at + 2).min(self.bytes.len());
                 }
                 b'\'' => {
                     let inner = self.at + 1;
                     let Some(length) = memchr::memchr(b'\'', &self.bytes[inner..]) else {
-                        return self.unreadable("a quote that is never closed", self.at);
+                        return Err(NeverClosed { what: OPEN_QUOTE, at: self.at });
                     };
                     text.extend_from_slice(&self.bytes[inner..inner + length]);
                     quoted = true;
                     self.at = inner + length + 1;
                 }
                 b'"' => {
-                    if let Err(open) = self.double_quoted(&mut text, &mut problem) {
-                        return self.unreadable("a quote that is never closed", open);
-                    }
+                    self.double_quoted(&mut text, &mut problem)?;
                     quoted = true;
                 }
-                b'$' | b'`' => match self.expansion(false) {
+                b'$' | b'`' => match self.expansion(false)? {
                     Some(found) => problem = problem.or(Some(found)),
                     None => {
                         text.push(byte);
@@ -219,19 +244,16 @@ impl<'a> Words<'a> {
                     }
                 },
                 _ => {
-                    let tilde = byte == b'~'
-                        && match assignment {
-                            Some((_, value)) => self.at == value || self.bytes[self.at - 1] == b':',
-                            None => self.at == start,
-                        };
-                    if tilde {
+                    if byte == b'~' && home_may_be_here {
                         let span = self.span(self.at, self.at + 1);
                         problem = problem.or(Some(Problem { what: "a home directory (~)", span }));
                     }
                     if byte == b'=' && assignment.is_none() && !quoted && problem.is_none() {
                         let name = std::str::from_utf8(&text).is_ok_and(is_name);
                         assignment = name.then_some((text.len(), self.at + 1));
+                        home_may_follow = name;
                     }
+                    home_may_follow |= byte == b':' && assignment.is_some();
                     text.push(byte);
                     self.at += 1;
                 }
@@ -242,7 +264,7 @@ impl<'a> Words<'a> {
             // Offsets into the unquoted text are no offsets into the file: the whole word is named.
             problem = Some(Problem { what, span });
         }
-        Token::Word(Word {
+        Ok(Word {
             text: String::from_utf8_lossy(&text).into_owned(),
             span,
             quoted,
@@ -251,13 +273,13 @@ impl<'a> Words<'a> {
         })
     }
 
-    /// From an opening `"` to behind the closing one; `Err` with the place of one never closed.
+    /// From an opening `"` to behind the closing one.
     fn double_quoted(
         &mut self,
         text: &mut Vec<u8>,
         problem: &mut Option<Problem>,
-    ) -> Result<(), usize> {
-        let open = self.at;
+    ) -> Result<(), NeverClosed> {
+        let open = NeverClosed { what: OPEN_QUOTE, at: self.at };
         self.at += 1;
         loop {
             match self.peek(0).ok_or(open)? {
@@ -265,6 +287,7 @@ impl<'a> Words<'a> {
                     self.at += 1;
                     return Ok(());
                 }
+                b'\\' if self.line_end_cr(1) => self.leave_out_cr(1, 1),
                 b'\\' => {
                     match self.peek(1).ok_or(open)? {
                         b'\n' => {}
@@ -273,7 +296,7 @@ impl<'a> Words<'a> {
                     }
                     self.at += 2;
                 }
-                byte @ (b'$' | b'`') => match self.expansion(true) {
+                byte @ (b'$' | b'`') => match self.expansion(true)? {
                     Some(found) => *problem = problem.or(Some(found)),
                     None => {
                         text.push(byte);
@@ -341,6 +364,12 @@ mod tests {
             (r#"a"b"'c'd"#, "abcd"),
             ("a\\\nb", "ab"),
             ("\"a\\\nb\"", "ab"),
+            ("a\\\r\nb", "ab"),
+            ("\"a\\\r\nb\"", "ab"),
+            ("\"a\r\nb\"", "a\r\nb"),
+            ("A=\"x:\"~", "A=x:~"),
+            ("A=x\\:~", "A=x:~"),
+            ("''~", "~"),
             ("a#b", "a#b"),
             ("a$", "a$"),
             (r#""a$""#, "a$"),
@@ -364,6 +393,8 @@ mod tests {
             ("A=\"`a;b`\"", (3, 8), "a command substitution"),
             ("A=~/x", (2, 3), "a home directory (~)"),
             ("A=x:~", (4, 5), "a home directory (~)"),
+            ("A=\\\n~", (4, 5), "a home directory (~)"),
+            ("A=x:\\\n~", (6, 7), "a home directory (~)"),
             ("A=$'x'", (2, 3), "a quoting form that shells read differently"),
         ] {
             let word = only_word(written);
@@ -376,6 +407,9 @@ mod tests {
     #[test]
     fn an_assignment_needs_an_unquoted_name() {
         assert_eq!(only_word("A=b=c").as_assignment().map(|(n, v, _)| (n, v)), Some(("A", "b=c")));
+        let over_lines = only_word("A\\\n=\\\nb");
+        assert_eq!(over_lines.as_assignment().map(|(n, v, _)| (n, v)), Some(("A", "b")));
+        assert_eq!(only_word("exp\\\nort").bare(), Some("export"));
         assert_eq!(only_word("A=").as_assignment().map(|(n, v, _)| (n, v)), Some(("A", "")));
         for written in ["'A'=b", "A\\B=c", "1A=b", "=b", "A.B=c", "A"] {
             assert_eq!(only_word(written).as_assignment(), None, "{written}");
@@ -383,8 +417,17 @@ mod tests {
     }
 
     #[test]
-    fn an_open_quote_or_a_here_document_ends_the_reading() {
-        for text in ["A='b\nC=d", "A=\"b\nC=d", "A=\"b\\", "cat <<X\nA=b\nX\n"] {
+    fn what_is_never_closed_and_a_here_document_end_the_reading() {
+        for text in [
+            "A='b\nC=d",
+            "A=\"b\nC=d",
+            "A=\"b\\",
+            "cat <<X\nA=b\nX\n",
+            "A=$(b\nC=d",
+            "A=\"${b\"\nC=d",
+            "A=`b\nC=d",
+            "$(b\\",
+        ] {
             let last = Words::new(text.as_bytes(), FILE).last();
             assert!(matches!(last, Some(Token::Unreadable(..))), "{text:?}: {last:?}");
         }

@@ -23,7 +23,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use super::shell_words::is_name;
 use super::{lines, unusable_text};
 use crate::diagnostic::{Bounded, Diagnostic, Severity, quoted};
-use crate::limits::MAX_ACCESS_ADDRESSES;
+use crate::limits::{MAX_ACCESS_ADDRESSES, MAX_RULE_VARIABLES};
 use crate::snapshot::{FileId, Span, Spanned};
 
 /// One rule as written.
@@ -125,6 +125,11 @@ impl Ipv6Prefix {
         self.length >= 96 && self.bits >> 32 == 0xffff
     }
 
+    /// Whether it is the unspecified address, of IPv6 or of IPv4.
+    fn is_unspecified(self) -> bool {
+        self.length == 128 && Ipv6Addr::from(self.bits).to_canonical().is_unspecified()
+    }
+
     /// The IPv4 address that it stands for, if it stands for one.
     fn ipv4(self) -> Option<Ipv4Addr> {
         (self.length == 128).then(|| Ipv6Addr::from(self.bits).to_ipv4_mapped()).flatten()
@@ -135,7 +140,7 @@ impl Ipv6Prefix {
 pub fn parse(bytes: &[u8], file: FileId) -> (Rules, Vec<Diagnostic>) {
     let mut rules = Rules::default();
     let mut diagnostics = Bounded::default();
-    let mut addresses = 0usize;
+    let mut size = 0usize;
     for line in lines(bytes) {
         if line.is_empty() || line.bytes.starts_with(b"#") {
             continue;
@@ -159,12 +164,12 @@ pub fn parse(bytes: &[u8], file: FileId) -> (Rules, Vec<Diagnostic>) {
                 continue;
             }
         };
-        addresses += index(&mut rules, &rule, &mut diagnostics);
+        size += index(&mut rules, &rule, &mut diagnostics) + rule.variables.len();
         rules.rules.push(rule);
-        if addresses > MAX_ACCESS_ADDRESSES {
+        if size > MAX_ACCESS_ADDRESSES {
             let message = format!(
-                "the rules stand for more than {MAX_ACCESS_ADDRESSES} addresses: nothing from \
-                 here to the end of the file is read"
+                "the rules stand for more than {MAX_ACCESS_ADDRESSES} addresses and variables: \
+                 nothing behind this line is read"
             );
             let mut said = diagnostics.finish();
             said.push(Diagnostic::error("too-many-access-rules", message).at(line.span(file)));
@@ -199,6 +204,10 @@ fn rule(text: &str, offset: usize, file: FileId) -> Result<Rule, Box<Diagnostic>
     };
     let mut variables = Vec::new();
     while at < text.len() {
+        if variables.len() >= MAX_RULE_VARIABLES {
+            let message = format!("a rule sets no more than {MAX_RULE_VARIABLES} variables");
+            return Err(Box::new(bad_rule(&message, place(at, text.len()))));
+        }
         let rest = &text[at..];
         let (name, written) =
             rest.strip_prefix(',').and_then(|rest| rest.split_once('=')).ok_or_else(|| {
@@ -274,7 +283,8 @@ fn index(rules: &mut Rules, rule: &Rule, diagnostics: &mut Bounded) -> usize {
     };
     // IPv4 clients are looked up as such, and nobody comes from the unspecified address.
     let unreachable = |prefix: Ipv6Prefix| prefix.length < 128 && prefix.is_within_mapped();
-    let nobody = ipv6.is_some_and(unreachable) || address.value == "0.0.0.0";
+    let unspecified = address.value == "0.0.0.0" || ipv6.is_some_and(Ipv6Prefix::is_unspecified);
+    let nobody = unspecified || ipv6.is_some_and(unreachable);
     let (ranges, ipv6) = if nobody { (None, None) } else { (ranges, ipv6) };
     let (mut covered, mut total) = (0usize, 0usize);
     let mut count = |entered: usize| {

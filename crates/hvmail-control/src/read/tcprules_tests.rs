@@ -125,6 +125,10 @@ fn a_rule_that_meets_nobody_is_told() {
         "10.0.0.0/8:deny",
         "1.2.3.4/32:deny",
         "0.0.0.0:deny",
+        ":::deny",
+        "[::]/128:allow",
+        "::ffff:0.0.0.0:deny",
+        "::ffff:0:0:allow",
         "::ffff:0:0/96:deny",
         "[::ffff:1.0.0.0]/104:deny",
         " 1.2.3.4:deny",
@@ -179,6 +183,24 @@ fn more_addresses_than_the_limit_are_an_error_and_the_reading_stops() {
     assert_eq!(rules.all().len(), MAX_ACCESS_ADDRESSES / 256 + 1);
     let last = diagnostics.last().unwrap();
     assert_eq!((last.severity, last.code), (Severity::Error, "too-many-access-rules"));
+}
+
+#[test]
+fn variables_are_bounded_in_a_rule_and_in_a_file() {
+    let rule = |count| format!("1.2.3.4:deny{}\n", ",A='b'".repeat(count));
+    let (rules, diagnostics) = read(&rule(MAX_RULE_VARIABLES));
+    assert_eq!((rules.all().len(), diagnostics.len()), (1, 0));
+    let (rules, diagnostics) = read(&rule(MAX_RULE_VARIABLES + 1));
+    assert_eq!(rules.all().len(), 0);
+    assert_eq!(
+        (diagnostics[0].severity, diagnostics[0].code),
+        (Severity::Error, "bad-access-rule")
+    );
+    assert_eq!(diagnostics[0].span().unwrap().start, 12 + 6 * MAX_RULE_VARIABLES);
+    let many = MAX_ACCESS_ADDRESSES / MAX_RULE_VARIABLES + 1;
+    let (rules, diagnostics) = read(&rule(MAX_RULE_VARIABLES).repeat(many));
+    assert!(rules.all().len() < many, "each rule counts with its address and its variables");
+    assert_eq!(diagnostics.last().unwrap().code, "too-many-access-rules");
 }
 
 #[test]

@@ -10,9 +10,14 @@ use hvmail_control::diagnostic::{Diagnostic, Place, Severity};
 use hvmail_control::source::{Directory, Memory, Source};
 use smtp_testkit::pki::{Authority, Leaf};
 
+/// An intermediate authority.
+pub(crate) fn authority() -> Authority {
+    Authority::root("root").intermediate("issuing")
+}
+
 /// A leaf below an intermediate authority.
 pub(crate) fn leaf() -> Leaf {
-    Authority::root("root").intermediate("issuing").issue(&["mx.example.com"])
+    authority().issue(&["mx.example.com"])
 }
 
 /// A copy of a fixture, to which files can be added.

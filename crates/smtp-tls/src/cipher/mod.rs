@@ -3,10 +3,12 @@
 //! [`parse`] reads a string as OpenSSL 3 does: the same suites in the same order, and an error for
 //! the same strings. It needs no TLS library and no feature. [`CipherList::at_level`] says what a
 //! security level leaves of a list, as `openssl ciphers -s` does; [`select()`] what a TLS library
-//! has of it. What has no effect in a string is passed over, as OpenSSL does, and reported with its place.
+//! has of it. What has no effect in a string is passed over, as OpenSSL does, and reported with its
+//! place.
 //!
 //! ```
-//! use smtp_tls::cipher::{self, Lack, KeyExchange, Reason, SecurityLevel};
+//! use smtp_tls::Version;
+//! use smtp_tls::cipher::{self, KeyExchange, Lack, Reason, SecurityLevel};
 //!
 //! let list = cipher::parse("ECDHE+AESGCM:DHE+AES128:!DSS:FOO")?;
 //! assert_eq!(list.suites[0].name(), "ECDHE-ECDSA-AES256-GCM-SHA384");
@@ -14,6 +16,10 @@
 //! let ignored = &list.ignored[0];
 //! assert_eq!((&*ignored.word, ignored.span.clone()), ("FOO", 29..32));
 //! assert_eq!(ignored.reason, Reason::Unknown);
+//!
+//! let level = SecurityLevel::new(4).unwrap();
+//! let offer = list.at_level(level, (Version::Tls12, Version::Tls13));
+//! assert!(offer.tls12.iter().all(|suite| suite.strength_bits(list.release) >= 192));
 //!
 //! // A library that has one suite.
 //! let selection = cipher::select(&list.suites, &[0xC02F]);
@@ -26,8 +32,8 @@
 //! # TLS 1.3
 //!
 //! A cipher string says nothing of TLS 1.3. OpenSSL offers [`tls13_suites`] whatever the string is,
-//! and `openssl ciphers` prints them before the string's; [`CipherList::suites`] does not have them.
-//! A string that names suites of TLS 1.3 alone is an error, as it leaves none of TLS 1.2.
+//! and `openssl ciphers` prints them before the string's; [`CipherList::suites`] does not have
+//! them. A string that names suites of TLS 1.3 alone is an error, as it leaves none of TLS 1.2.
 //!
 //! # The language
 //!
@@ -44,27 +50,30 @@
 //!
 //! - A word is a suite's name or a word for a kind of suites (`openssl-ciphers(1)`); case matters.
 //!   Words joined by `+` select the suites that are of each kind.
-//! - [`Operator`] says what an element does with what it selects, and `@STRENGTH` sorts the list by strength. What `-` takes out
-//!   comes first when a later element adds it again.
-//! - No separator is needed where an operator follows: `AES128!SHA` are two elements.
+//! - [`Operator`] says what an element does with what it selects, and `@STRENGTH` sorts the list by
+//!   strength. What `-` takes out comes first when a later element adds it again.
+//! - No separator is needed where an operator follows a word: `AES128!SHA` are two elements. What
+//!   follows `@STRENGTH` or `@SECLEVEL=` without one is passed over.
 //! - An element with a word that is unknown, or with words that no suite could be all of, has no
 //!   effect, up to the next separator, whatever stands there: `RC4+*` is no error, `AES+*` is.
-//! - `DEFAULT` is `ALL:!COMPLEMENTOFDEFAULT:!eNULL` at the very start of the string, whatever follows, and
-//!   unknown elsewhere.
-//! - An empty string, and one of separators alone, leaves no suite, and that is an error: who takes an
-//!   empty setting for `DEFAULT` says so to this module.
+//! - `DEFAULT` is `ALL:!COMPLEMENTOFDEFAULT:!eNULL` at the very start of the string, whatever
+//!   follows, and unknown elsewhere.
+//! - An empty string, and one of separators alone, leaves no suite, and that is an error: who takes
+//!   an empty setting for `DEFAULT` says so to this module.
 //!
 //! # Which OpenSSL
 //!
-//! The suites and words are those of a build with OpenSSL's own defaults, which Debian's and Ubuntu's
-//! are: no RC4, 3DES, IDEA, SEED, GOST. They are known by name, so that the report can say so.
-//! A distribution may leave out more, or take the place of `DEFAULT` by a profile of the system. Where 3.0 and 3.2 differ,
-//! [`Release`] decides.
+//! The suites and words are those of a build with OpenSSL's own defaults, which Debian's and
+//! Ubuntu's are: no RC4, 3DES, IDEA, SEED, GOST. They are known by name, so that the report can say
+//! so. A distribution may leave out more, or have words of its own, as Red Hat's `PROFILE=SYSTEM`.
+//! Where 3.0 and 3.2 differ, [`Release`] decides.
 //!
 //! # Bounds
 //!
-//! Reading takes time and memory linear in the length of the string: at most one pass over the table
-//! of suites for an element of two octets, and one report, with the word's text, for each element.
+//! Reading takes time and memory linear in the length of the string: at most one pass over the
+//! table of suites for an element of two octets, and one report, with the word's text, for each
+//! element.
+
 mod ranking;
 mod security;
 mod select;
@@ -107,9 +116,17 @@ pub enum Release {
     /// OpenSSL 3.0 and 3.1.
     #[default]
     V3_0,
-    /// OpenSSL 3.2 and newer: a word may contain `_`, and the names of IANA's registry are words; CCM with a
-    /// tag of 8 octets is `MEDIUM`, and counts as 64 bits.
+    /// OpenSSL 3.2 and newer: a word may contain `_`, and the names of IANA's registry are words;
+    /// CCM with a tag of 8 octets is `MEDIUM`, and counts as 64 bits.
     V3_2,
+}
+
+impl Release {
+    /// What a version of OpenSSL is read as, by the first two of its numbers.
+    #[must_use]
+    pub const fn of_version(major: u32, minor: u32) -> Self {
+        if major > 3 || (major == 3 && minor >= 2) { Self::V3_2 } else { Self::V3_0 }
+    }
 }
 
 /// What a cipher string says.
@@ -117,8 +134,8 @@ pub enum Release {
 pub struct CipherList {
     /// The suites of TLS 1.2 and older, in order of preference; never none.
     ///
-    /// `openssl ciphers` prints those of TLS 1.3 before them ([`tls13_suites`]), but no string has a
-    /// say in these.
+    /// `openssl ciphers` prints those of TLS 1.3 before them ([`tls13_suites`]), but no string has
+    /// a say in these.
     pub suites: Vec<&'static Suite>,
     /// What the last `@SECLEVEL=` asks for.
     pub security_level: Option<SecurityLevel>,
@@ -155,8 +172,8 @@ pub enum SuiteB {
 }
 
 impl SuiteB {
-    /// The profile that a string begins with, and the length of its word. As in OpenSSL, anything may
-    /// follow at once.
+    /// The profile that a string begins with, and the length of its word. As in OpenSSL, anything
+    /// may follow at once.
     fn at_start_of(text: &str) -> Option<(Self, usize)> {
         [
             ("SUITEB128ONLY", Self::Bits128Only),
@@ -197,7 +214,8 @@ pub struct Ignored {
     pub word: String,
     /// Where it stands in the string, in octets.
     pub span: Range<usize>,
-    /// Where the element stands that had no effect because of it: operator, and words joined by `+`.
+    /// Where all that had no effect because of it stands: an element with its operator, its words
+    /// and what is behind them up to the next separator.
     pub element: Range<usize>,
     /// What the element would have done.
     pub operator: Operator,
@@ -206,8 +224,8 @@ pub struct Ignored {
 }
 
 impl Ignored {
-    /// Whether the string means the same without this element: it takes out, or moves, what no suite
-    /// of this OpenSSL has, as `!RC4` and `!EXPORT` do.
+    /// Whether the string means the same without this element: it takes out, or moves, what no
+    /// suite of this OpenSSL has, as `!RC4` and `!EXPORT` do.
     ///
     /// Not so for a word that nobody knows: `!aNUL` leaves in what its author wanted out.
     #[must_use]
@@ -229,8 +247,8 @@ impl fmt::Display for Ignored {
 pub enum Reason {
     /// OpenSSL has no such word.
     Unknown,
-    /// OpenSSL knows it, but builds with its own defaults have no suite with it: RC4, 3DES, IDEA, SEED,
-    /// GOST.
+    /// OpenSSL knows it, but builds with its own defaults have no suite with it: RC4, 3DES, IDEA,
+    /// SEED, GOST.
     NotBuilt,
     /// OpenSSL 1.0.2 knew it.
     Removed,
@@ -240,9 +258,11 @@ pub enum Reason {
     StandardName,
     /// `DEFAULT` is a word at the start of a string alone.
     DefaultNotFirst,
+    /// `PROFILE=SYSTEM`: a word of Red Hat's OpenSSL alone.
+    SystemProfile,
     /// No suite has all of it, as with `LOW`, or `SSLv3+AESGCM`.
     SelectsNothing,
-    /// Behind `@STRENGTH` or `@SECLEVEL=`, in the same element.
+    /// Behind `@STRENGTH` or `@SECLEVEL=`, without a separator between them.
     AfterCommand,
     /// Behind a word of Suite B, which stands for the whole string.
     AfterSuiteB,
@@ -257,6 +277,7 @@ impl fmt::Display for Reason {
             Self::Tls13 => "cipher strings do not govern TLS 1.3",
             Self::StandardName => "OpenSSL takes names of IANA's registry from 3.2 on",
             Self::DefaultNotFirst => "DEFAULT has a meaning at the start of the string alone",
+            Self::SystemProfile => "only Red Hat's OpenSSL has a profile of the system",
             Self::SelectsNothing => "no suite is of this kind",
             Self::AfterCommand => "has no effect behind a command",
             Self::AfterSuiteB => "has no effect behind a word of Suite B",
@@ -275,8 +296,8 @@ pub enum CipherError {
         /// What is wrong there.
         problem: Malformed,
     },
-    /// It leaves no suite of TLS 1.2 or older (OpenSSL: "no cipher match"): an empty string, or one that names suites
-    /// of TLS 1.3 alone.
+    /// It leaves no suite of TLS 1.2 or older (OpenSSL: "no cipher match"): an empty string, or one
+    /// that names suites of TLS 1.3 alone.
     #[error("no cipher suite of TLS 1.2 is left")]
     NoSuite {
         /// What had no effect.

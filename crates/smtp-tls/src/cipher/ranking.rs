@@ -1,14 +1,18 @@
 //! The order of suites, and the moves that rules make in it.
 //!
-//! Does: begin in OpenSSL's order of preference, and move suites as its rules do. Suites that are not
-//! in the list keep an order too, which they come back in. Does not: read strings
+//! Does: begin in OpenSSL's order of preference, and move suites as its rules do. Suites that are
+//! not in the list keep an order too, which they come back in. Does not: read strings
 //! ([`string`](super::string)).
 
 use std::cmp::Reverse;
+use std::sync::LazyLock;
 
 use super::table::SUITES;
 use super::words::{AES, AES_GCM, Criteria};
 use super::{Authentication, Encryption, KeyExchange, Mac, Operator, Protocol, Release, Suite};
+
+static PREFERRED_3_0: LazyLock<Vec<&Suite>> = LazyLock::new(|| Ranking::preferred(Release::V3_0));
+static PREFERRED_3_2: LazyLock<Vec<&Suite>> = LazyLock::new(|| Ranking::preferred(Release::V3_2));
 
 #[derive(Clone, Copy)]
 struct Place {
@@ -25,13 +29,24 @@ pub(super) struct Ranking {
 
 impl Ranking {
     /// All suites in OpenSSL's order of preference, none of them listed.
-    ///
-    /// In the end: ephemeral key exchange with AEAD, ephemeral key exchange, other AEAD, the rest;
-    /// within these, TLS 1.2, then strength, then ECDHE with ECDSA, other ECDHE, then AES-GCM, ChaCha20,
-    /// other AES.
     pub(super) fn new(release: Release) -> Self {
-        let places = SUITES.iter().rev().map(|suite| Place { suite, listed: false }).collect();
-        let mut ranking = Self { places, moved: Vec::with_capacity(SUITES.len()), release };
+        let suites = match release {
+            Release::V3_0 => &PREFERRED_3_0,
+            Release::V3_2 => &PREFERRED_3_2,
+        };
+        Self::of(suites.iter().copied(), release)
+    }
+
+    fn of(suites: impl Iterator<Item = &'static Suite>, release: Release) -> Self {
+        let places = suites.map(|suite| Place { suite, listed: false }).collect();
+        Self { places, moved: Vec::with_capacity(SUITES.len()), release }
+    }
+
+    /// In the end: ephemeral key exchange with AEAD, ephemeral key exchange, other AEAD, the rest;
+    /// within these, TLS 1.2, then strength, then ECDHE with ECDSA, other ECDHE, then AES-GCM,
+    /// ChaCha20, other AES.
+    fn preferred(release: Release) -> Vec<&'static Suite> {
+        let mut ranking = Self::of(SUITES.iter().rev(), release);
         let ecdhe = Criteria::key_exchange(KeyExchange::Ecdhe as u32);
         let all = Criteria::default();
 
@@ -58,8 +73,7 @@ impl Ranking {
         ranking.first(&Criteria::mac(Mac::Aead as u32));
         ranking.first(&ephemeral);
         ranking.first(&ephemeral.with_mac(Mac::Aead as u32));
-        ranking.apply(Operator::Delete, &all);
-        ranking
+        ranking.into_list()
     }
 
     /// Applies a rule; whether there was a suite, listed or not, that it speaks of.
@@ -92,8 +106,8 @@ impl Ranking {
         self.shift(criteria, true, End::First, true);
     }
 
-    /// Moves the suites that a rule speaks of, of the listed or of the others, to an end of the order;
-    /// among themselves they keep theirs.
+    /// Moves the suites that a rule speaks of, of the listed or of the others, to an end of the
+    /// order; among themselves they keep theirs.
     fn shift(&mut self, criteria: &Criteria, from: bool, to: End, listed: bool) -> bool {
         let Self { places, moved, release } = self;
         let mut spoken_of = false;

@@ -52,7 +52,8 @@ impl fmt::Display for SecurityLevel {
 /// What can be negotiated.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Offer {
-    /// The suites of TLS 1.3, in OpenSSL's order. The cipher string had no say in which; its security level had.
+    /// The suites of TLS 1.3, in OpenSSL's order. The cipher string had no say in which; its
+    /// security level had.
     pub tls13: Vec<&'static Suite>,
     /// The suites of the list, in its order.
     pub tls12: Vec<&'static Suite>,
@@ -164,5 +165,85 @@ impl CipherList {
         } else {
             None
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::{Release, parse, parse_as};
+    use super::*;
+
+    const BOTH: (Version, Version) = (Version::Tls12, Version::Tls13);
+
+    fn level(level: u8) -> SecurityLevel {
+        SecurityLevel::new(level).unwrap()
+    }
+
+    fn why(name: &str, at: u8) -> Option<WithheldReason> {
+        let offer = parse(name).unwrap().at_level(level(at), BOTH);
+        assert_eq!(offer.tls12.len() + offer.withheld.len(), if at < 4 { 1 } else { 2 }, "{name}");
+        offer.withheld.iter().find(|it| it.suite.name() == name).map(|it| it.reason)
+    }
+
+    #[test]
+    fn each_level_withholds_what_openssl_says_of_it() {
+        use WithheldReason::*;
+        let cases = [
+            ("ECDHE-RSA-AES128-GCM-SHA256", 3, None),
+            ("ECDHE-RSA-AES128-GCM-SHA256", 4, Some(TooWeak { bits: 128, least: 192 })),
+            ("ECDHE-RSA-AES256-GCM-SHA384", 5, None),
+            ("AES128-SHA", 2, None),
+            ("AES128-SHA", 3, Some(NoForwardSecrecy)),
+            ("ECDHE-RSA-AES256-SHA", 3, None),
+            ("ECDHE-RSA-AES256-SHA", 4, Some(Sha1)),
+            ("ADH-AES128-SHA", 0, None),
+            ("ADH-AES128-SHA", 1, Some(Anonymous)),
+            ("NULL-MD5", 0, None),
+            ("NULL-SHA", 1, Some(TooWeak { bits: 0, least: 80 })),
+            ("PSK-AES128-GCM-SHA256", 0, Some(NoPsk)),
+            ("RSA-PSK-AES128-GCM-SHA256", 0, Some(NoPsk)),
+            ("SRP-AES-128-CBC-SHA", 0, Some(NoSrp)),
+        ];
+        for (name, at, reason) in cases {
+            assert_eq!(why(name, at), reason, "{name} at {at}");
+        }
+    }
+
+    #[test]
+    fn from_3_2_on_a_short_tag_is_64_bits() {
+        let tls12 = |release, at| {
+            let list = parse_as("ECDHE-ECDSA-AES256-CCM8", release).unwrap();
+            list.at_level(level(at), BOTH).tls12.len()
+        };
+        assert_eq!((tls12(Release::V3_0, 5), tls12(Release::V3_2, 0)), (1, 1));
+        assert_eq!(tls12(Release::V3_2, 1), 0);
+    }
+
+    #[test]
+    fn the_string_s_own_level_is_in_force() {
+        let list = parse("AES128-SHA:@SECLEVEL=0").unwrap();
+        assert_eq!(list.at_level(level(5), BOTH).tls12.len(), 1);
+        assert!(parse("AES128-SHA").unwrap().at_level(level(5), BOTH).tls12.is_empty());
+    }
+
+    #[test]
+    fn a_protocol_that_is_not_spoken_takes_its_suites_with_it() {
+        let list = parse("AES128-SHA").unwrap();
+        let only = |version| list.at_level(SecurityLevel::USUAL, (version, version));
+        let (tls12, tls13) = (only(Version::Tls12), only(Version::Tls13));
+        assert_eq!((tls12.tls13.len(), tls12.tls12.len()), (0, 1));
+        assert_eq!((tls13.tls13.len(), tls13.tls12.len()), (3, 0));
+        let withheld = Withheld { suite: list.suites[0], reason: WithheldReason::Protocol };
+        assert_eq!(tls13.withheld, [withheld]);
+        let of_tls13: Vec<&Suite> = tls13_suites().iter().collect();
+        assert_eq!(tls13.tls13, of_tls13);
+    }
+
+    #[test]
+    fn levels_are_0_to_5_and_rise() {
+        assert_eq!(SecurityLevel::new(6), None);
+        let least: Vec<u16> = (0..=5).map(|n| level(n).least_bits()).collect();
+        assert_eq!(least, [0, 80, 112, 128, 192, 256]);
+        assert_eq!(SecurityLevel::USUAL.to_string(), "2");
     }
 }

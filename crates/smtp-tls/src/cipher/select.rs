@@ -103,3 +103,71 @@ fn lack(suite: &Suite, has: &[&Suite]) -> Lack {
         Lack::Combination
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::parse;
+    use super::*;
+
+    /// The suites of TLS 1.2 that a library without CBC, DHE and RSA key exchange has, and one of
+    /// TLS 1.3.
+    const MODERN: &[u16] = &[0x1301, 0xC02B, 0xC02C, 0xC02F, 0xC030, 0xCCA8, 0xCCA9];
+
+    fn lost(text: &str, library: &[u16]) -> Vec<(&'static str, String)> {
+        let lost = select(&parse(text).unwrap().suites, library).lost;
+        lost.iter().map(|it| (it.suite.name(), it.lack.to_string())).collect()
+    }
+
+    #[test]
+    fn what_the_library_has_is_kept_in_the_list_s_order() {
+        let list = parse("ECDHE-RSA-AES128-GCM-SHA256:kRSA:CHACHA20:@STRENGTH").unwrap();
+        let kept: Vec<_> =
+            select(&list.suites, MODERN).kept.iter().map(|suite| suite.name()).collect();
+        let expected = [
+            "ECDHE-ECDSA-CHACHA20-POLY1305",
+            "ECDHE-RSA-CHACHA20-POLY1305",
+            "ECDHE-RSA-AES128-GCM-SHA256",
+        ];
+        assert_eq!(kept, expected);
+    }
+
+    #[test]
+    fn of_each_other_suite_what_the_library_lacks_is_said() {
+        let cases = [
+            ("NULL-SHA", "no suite without encryption"),
+            ("AECDH-NULL-SHA", "no suite without encryption"),
+            ("ADH-AES128-SHA", "no suite without authentication"),
+            ("DHE-RSA-AES128-GCM-SHA256", "no DHE key exchange"),
+            ("DHE-DSS-AES128-SHA", "no DHE key exchange"),
+            ("AES128-SHA", "no RSA key exchange"),
+            ("PSK-AES128-CBC-SHA", "no PSK key exchange"),
+            ("ECDHE-PSK-CHACHA20-POLY1305", "no ECDHE-PSK key exchange"),
+            ("SRP-AES-128-CBC-SHA", "no SRP key exchange"),
+            ("ECDHE-RSA-AES128-SHA", "no CBC"),
+            ("ECDHE-ECDSA-CAMELLIA128-SHA256", "no CBC"),
+            ("ECDHE-ECDSA-AES128-CCM", "no AES-128-CCM"),
+            ("ECDHE-ARIA256-GCM-SHA384", "no ARIA-256-GCM"),
+        ];
+        for (name, lack) in cases {
+            assert_eq!(lost(name, MODERN), [(name, lack.to_owned())]);
+        }
+    }
+
+    #[test]
+    fn what_is_lacking_depends_on_what_the_library_has() {
+        let name = "ECDHE-RSA-AES128-SHA";
+        let case = |library: &[u16]| lost(name, library)[0].1.clone();
+        assert_eq!(case(&[]), "no ECDHE key exchange");
+        assert_eq!(case(&[0xC02B]), "no RSA authentication");
+        assert_eq!(case(&[0xC02F]), "no CBC");
+        assert_eq!(case(&[0xC02F, 0xC014]), "no AES-128-CBC");
+        assert_eq!(case(&[0xC02F, 0xC027]), "no SHA1 MAC");
+        assert_eq!(case(&[0xC02F, 0x002F]), "its parts, but not this suite");
+        assert_eq!(lost("DHE-DSS-AES128-SHA", &[0x0033])[0].1, "no DSS authentication");
+    }
+
+    #[test]
+    fn numbers_of_no_suite_change_nothing() {
+        assert_eq!(lost("AES128-SHA", &[0x0005, 0xFFFF]), lost("AES128-SHA", &[]));
+    }
+}

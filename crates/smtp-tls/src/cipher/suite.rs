@@ -39,8 +39,8 @@ impl Suite {
         self.iana_name
     }
 
-    /// The lowest protocol that it may be used under. All but those of TLS 1.3 may be used under TLS
-    /// 1.2, and those under none but TLS 1.3.
+    /// The lowest protocol that it may be used under. All but those of TLS 1.3 may be used under
+    /// TLS 1.2, and those under none but TLS 1.3.
     #[must_use]
     pub const fn protocol(&self) -> Protocol {
         self.protocol
@@ -76,8 +76,9 @@ impl Suite {
         self.encryption.key_bits()
     }
 
-    /// The strength in bits that a release of OpenSSL counts: what `@STRENGTH` sorts by, and what a security level
-    /// is compared with. It is [`key_bits`](Self::key_bits), except for CCM with a tag of 8 octets from 3.2 on: 64.
+    /// The strength in bits that a release of OpenSSL counts: what `@STRENGTH` sorts by, and what a
+    /// security level is compared with. It is [`key_bits`](Self::key_bits), except for CCM with a
+    /// tag of 8 octets from 3.2 on: 64.
     #[must_use]
     pub const fn strength_bits(&self, release: Release) -> u16 {
         if self.encryption.has_short_tag() && matches!(release, Release::V3_2) {
@@ -95,7 +96,8 @@ impl Suite {
         matches!(self.key_exchange, Any | Dhe | Ecdhe | DhePsk | EcdhePsk)
     }
 
-    /// Whether `DEFAULT` has it, so that `COMPLEMENTOFDEFAULT` has not. Suites without encryption are in neither.
+    /// Whether `DEFAULT` has it, so that `COMPLEMENTOFDEFAULT` has not. Suites without encryption
+    /// are in neither.
     pub(super) const fn is_rare(&self) -> bool {
         use Authentication::{Anonymous, Dss};
         use Encryption::{Aes128Cbc, Aes128Gcm, Aes256Cbc, Aes256Gcm, ChaCha20Poly1305, Null};
@@ -110,14 +112,9 @@ impl Suite {
 
     /// Whether the word `FIPS` has it.
     pub(super) const fn is_fips(&self) -> bool {
-        use Encryption::{Aes128Cbc, Aes128Gcm, Aes256Cbc, Aes256Gcm, Null};
-        match self.encryption {
-            Null => !matches!(self.mac, Mac::Md5),
-            Aes128Cbc | Aes256Cbc | Aes128Gcm | Aes256Gcm => {
-                !matches!(self.key_exchange, KeyExchange::Srp)
-            }
-            _ => false,
-        }
+        use Encryption::{Aes128Cbc, Aes128Gcm, Aes256Cbc, Aes256Gcm};
+        matches!(self.encryption, Aes128Cbc | Aes256Cbc | Aes128Gcm | Aes256Gcm)
+            && !matches!(self.key_exchange, KeyExchange::Srp)
     }
 }
 

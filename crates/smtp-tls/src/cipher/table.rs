@@ -1,8 +1,8 @@
 //! The suites that OpenSSL 3 has.
 //!
-//! Does: hold the suites of a build of OpenSSL 3 with its own defaults, as the distributions make it,
-//! by their numbers in IANA's registry "TLS Cipher Suites" (RFC 8447, section 8). Does not: hold suites that such a
-//! build leaves out; [`words`](super::words) knows their names.
+//! Does: hold the suites of a build of OpenSSL 3 with its own defaults, as the distributions make
+//! it, by their numbers in IANA's registry "TLS Cipher Suites" (RFC 8447). Does not: hold suites
+//! that such a build leaves out; [`words`](super::words) knows their names.
 
 use super::{Authentication, Encryption, KeyExchange, Mac, Protocol, Suite};
 

@@ -1,7 +1,7 @@
 //! The words of the language: what each selects.
 //!
-//! Does: give the meaning of a word, and of one that this OpenSSL does not take, why. Does not: read
-//! strings ([`string`](super::string)).
+//! Does: give the meaning of a word, and of one that this OpenSSL does not take, why. Does not:
+//! read strings ([`string`](super::string)).
 
 use std::collections::HashMap;
 use std::sync::LazyLock;
@@ -12,7 +12,6 @@ use super::{Authentication, Encryption, KeyExchange, Mac, Protocol, Reason, Rele
 /// What a word, or words joined by `+`, select. A set that is 0 selects by nothing.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Criteria {
-    id: Option<u16>,
     key_exchange: u32,
     authentication: u32,
     encryption: u32,
@@ -24,7 +23,6 @@ pub(super) struct Criteria {
 
 impl Criteria {
     const ANY: Self = Self {
-        id: None,
         key_exchange: 0,
         authentication: 0,
         encryption: 0,
@@ -66,9 +64,9 @@ impl Criteria {
         Self { grade: set, ..Self::ANY }
     }
 
+    /// A suite by its name: no other one is made of the same parts.
     const fn one(suite: &Suite, release: Release) -> Self {
         Self {
-            id: Some(suite.id()),
             key_exchange: suite.key_exchange() as u32,
             authentication: suite.authentication() as u32,
             encryption: suite.encryption() as u32,
@@ -82,8 +80,7 @@ impl Criteria {
 
     pub(super) fn admit(&self, suite: &Suite, release: Release) -> bool {
         let meets = |set: u32, member: u32| set == 0 || set & member != 0;
-        self.id.is_none_or(|id| id == suite.id())
-            && meets(self.key_exchange, suite.key_exchange() as u32)
+        meets(self.key_exchange, suite.key_exchange() as u32)
             && meets(self.authentication, suite.authentication() as u32)
             && meets(self.encryption, suite.encryption() as u32)
             && meets(self.mac, suite.mac() as u32)
@@ -95,8 +92,8 @@ impl Criteria {
     /// Joins a word by `+`. `None` when no suite could meet both, so that OpenSSL passes over the
     /// element.
     ///
-    /// Two things are not what "and" would say, and are OpenSSL's: of several names of suites, only
-    /// the last counts as a name, and its parts as words; and a grade forgets a `COMPLEMENTOFDEFAULT` before it.
+    /// One thing is not what "and" would say, and is OpenSSL's: a grade forgets a
+    /// `COMPLEMENTOFDEFAULT` before it.
     pub(super) fn and(self, word: &Self) -> Option<Self> {
         fn meet(set: u32, with: u32) -> Option<u32> {
             match (set, with) {
@@ -111,7 +108,6 @@ impl Criteria {
         };
         let forgets = self.grade == 0 && word.grade != 0;
         Some(Self {
-            id: word.id,
             key_exchange: meet(self.key_exchange, word.key_exchange)?,
             authentication: meet(self.authentication, word.authentication)?,
             encryption: meet(self.encryption, word.encryption)?,
@@ -183,6 +179,7 @@ static WORDS: LazyLock<HashMap<&'static str, Entry>> = LazyLock::new(|| {
     words.extend(NOT_BUILT.iter().map(unknown(Reason::NotBuilt)));
     words.extend(TLS13.iter().map(unknown(Reason::Tls13)));
     words.insert("DEFAULT", Entry::Unknown(Reason::DefaultNotFirst));
+    words.insert("PROFILE=SYSTEM", Entry::Unknown(Reason::SystemProfile));
     words.extend(ALIASES.iter().map(|(word, criteria)| (*word, Entry::Selects(*criteria))));
     words.extend(SUITES.iter().map(|suite| (suite.iana_name(), Entry::StandardName(suite))));
     words.extend(SUITES.iter().map(|suite| (suite.name(), Entry::Name(suite))));
@@ -350,3 +347,28 @@ static TLS13: &[&str] = &[
     "TLS_CHACHA20_POLY1305_SHA256", "TLS_AES_128_CCM_SHA256", "TLS_AES_128_CCM_8_SHA256",
     "TLS_SHA256_SHA256", "TLS_SHA384_SHA384",
 ];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_suite_s_name_selects_this_suite_alone() {
+        for release in [Release::V3_0, Release::V3_2] {
+            for suite in SUITES {
+                let one = Criteria::one(suite, release);
+                let selected = SUITES.iter().filter(|it| one.admit(it, release));
+                assert_eq!(selected.collect::<Vec<_>>(), [suite]);
+            }
+        }
+    }
+
+    #[test]
+    fn no_word_is_two_things() {
+        let names = SUITES.iter().flat_map(|suite| [suite.name(), suite.iana_name()]);
+        let words = ALIASES.iter().map(|(word, _)| *word).chain(names);
+        let unknown = [REMOVED, NOT_BUILT, TLS13].concat();
+        let count = words.chain(unknown).chain(["DEFAULT", "PROFILE=SYSTEM"]).count();
+        assert_eq!(WORDS.len(), count);
+    }
+}

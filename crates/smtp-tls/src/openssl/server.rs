@@ -20,7 +20,7 @@ use super::{
 };
 use crate::{
     ConfigError, HandshakeError, Identity, Loss, Resumption, ServerOffer, ServerPolicy, Stream,
-    TlsInfo, Unhonoured, clients::asked_for, guard::Guard, host::received_name, names::Named,
+    TlsInfo, Unhonoured, clients::asked_for, guard::Guard, host::received_name, named::Named,
     stream::Session,
 };
 

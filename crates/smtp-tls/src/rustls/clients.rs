@@ -3,13 +3,14 @@
 //! What ends the handshake is a chain too large to be held, octets that are no certificate, and
 //! a key whose possession is not proven or cannot be.
 
+use std::sync::Arc;
+
 use rustls::{
     CertificateError, DigitallySignedStruct, DistinguishedName, Error, OtherError, SignatureScheme,
     client::danger::HandshakeSignatureValid,
     server::danger::{ClientCertVerified, ClientCertVerifier},
 };
 use rustls_pki_types::{CertificateDer, UnixTime};
-use std::sync::Arc;
 
 use super::proof::Proof;
 use crate::clients;

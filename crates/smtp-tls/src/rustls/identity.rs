@@ -12,7 +12,7 @@ use rustls_pki_types::{
 };
 
 use super::error;
-use crate::{ConfigError, Identity, KeyKind, ServerPolicy, certificate::Fields, names::Named};
+use crate::{ConfigError, Identity, KeyKind, ServerPolicy, certificate::Fields, named::Named};
 
 /// By the name that a client asks for, and among several by the signatures that it can check.
 #[derive(Debug)]

@@ -3,8 +3,9 @@
 use std::sync::Arc;
 
 use rustls::{
-    ServerConfig, crypto::aws_lc_rs::Ticketer, server::NoServerSessionStorage,
-    server::WebPkiClientVerifier, server::danger::ClientCertVerifier,
+    ServerConfig,
+    crypto::aws_lc_rs::Ticketer,
+    server::{NoServerSessionStorage, WebPkiClientVerifier, danger::ClientCertVerifier},
 };
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
 

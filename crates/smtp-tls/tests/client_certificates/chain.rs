@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use smtp_testkit::pki::client::{Client, EMAIL_ADDRESS, Flaw, Purpose, Use, string};
+use smtp_testkit::pki::client::{Client, EMAIL_ADDRESS, Flaw, List, Purpose, Use, string};
 use smtp_testkit::pki::{Authority, Key, Leaf, Validity};
 use smtp_tls::{Certificate, ClientJudge, ClientRefusal, ClientTrust, ClientVerdict};
 
@@ -240,4 +240,22 @@ fn a_tangle_takes_no_time() {
         assert_eq!(verdict, ClientVerdict::Refused(ClientRefusal::TooComplex), "{many}");
         assert!(begin.elapsed() < Duration::from_secs(1), "{many}: {:?}", begin.elapsed());
     }
+}
+
+/// `openssl x509 -req` makes such certificates where it is told of no extension.
+#[test]
+fn a_client_s_certificate_may_be_of_version_1() {
+    let (root, namesake) = (Authority::root("root"), Authority::root("root"));
+    let issue = |by: &Authority, client: Client| by.as_version_1(&by.issue_client(&client));
+    let good = issue(&root, tim());
+    assert_eq!(judge(&trust(&[&root]), &good), relays());
+    assert_eq!(judge(&trust(&[&namesake, &root]), &good), relays());
+    assert_eq!(refusal(&trust(&[&namesake]), &good), ClientRefusal::Signature);
+    let expired = issue(&root, Client { validity: Validity::Expired, ..tim() });
+    assert!(matches!(refusal(&trust(&[&root]), &expired), ClientRefusal::Expired { .. }));
+    let revoked = root.list(&List { revoked: &[&good.certificate], ..List::default() });
+    let with_list = crate::with_lists(trust(&[&root]), &[&revoked]);
+    assert_eq!(refusal(&with_list, &good), ClientRefusal::Revoked);
+    let without = crate::with_lists(trust(&[&root]), &[]);
+    assert!(matches!(refusal(&without, &good), ClientRefusal::CrlMissing { .. }));
 }

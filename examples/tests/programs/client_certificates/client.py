@@ -1,6 +1,8 @@
 """Sends one message by Python's own smtplib and ssl, and prints what the server said.
 
-client.py PORT starttls|smtps 1.2|1.3 RECIPIENT [CHAIN KEY]
+client.py PORT starttls|late|smtps 1.2|1.3 RECIPIENT [CHAIN KEY]
+
+`late` is STARTTLS after the recipient was named in clear.
 """
 
 import smtplib
@@ -23,6 +25,11 @@ if door == "smtps":
     client = smtplib.SMTP_SSL("127.0.0.1", port, "client.example.net", context=context, timeout=20)
 else:
     client = smtplib.SMTP("127.0.0.1", port, "client.example.net", timeout=20)
+    if door == "late":
+        client.ehlo()
+        client.mail("a@example.net")
+        code, text = client.rcpt(recipient)
+        print("clear", code, text.decode())
     client.starttls(context=context)
 client.ehlo()
 print("tls", client.sock.version(), client.sock.cipher()[0])

@@ -196,10 +196,7 @@ impl Held {
 fn a_disk_that_hangs_does_not_stop_the_server() {
     let host = Host::new();
     let mut program = host.serve(&["--watch", "1"]);
-    let held = match Held::new(&control_file(&host, "rcpthosts")) {
-        Some(held) => held,
-        None => return,
-    };
+    let Some(held) = Held::new(&control_file(&host, "rcpthosts")) else { return };
     program.signal("HUP");
     program.wait_for_stderr("reloading cause=signal");
     host.write("me", "new.example\n");

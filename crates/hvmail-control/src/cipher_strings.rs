@@ -1,0 +1,294 @@
+//! Which cipher string is in force, and what OpenSSL would make of it.
+//!
+//! Does: find the string of a service, and of each of its access rules, with all that it overrides; read
+//! it as OpenSSL does, whatever TLS library is in use. Does not: choose suites. Fails: a string that OpenSSL
+//! refuses breaks each service that it is in force for. One in an access rule breaks every service under the
+//! rules: the clients of that rule were to be kept from something, and nobody knows from what.
+//!
+//! A word without effect is a warning at its place, unless the string means the same without it.
+
+use std::collections::HashMap;
+use std::ops::Range;
+
+use smtp_tls::cipher::{self, CipherError, CipherList, Ignored, Operator, Reason, SecurityLevel};
+use smtp_tls::{CipherString, Version};
+
+use crate::diagnostic::{Diagnostic, Severity, quoted};
+use crate::listener::{Service, TlsMode};
+use crate::read::list;
+use crate::read::tcprules::Rule;
+use crate::setting::{Found, Gather, Setting};
+use crate::snapshot::{Origin, OriginId, Origins, Snapshot, Span, Spanned};
+
+const FILE: &str = "tls.tlsserverciphers";
+const VARIABLE: &str = "TLSCIPHERS";
+
+/// The cipher string of all services: the process environment, else `tls.tlsserverciphers`.
+pub(crate) struct Global {
+    environment: Option<String>,
+    file: Result<Option<Joined>, UnusableFile>,
+}
+
+/// The lines of a file as one string.
+struct Joined {
+    text: String,
+    lines: Vec<Spanned<String>>,
+    span: Span,
+}
+
+/// A file that is there, and nobody knows what it was meant to say.
+struct UnusableFile;
+
+impl Global {
+    pub(crate) fn read(gather: &mut Gather<'_>) -> Self {
+        let environment = gather.loader.environment(VARIABLE);
+        Self { environment, file: read_file(gather) }
+    }
+
+    /// Says which services have their string from a file that cannot be used.
+    pub(crate) fn report_unknown(&self, gather: &mut Gather<'_>, services: &[Service]) {
+        if self.file.is_ok() {
+            return;
+        }
+        // The backend's default would be more than the file allowed.
+        for service in services.iter().filter(|service| self.service_needs_file(service)) {
+            let message = format!("{} does not know which ciphers it may use", service.name);
+            gather.say(
+                Diagnostic::error("ciphers-unknown", message)
+                    .in_file(gather.loader.resolve(FILE))
+                    .for_service(service.name),
+            );
+        }
+    }
+
+    /// Whether a service would have its cipher string from the file, if there is one.
+    fn service_needs_file(&self, service: &Service) -> bool {
+        speaks_tls(service) && service.exported_ciphers.is_none() && self.environment.is_none()
+    }
+
+    /// The cipher string of a service for clients without a rule of their own.
+    pub(crate) fn of_service(
+        &self,
+        gather: &mut Gather<'_>,
+        service: &Service,
+    ) -> Setting<Option<String>> {
+        let mut setting = gather.default(None, VARIABLE);
+        if let Ok(Some(file)) = &self.file {
+            let origin = gather.origins.id(Origin::File(file.span));
+            setting = overridden(setting, &file.text, origin, &[]);
+        }
+        if let Some(value) = &self.environment {
+            let origin = gather.origins.id(Origin::Environment(VARIABLE.to_owned()));
+            setting = overridden(setting, value, origin, &[]);
+        }
+        if let Some(exported) = &service.exported_ciphers {
+            setting = overridden(setting, &exported.value, exported.origin, &exported.replaced);
+        }
+        setting
+    }
+
+    /// Where an octet of the string that is in force stands.
+    fn place(&self, snapshot: &Snapshot, origin: &Origin, range: &Range<usize>) -> Option<Span> {
+        match (origin, &self.file) {
+            (Origin::File(span), Ok(Some(file))) if *span == file.span => Some(file.place(range)),
+            (Origin::File(span), _) => Some(part_of(snapshot, *span, range)),
+            _ => None,
+        }
+    }
+}
+
+impl Joined {
+    /// The part of a line; a `:` that joins two lines is the end of the first.
+    fn place(&self, range: &Range<usize>) -> Span {
+        // What is in force has no blanks around it.
+        let cut = self.text.len() - self.text.trim_start().len();
+        let range = range.start + cut..range.end + cut;
+        let mut at = 0;
+        for line in &self.lines {
+            let end = at + line.value.len();
+            if range.start <= end {
+                let within = |offset: usize| line.span.start + offset.clamp(at, end) - at;
+                return Span::new(line.span.file, within(range.start), within(range.end));
+            }
+            at = end + 1;
+        }
+        self.span
+    }
+}
+
+/// The part of a value, where it stands in its file as it is, with or without quotation marks around
+/// it; otherwise the whole.
+fn part_of(snapshot: &Snapshot, whole: Span, range: &Range<usize>) -> Span {
+    let text = snapshot.text(whole);
+    let trimmed = text.trim_start_matches(['"', '\'', ' ', '\t']);
+    let start = whole.start + text.len() - trimmed.len();
+    let plain = !trimmed.trim_end_matches(['"', '\'', ' ', '\t']).contains(['"', '\'', '\\', '$']);
+    if plain && start + range.end <= whole.end {
+        Span::new(whole.file, start + range.start, start + range.end)
+    } else {
+        whole
+    }
+}
+
+fn read_file(gather: &mut Gather<'_>) -> Result<Option<Joined>, UnusableFile> {
+    let file = match gather.find(FILE, None) {
+        Found::File(file) => file,
+        Found::Absent => return Ok(None),
+        Found::Unreadable => return Err(UnusableFile),
+    };
+    let (lines, diagnostics) =
+        gather.parse(file, |bytes, file| list::entries(bytes, file, Severity::Error));
+    let lost = !diagnostics.is_empty();
+    gather.say_all(diagnostics, None);
+    if lost {
+        return Err(UnusableFile);
+    }
+    let [Some(first), Some(last)] = [lines.first(), lines.last()] else { return Ok(None) };
+    let span = first.span.to(last.span);
+    let text = lines.iter().map(|line| line.value.as_str()).collect::<Vec<_>>().join(":");
+    Ok(Some(Joined { text, lines, span }))
+}
+
+/// What was in force, with another string in its place. An empty one is the default of OpenSSL.
+fn overridden(
+    mut before: Setting<Option<String>>,
+    text: &str,
+    origin: OriginId,
+    replaced: &[OriginId],
+) -> Setting<Option<String>> {
+    before.replaced.push(std::mem::replace(&mut before.origin, origin));
+    before.replaced.extend_from_slice(replaced);
+    before.value = Some(text.trim().to_owned()).filter(|text| !text.is_empty());
+    before
+}
+
+/// The cipher string in force under a rule.
+pub(crate) fn under_rule(
+    service: &Service,
+    origins: &Origins,
+    rule: Option<&Rule>,
+) -> Setting<Option<String>> {
+    let of_service = service.tls_ciphers.clone();
+    let own = rule.and_then(|rule| rule.variable(VARIABLE));
+    match own.map(|own| (own, origins.find(&Origin::File(own.span)))) {
+        Some((own, Some(origin))) => overridden(of_service, &own.value, origin, &[]),
+        _ => of_service,
+    }
+}
+
+pub(crate) fn has_own(rule: &Rule) -> bool {
+    rule.variable(VARIABLE).is_some()
+}
+
+pub(crate) fn as_policy(setting: &Setting<Option<String>>) -> Option<CipherString> {
+    let text = setting.value.clone()?;
+    Some(CipherString { text, origin: Some(setting.origin) })
+}
+
+fn speaks_tls(service: &Service) -> bool {
+    service.enabled.value && service.tls_mode.value != TlsMode::None
+}
+
+/// Says what OpenSSL would refuse or pass over in every string that is in force for any client, at
+/// each place once; what is refused, for each service.
+pub(crate) fn judge(gather: &mut Gather<'_>, global: &Global, services: &[Service]) {
+    let mut strings: Vec<(OriginId, String)> = Vec::new();
+    let mut concerned: HashMap<OriginId, Vec<&'static str>> = HashMap::new();
+    for service in services.iter().filter(|service| speaks_tls(service)) {
+        let own = std::iter::once(service.tls_ciphers.clone());
+        let rules = service.rules().all().iter().filter(|rule| has_own(rule));
+        let of_rules = rules.map(|rule| under_rule(service, &gather.origins, Some(rule)));
+        for setting in own.chain(of_rules) {
+            let Some(text) = setting.value else { continue };
+            let of = concerned.entry(setting.origin).or_insert_with(|| {
+                strings.push((setting.origin, text));
+                Vec::new()
+            });
+            if !of.contains(&service.name) {
+                of.push(service.name);
+            }
+        }
+    }
+    let mut read: HashMap<&str, Vec<Finding>> = HashMap::new();
+    for (id, text) in &strings {
+        let Some(origin) = gather.origins.get(*id).cloned() else { continue };
+        let findings = read.entry(text).or_insert_with(|| findings(&cipher::parse(text)));
+        for Finding { range, diagnostic } in findings.iter() {
+            let snapshot = gather.loader.snapshot();
+            let place = range.as_ref().and_then(|range| global.place(snapshot, &origin, range));
+            let said = diagnostic.clone();
+            let said = match (place, &origin) {
+                (Some(span), _) => said.at(span),
+                (None, Origin::File(span)) => said.at(*span),
+                (None, Origin::Environment(name)) => said.in_environment(name),
+                (None, Origin::Default(_)) => said,
+            };
+            if said.severity < Severity::Error {
+                gather.say(said);
+                continue;
+            }
+            for service in concerned.get(id).into_iter().flatten() {
+                gather.say(said.clone().for_service(*service));
+            }
+        }
+    }
+}
+
+/// Something to be said of a string, and which part of it that is about; `None`: the whole.
+struct Finding {
+    range: Option<Range<usize>>,
+    diagnostic: Diagnostic,
+}
+
+fn findings(read: &Result<CipherList, CipherError>) -> Vec<Finding> {
+    const REFUSED: &str = "ciphers-refused";
+    match read {
+        Err(CipherError::Malformed { span, problem }) => {
+            let message = format!("OpenSSL refuses this cipher string: {problem}");
+            vec![Finding {
+                range: Some(span.clone()),
+                diagnostic: Diagnostic::error(REFUSED, message),
+            }]
+        }
+        Err(CipherError::NoSuite { ignored }) => {
+            let message = "OpenSSL refuses this cipher string: it leaves no suite of TLS 1.2";
+            let mut diagnostic = Diagnostic::error(REFUSED, message);
+            if !ignored.is_empty() && ignored.iter().all(|word| word.reason == Reason::Tls13) {
+                let help =
+                    "suites of TLS 1.3 are offered whatever the string says: name those of TLS 1.2";
+                diagnostic = diagnostic.with_help(help);
+            }
+            let words = ignored.iter().filter_map(without_effect);
+            std::iter::once(Finding { range: None, diagnostic }).chain(words).collect()
+        }
+        Ok(list) => {
+            let mut found: Vec<_> = list.ignored.iter().filter_map(without_effect).collect();
+            let level = list.security_level.unwrap_or(SecurityLevel::USUAL);
+            if list.at_level(level, (Version::Tls12, Version::Tls13)).tls12.is_empty() {
+                let message = format!(
+                    "at security level {level} OpenSSL negotiates none of this string's suites: a client \
+                     needs TLS 1.3"
+                );
+                let diagnostic = Diagnostic::warning("ciphers-without-tls12", message);
+                found.push(Finding { range: None, diagnostic });
+            }
+            found
+        }
+    }
+}
+
+/// What there is to say of a word without effect; nothing where the string means the same without it.
+fn without_effect(ignored: &Ignored) -> Option<Finding> {
+    if ignored.is_harmless() {
+        return None;
+    }
+    let word = quoted(&ignored.word);
+    let reason = ignored.reason;
+    let message = match ignored.operator {
+        Operator::Add => format!("{word} adds no suite: {reason}"),
+        Operator::Delete | Operator::Remove => format!("{word} takes out no suite: {reason}"),
+        Operator::Last => format!("{word} moves no suite: {reason}"),
+    };
+    let diagnostic = Diagnostic::warning("cipher-word-without-effect", message);
+    Some(Finding { range: Some(ignored.span.clone()), diagnostic })
+}
