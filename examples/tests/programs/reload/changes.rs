@@ -146,7 +146,7 @@ fn what_is_broken_is_refused_whole() {
         (
             "tls.tlsserverciphers",
             |host| _ = host.write("tls.tlsserverciphers", "nonsense\n"),
-            &["service smtp: ", "tls.tlsserverciphers:1:1: ", "there are errors"],
+            &["tls.tlsserverciphers:1:1: error[ciphers-refused]", "no service is left"],
         ),
         (
             "smtp2",
@@ -194,6 +194,23 @@ fn what_is_broken_is_refused_whole() {
         assert_eq!(said(&program, "listening ").len(), 3);
         assert!(said(&program, "hvmail-smtpd: service smtp2 stays down").is_empty());
     }
+}
+
+/// What the files allow and the library does not: a suite that rustls has not.
+#[test]
+fn what_the_library_does_not_take_is_refused() {
+    if !BACKENDS.contains(&"rustls") {
+        eprintln!("skipped: what_the_library_does_not_take_is_refused: no rustls");
+        return;
+    }
+    let host = Host::new();
+    let program = host.serve(&["--tls", "rustls"]);
+    host.write("tls.tlsserverciphers", "DHE-RSA-AES128-GCM-SHA256\n");
+    let words =
+        ["service smtp3: ", "tls.tlsserverciphers:1:1: ", "reload refused: there are errors"];
+    reload_is_refused(&program, &words);
+    host.write("tls.tlsserverciphers", "DHE-RSA-AES128-GCM-SHA256:ECDHE+AESGCM\n");
+    reload_is_taken(&program);
 }
 
 /// A certificate that is gone without anybody saying so is a warning at a start, and no reload.
