@@ -1,364 +1,231 @@
-//! What a handshake costs: the library alone, this workspace's acceptor and connector around it, and
-//! the whole way of an SMTP connection through STARTTLS. Both ends are counted, in memory, on one
-//! thread: full handshakes, TLS 1.3, an ECDSA P-256 leaf under a P-256 root, verified.
+//! What a whole SMTP connection through TLS costs one side: 220, EHLO, STARTTLS, the handshake, EHLO,
+//! QUIT, or the handshake first; in memory, on one thread, server and client apart, beside the TLS
+//! library alone that is given the same octets to carry.
+//!
+//! `hvmail_benches::handshake` says what is compared. Ours and the library alone take turns, connection
+//! by connection, and what else the machine does only ever adds: a time is the lower decile of all, and
+//! what ours takes more is the difference of two of them; a ratio is the median of the ratios of
+//! neighbours. Each is held to its case before it counts: the version, the
+//! group, resumed or not, as the peer sees them; and both had the same octets to carry, but for the
+//! length of a signature or a ticket.
+//!
+//! Over loopback, `smtp-server` and `smtp-client` have all that they have: sockets, clocks, limits and
+//! logs; beside them are tokio-rustls and tokio-openssl with the same octets, and what is taken is the
+//! processor's time of the thread of one side. One row is in clear: SMTPS less that row is what TLS
+//! adds, and STARTTLS less SMTPS what its commands add. `scripts/measure handshake` counts syscalls.
+//!
+//! Words on the command line choose the cases that have them all.
 
-use std::{hint::black_box, sync::Arc};
+use std::fs;
+use std::time::{Duration, Instant};
 
-use criterion::{Criterion, criterion_group, criterion_main};
-use smtp_proto::{
-    client, server,
-    wire::{ClientName, Extension},
-};
-use smtp_testkit::pki::{Authority, Leaf};
-use smtp_tls::{
-    Acceptor, AfterEhlo, Backend, Certificate, ClientPolicy, Connector, Identity, Roots,
-    ServerPolicy, Stream, Version, pem_sections,
-};
-use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, DuplexStream};
+use hvmail_benches::handshake::{Case, Group, Key, Material, Prepared, Seen, Side, Sockets, Who};
 
-const HOST: &str = "mx.example.org";
-const ROOM: usize = 64 * 1024;
+/// Pairs of connections for a case, as many as fit the time.
+const ROUNDS: usize = 400;
+const TIME: Duration = Duration::from_millis(1500);
 
-struct Ends {
-    acceptor: Acceptor,
-    connector: Connector,
-    policy: ClientPolicy,
-}
+/// Over loopback, a time is that of so many connections.
+const CONNECTIONS: u32 = 10;
 
-fn der(pem: &str) -> Vec<u8> {
-    pem_sections(pem.as_bytes()).expect("PEM")[0].der.clone()
-}
+/// Where a time is taken from: lower than most, and not by chance as the least may be.
+const LOW: f64 = 0.1;
 
-fn ends(backend: Backend, root: &Authority, leaf: &Leaf) -> Ends {
-    let sections = pem_sections(leaf.chain_and_key().as_bytes()).expect("PEM");
-    let identity = Identity::from_pem_sections(&sections).expect("an identity");
-    let mut server = ServerPolicy::new(Arc::new(identity));
-    server.resumption = smtp_tls::Resumption::Off;
-    server.versions = (Version::Tls13, Version::Tls13);
-    let mut policy =
-        ClientPolicy::verified(Roots::Pem(vec![Certificate::from_der(der(&root.certificate()))]));
-    policy.versions = server.versions;
-    Ends {
-        acceptor: Acceptor::new(backend, &server).expect("an acceptor"),
-        connector: Connector::new(backend, &policy).expect("a connector"),
-        policy,
-    }
-}
+/// By how many octets two connections of one case differ: a signature's and a ticket's numbers are
+/// as long as they are, and rustls pads nothing.
+const OCTETS: usize = 24;
 
-async fn handshake(ends: &Ends) {
-    let (near, far) = tokio::io::duplex(ROOM);
-    let (near, far) = tokio::join!(ends.acceptor.accept(near), ends.connector.connect(HOST, far));
-    let (near, far) = (near.expect("accepted"), far.expect("connected"));
-    assert!(!far.1.resumed);
-    black_box((near, far));
-}
-
-/// A connection that is in clear, and later is not.
-enum Connection {
-    Clear(DuplexStream),
-    Tls(Stream<DuplexStream>),
-}
-
-impl Connection {
-    async fn write(&mut self, octets: &[u8]) {
-        async fn all(io: &mut (impl AsyncWrite + Unpin), octets: &[u8]) {
-            io.write_all(octets).await.expect("written");
-            io.flush().await.expect("flushed");
-        }
-        match self {
-            Self::Clear(io) => all(io, octets).await,
-            Self::Tls(io) => all(io, octets).await,
-        }
-    }
-
-    async fn read(&mut self, buffer: &mut [u8]) -> usize {
-        async fn some(io: &mut (impl AsyncRead + Unpin), buffer: &mut [u8]) -> usize {
-            io.read(buffer).await.unwrap_or(0)
-        }
-        match self {
-            Self::Clear(io) => some(io, buffer).await,
-            Self::Tls(io) => some(io, buffer).await,
-        }
-    }
-
-    fn clear(self) -> DuplexStream {
-        match self {
-            Self::Clear(io) => io,
-            Self::Tls(_) => unreachable!("a session asks for one handshake"),
-        }
-    }
-
-    async fn close(self) {
-        if let Self::Tls(mut io) = self {
-            // The other side may be gone already: after QUIT nobody waits for it.
-            let _ = io.shutdown().await;
-        }
-    }
-}
-
-async fn serve(acceptor: &Acceptor, config: Arc<server::Config>, io: DuplexStream) -> bool {
-    let mut io = Connection::Clear(io);
-    let mut session = server::Session::new(config);
-    loop {
-        match session.poll_output() {
-            server::Output::Transmit(octets) => io.write(octets).await,
-            server::Output::StartTls => {
-                io = Connection::Tls(acceptor.accept(io.clear()).await.expect("accepted").0);
-                session.tls_established().expect("in order");
+fn main() {
+    let (flags, words): (Vec<_>, Vec<_>) =
+        std::env::args().skip(1).partition(|argument| argument.starts_with('-'));
+    // Under `cargo test` the work is done once, to see that it can be done.
+    let measured = flags.iter().any(|flag| flag == "--bench");
+    let materials = [Key::P256, Key::Rsa2048].map(Material::new);
+    let chosen = |name: &str| words.iter().all(|word| name.split(' ').any(|part| part == word));
+    let mut over = Vec::new();
+    for side in [Side::Server, Side::Client] {
+        let place = format!("{side}, in memory");
+        print_head(measured, &place, ["clear", "shake", "inside", "close"]);
+        for case in Case::all().into_iter().filter(|case| case.side == side) {
+            let name = format!("{side} memory {} {case}", case.library);
+            if !chosen(&name) {
+                continue;
             }
-            server::Output::Wait(_) => match io.read(session.input()).await {
-                0 => session.end_of_input(),
-                octets => session.received(octets).expect("in order"),
-            },
-            server::Output::Close => {
-                io.close().await;
-                return session.under_tls();
+            if let Err(absent) = case.is_possible() {
+                println!("{:<7} {case:<41} not here: {}", case.library, absent.0);
+                continue;
             }
-            _ => {}
-        }
-    }
-}
-
-async fn send(ends: &Ends, config: Arc<client::Config>, io: DuplexStream) -> bool {
-    let mut io = Connection::Clear(io);
-    let mut session = client::Session::new(config);
-    loop {
-        match session.poll_output() {
-            client::Output::Transmit(octets) => io.write(octets).await,
-            client::Output::Ehlo(ask, capabilities) => {
-                let next = match ends.policy.after_ehlo(capabilities.has(Extension::StartTls)) {
-                    AfterEhlo::StartTls => client::AfterHello::StartTls,
-                    AfterEhlo::Continue | AfterEhlo::Stop(_) => client::AfterHello::Quit,
-                };
-                session.answer(ask, next).expect("in order");
-            }
-            client::Output::StartTls => {
-                let established = ends.connector.connect(HOST, io.clear()).await;
-                io = Connection::Tls(established.expect("connected").0);
-                session.tls_established().expect("in order");
-            }
-            client::Output::Ready => session.quit().expect("in order"),
-            client::Output::Wait(_) => match io.read(session.input()).await {
-                0 => session.end_of_input(),
-                octets => session.received(octets).expect("in order"),
-            },
-            client::Output::Close => {
-                io.close().await;
-                return session.under_tls() && session.failure().is_none();
-            }
-            _ => {}
-        }
-    }
-}
-
-/// 220, EHLO, STARTTLS, the handshake, EHLO, QUIT.
-async fn connection(
-    ends: &Ends,
-    serving: &Arc<server::Config>,
-    sending: &Arc<client::Config>,
-) -> (bool, bool) {
-    let (near, far) = tokio::io::duplex(ROOM);
-    tokio::join!(
-        serve(&ends.acceptor, Arc::clone(serving), near),
-        send(ends, Arc::clone(sending), far)
-    )
-}
-
-mod bare_rustls {
-    use rustls::{
-        ClientConfig, ClientConnection, RootCertStore, ServerConfig, ServerConnection,
-        client::Resumption,
-        crypto::aws_lc_rs::default_provider,
-        pki_types::{CertificateDer, PrivateKeyDer, ServerName},
-        server::NoServerSessionStorage,
-        version::TLS13,
-    };
-
-    use super::*;
-
-    pub(super) struct Bare(Arc<ServerConfig>, Arc<ClientConfig>);
-
-    impl Bare {
-        pub(super) fn new(root: &Authority, leaf: &Leaf) -> Self {
-            let chain = vec![CertificateDer::from(der(&leaf.certificate))];
-            let key = PrivateKeyDer::Pkcs8(der(&leaf.key).into());
-            let mut server = ServerConfig::builder_with_provider(default_provider().into())
-                .with_protocol_versions(&[&TLS13])
-                .expect("a version")
-                .with_no_client_auth()
-                .with_single_cert(chain, key)
-                .expect("a certificate");
-            server.session_storage = Arc::new(NoServerSessionStorage {});
-            server.send_tls13_tickets = 0;
-            let mut roots = RootCertStore::empty();
-            roots.add(CertificateDer::from(der(&root.certificate()))).expect("a root");
-            let mut client = ClientConfig::builder_with_provider(default_provider().into())
-                .with_protocol_versions(&[&TLS13])
-                .expect("a version")
-                .with_root_certificates(roots)
-                .with_no_client_auth();
-            client.resumption = Resumption::disabled();
-            Self(Arc::new(server), Arc::new(client))
-        }
-
-        pub(super) fn handshake(&self) {
-            let name = ServerName::try_from(HOST).expect("a name");
-            let mut client = ClientConnection::new(Arc::clone(&self.1), name).expect("a client");
-            let mut server = ServerConnection::new(Arc::clone(&self.0)).expect("a server");
-            let mut octets = Vec::with_capacity(8 * 1024);
-            while client.is_handshaking() || server.is_handshaking() {
-                client.write_tls(&mut octets).expect("in memory");
-                server.read_tls(&mut octets.as_slice()).expect("in memory");
-                server.process_new_packets().expect("accepted");
-                octets.clear();
-                while server.wants_write() {
-                    server.write_tls(&mut octets).expect("in memory");
+            let figures = in_memory(case, &materials[case.key as usize], measured);
+            if measured {
+                println!("{:<7} {case:<41} {figures}", case.library);
+                if figures.extra > TARGET {
+                    over.push(format!("{name}: {:.1} us", figures.extra));
                 }
-                client.read_tls(&mut octets.as_slice()).expect("in memory");
-                client.process_new_packets().expect("connected");
-                octets.clear();
             }
-            black_box((client, server));
+        }
+    }
+    for side in [Side::Server, Side::Client] {
+        print_head(measured, &format!("{side}, over loopback"), []);
+        let in_clear = std::iter::once(None);
+        for case in in_clear.chain(Case::all().into_iter().filter(is_for_sockets).map(Some)) {
+            let (library, what) = match case {
+                Some(case) => (case.library.to_string(), case.to_string()),
+                None => ("-".to_owned(), "220, EHLO, QUIT in clear".to_owned()),
+            };
+            let of_side = case.is_none_or(|case| case.side == side);
+            if of_side && chosen(&format!("{side} loopback {library} {what}")) {
+                let figures = over_loopback(side, case, &materials[0], measured);
+                if measured {
+                    println!("{library:<7} {what:<41} {figures}");
+                }
+            }
+        }
+    }
+    if measured {
+        println!("\nload {}", load());
+        match over.is_empty() {
+            true => println!("in memory, every case: at most {TARGET} us over the library alone"),
+            false => println!("over {TARGET} us more than the library:\n  {}", over.join("\n  ")),
         }
     }
 }
 
-#[cfg(feature = "openssl")]
-mod bare_openssl {
-    use std::{
-        cell::RefCell,
-        collections::VecDeque,
-        io::{self, Read, Write},
-        rc::Rc,
-    };
+/// What our way may cost over the library alone, in microseconds.
+const TARGET: f64 = 10.0;
 
-    use openssl::{
-        pkey::PKey,
-        ssl::{
-            ErrorCode, Ssl, SslContext, SslContextBuilder, SslMethod, SslSessionCacheMode,
-            SslStream, SslVerifyMode, SslVersion,
-        },
-        x509::{X509, store::X509StoreBuilder},
-    };
-
-    use super::*;
-
-    type Pipe = Rc<RefCell<VecDeque<u8>>>;
-
-    struct Transport {
-        from: Pipe,
-        to: Pipe,
+fn print_head<const N: usize>(measured: bool, place: &str, phases: [&str; N]) {
+    if measured {
+        let extra = if N > 0 { "  extra:" } else { "" };
+        let phases: String = phases.iter().map(|phase| format!(" {phase:>6}")).collect();
+        println!(
+            "\n{place}: microseconds of one connection (load {})\n\
+             {:<49} {:>7} {:>7} {:>6} {:>6}{extra}{phases}",
+            load(),
+            "",
+            "ours",
+            "alone",
+            "extra",
+            "ratio"
+        );
     }
+}
 
-    impl Read for Transport {
-        fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-            match self.from.borrow_mut().read(buffer) {
-                Ok(0) => Err(io::ErrorKind::WouldBlock.into()),
-                other => other,
-            }
-        }
-    }
+/// A time of ours and one of the library's, each with its parts.
+type Pair<const N: usize> = ([Duration; N], [Duration; N]);
 
-    impl Write for Transport {
-        fn write(&mut self, octets: &[u8]) -> io::Result<usize> {
-            self.to.borrow_mut().write(octets)
-        }
+struct Figures {
+    ours: f64,
+    alone: f64,
+    extra: f64,
+    ratio: f64,
+    phases: Vec<f64>,
+}
 
-        fn flush(&mut self) -> io::Result<()> {
-            Ok(())
-        }
-    }
-
-    pub(super) struct Bare(SslContext, SslContext);
-
-    fn context(method: SslMethod) -> SslContextBuilder {
-        let mut context = SslContextBuilder::new(method).expect("a context");
-        context.set_min_proto_version(Some(SslVersion::TLS1_3)).expect("a version");
-        context.set_session_cache_mode(SslSessionCacheMode::OFF);
-        context.set_num_tickets(0).expect("no tickets");
-        context
-    }
-
-    impl Bare {
-        pub(super) fn new(root: &Authority, leaf: &Leaf) -> Self {
-            let mut server = context(SslMethod::tls_server());
-            let certificate = X509::from_der(&der(&leaf.certificate)).expect("a certificate");
-            server.set_certificate(&certificate).expect("a certificate");
-            let key = PKey::private_key_from_der(&der(&leaf.key)).expect("a key");
-            server.set_private_key(&key).expect("a key");
-            let mut client = context(SslMethod::tls_client());
-            let mut store = X509StoreBuilder::new().expect("a store");
-            let root = X509::from_der(&der(&root.certificate())).expect("a root");
-            store.add_cert(root).expect("a root");
-            client.set_verify_cert_store(store.build()).expect("a store");
-            client.set_verify(SslVerifyMode::PEER);
-            Self(server.build(), client.build())
-        }
-
-        pub(super) fn handshake(&self) {
-            let (up, down) = (Pipe::default(), Pipe::default());
-            let server = Ssl::new(&self.0).expect("a server");
-            let mut client = Ssl::new(&self.1).expect("a client");
-            client.set_hostname(HOST).expect("a name");
-            client.param_mut().set_host(HOST).expect("a name");
-            let near = Transport { from: Rc::clone(&up), to: Rc::clone(&down) };
-            let mut near = SslStream::new(server, near).expect("a stream");
-            let mut far =
-                SslStream::new(client, Transport { from: down, to: up }).expect("a stream");
-            let (mut accepted, mut connected) = (false, false);
-            while !(accepted && connected) {
-                connected = connected || finished(far.connect());
-                accepted = accepted || finished(near.accept());
-            }
-            black_box((near, far));
-        }
-    }
-
-    fn finished(result: Result<(), openssl::ssl::Error>) -> bool {
-        match result {
-            Ok(()) => true,
-            Err(error) if error.code() == ErrorCode::WANT_READ => false,
-            Err(error) => panic!("{error}"),
+impl Figures {
+    fn of<const N: usize>(pairs: &[Pair<N>]) -> Self {
+        let low =
+            |figure: &dyn Fn(&Pair<N>) -> f64| quantile(LOW, pairs.iter().map(figure).collect());
+        let (ours, alone) = (low(&|(ours, _)| all(ours)), low(&|(_, alone)| all(alone)));
+        let ratios = pairs.iter().map(|(ours, alone)| all(ours) / all(alone));
+        let phase = |phase: usize| {
+            low(&|(ours, _)| micros(ours[phase])) - low(&|(_, alone)| micros(alone[phase]))
+        };
+        Self {
+            ours,
+            alone,
+            extra: ours - alone,
+            ratio: quantile(0.5, ratios.collect()),
+            phases: if N > 1 { (0..N).map(phase).collect() } else { Vec::new() },
         }
     }
 }
 
-fn benches(c: &mut Criterion) {
-    let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
-    let root = Authority::root("Bench Root");
-    let leaf = root.issue(&[HOST]);
-    let mut serving = server::Config::new(HOST);
-    serving.tls = server::Tls::StartTls;
-    let serving = Arc::new(serving);
-    let name = ClientName::parse("client.example.org").expect("a name");
-    let sending = Arc::new(client::Config::new(name));
-    for backend in Backend::available() {
-        let ends = ends(*backend, &root, &leaf);
-        let whole = runtime.block_on(connection(&ends, &serving, &sending));
-        assert_eq!(whole, (true, true), "both sides end under TLS and in order");
-        let mut group = c.benchmark_group(format!("handshake/{backend}"));
-        match backend {
-            Backend::Rustls => {
-                let bare = bare_rustls::Bare::new(&root, &leaf);
-                group.bench_function("library alone", |b| b.iter(|| bare.handshake()));
-            }
-            #[cfg(feature = "openssl")]
-            Backend::OpenSsl => {
-                let bare = bare_openssl::Bare::new(&root, &leaf);
-                group.bench_function("library alone", |b| b.iter(|| bare.handshake()));
-            }
-            #[allow(unreachable_patterns)]
-            _ => {}
+impl std::fmt::Display for Figures {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self { ours, alone, extra, ratio, phases } = self;
+        write!(f, "{ours:>7.1} {alone:>7.1} {extra:>6.1} {ratio:>6.3}")?;
+        if !phases.is_empty() {
+            write!(f, "        ")?;
         }
-        group.bench_function("acceptor and connector", |b| {
-            b.iter(|| runtime.block_on(handshake(&ends)));
+        phases.iter().try_for_each(|phase| write!(f, " {phase:>6.1}"))
+    }
+}
+
+/// Ours and the library alone by turns, until there are enough rounds or the time is up.
+fn by_turns<T>(
+    measured: bool,
+    mut ours: impl FnMut() -> T,
+    mut alone: impl FnMut() -> T,
+) -> Vec<(T, T)> {
+    let mut pairs = Vec::new();
+    let begun = Instant::now();
+    for round in 0..if measured { ROUNDS } else { 1 } {
+        pairs.push(if round % 2 == 0 {
+            let ours = ours();
+            (ours, alone())
+        } else {
+            let alone = alone();
+            (ours(), alone)
         });
-        group.bench_function("SMTP connection with STARTTLS", |b| {
-            b.iter(|| runtime.block_on(connection(&ends, &serving, &sending)));
-        });
-        group.finish();
+        if begun.elapsed() > TIME {
+            break;
+        }
     }
+    pairs
 }
 
-criterion_group!(all, benches);
-criterion_main!(all);
+fn in_memory(case: Case, material: &Material, measured: bool) -> Figures {
+    let ours = Prepared::new(Who::Ours, case, material);
+    let alone = Prepared::new(Who::Bare, case, material);
+    compare(&case, &ours.run(), &alone.run());
+    Figures::of(&by_turns(measured, || ours.run().spent, || alone.run().spent))
+}
+
+/// The certificate and the group make no difference to a socket.
+fn is_for_sockets(case: &Case) -> bool {
+    (case.key, case.group) == (Key::P256, Group::X25519) && case.is_possible().is_ok()
+}
+
+/// The processor's time of the thread of one side.
+fn over_loopback(side: Side, case: Option<Case>, material: &Material, measured: bool) -> Figures {
+    let connections = if measured { CONNECTIONS } else { 1 };
+    let ours = Sockets::new(Who::Ours, side, case, material);
+    let alone = Sockets::new(Who::Bare, side, case, material);
+    let of_side = |sockets: &Sockets| {
+        let (server, client) = sockets.run(connections);
+        [if side == Side::Server { server } else { client }]
+    };
+    Figures::of(&by_turns(measured, || of_side(&ours), || of_side(&alone)))
+}
+
+/// Both are to carry the same.
+fn compare(case: &Case, ours: &Seen, alone: &Seen) {
+    let name = format!("{} {} {case}", case.side, case.library);
+    assert_eq!(ours.negotiated, alone.negotiated, "{name}");
+    let same = |ours: usize, alone: usize| ours.abs_diff(alone) <= OCTETS;
+    assert!(
+        same(ours.octets.0, alone.octets.0) && same(ours.octets.1, alone.octets.1),
+        "{name}: ours had {:?} octets, the library alone {:?}",
+        ours.octets,
+        alone.octets
+    );
+}
+
+fn all(spent: &[Duration]) -> f64 {
+    micros(spent.iter().sum())
+}
+
+fn micros(time: Duration) -> f64 {
+    time.as_secs_f64() * 1e6
+}
+
+/// The figure below which this part of all lies.
+fn quantile(part: f64, mut figures: Vec<f64>) -> f64 {
+    figures.sort_by(f64::total_cmp);
+    figures[(part * (figures.len() - 1) as f64) as usize]
+}
+
+fn load() -> String {
+    let load = fs::read_to_string("/proc/loadavg").unwrap_or_else(|_| "unknown".into());
+    load.split(' ').take(3).collect::<Vec<_>>().join(" ")
+}

@@ -11,6 +11,8 @@ pub enum Exit {
     Usage,
     /// At least one recipient was rejected and none was deferred (69).
     Rejected,
+    /// A part of what was asked for cannot be done by this build, now or later (69).
+    Unavailable,
     /// Something outside failed; the same call may succeed later (75).
     TryLater,
     /// The control directory cannot be used (78).
@@ -21,7 +23,7 @@ impl From<Exit> for ExitCode {
     fn from(exit: Exit) -> Self {
         Self::from(match exit {
             Exit::Usage => 64,
-            Exit::Rejected => 69,
+            Exit::Rejected | Exit::Unavailable => 69,
             Exit::TryLater => 75,
             Exit::BadConfiguration => 78,
         })

@@ -8,3 +8,4 @@ pub mod print;
 pub mod send;
 pub mod smtpd;
 pub mod tls;
+pub mod tls_tool;

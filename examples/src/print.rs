@@ -1,4 +1,5 @@
-//! What the programs say on stderr: diagnostics of a control directory, and lines of their own.
+//! What the programs say: on stderr diagnostics of a control directory and lines of their own, on
+//! stdout what they were asked for.
 //!
 //! Does: print each with its place. Does not: end the program when nobody can be told: who serves
 //! mail goes on when the reader of its log has gone. Fails: never.
@@ -11,10 +12,24 @@ use hvmail_control::Control;
 use hvmail_control::snapshot::{Origin, OriginId};
 use smtp_tls::Unhonoured;
 
+use crate::exit::Failure;
+
 /// Prints one line on stderr.
 pub fn line(text: impl fmt::Display) {
     // `eprintln!` would panic where stderr is a pipe that nobody reads any more.
     let _ = writeln!(io::stderr().lock(), "{text}");
+}
+
+/// Prints one line on stdout: what the program was asked for.
+///
+/// # Errors
+/// stdout is gone or full. Who reads no further, as `head` does, is no such error: the text goes nowhere.
+pub fn out(text: impl fmt::Display) -> Result<(), Failure> {
+    match writeln!(io::stdout().lock(), "{text}") {
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+        Err(error) => Err(Failure::try_later(format!("cannot write to stdout: {error}"))),
+        Ok(()) => Ok(()),
+    }
 }
 
 /// Prints every diagnostic, one `path:line:column: severity[code]: message` each, with its help line.

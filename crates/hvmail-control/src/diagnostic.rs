@@ -183,7 +183,8 @@ pub fn shown(text: &str) -> String {
 }
 
 /// A path with its control characters escaped, so that it cannot break a line.
-pub(crate) fn printable(path: &Path) -> String {
+#[must_use]
+pub fn printable(path: &Path) -> String {
     let mut shown = String::new();
     for character in path.to_string_lossy().chars() {
         if character.is_control() {

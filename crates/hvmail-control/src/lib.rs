@@ -80,6 +80,7 @@ mod client_trust;
 pub mod conf;
 pub mod diagnostic;
 pub mod error;
+pub mod explain;
 pub mod inventory;
 pub mod limits;
 pub mod listener;
@@ -369,6 +370,13 @@ impl Control {
             Origin::File(span) => Some(self.snapshot.location(*span)),
             Origin::Default(_) | Origin::Environment(_) => None,
         }
+    }
+}
+
+impl Control {
+    /// The id of an origin of this directory's values, for this crate's own answers.
+    pub(crate) fn find_origin(&self, origin: &Origin) -> Option<OriginId> {
+        self.origins.find(origin)
     }
 }
 

@@ -18,6 +18,7 @@
 //! nor to another host.
 
 use std::collections::{HashMap, HashSet};
+use std::fmt;
 use std::time::Duration;
 
 use smtp_tls::ClientPolicy;
@@ -40,6 +41,14 @@ pub struct Route {
     pub host: String,
     /// The port.
     pub port: u16,
+}
+
+/// `host:port`, with an IPv6 address in brackets.
+impl fmt::Display for Route {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { host, port } = self;
+        if host.contains(':') { write!(f, "[{host}]:{port}") } else { write!(f, "{host}:{port}") }
+    }
 }
 
 /// What holds for mail to one domain.
@@ -267,21 +276,42 @@ impl Outgoing {
             .routes
             .as_ref()
             .map_err(|reason| UnusableRule { reason: reason.clone(), origin: None })?;
-        if routes.is_empty() {
-            return Ok((None, None));
-        }
-        // Entries are in ASCII. What has no A-labels may still have a way out for every domain.
-        let domain = match domain.is_ascii() {
-            true => domain.to_ascii_lowercase(),
-            false => idna::domain_to_ascii(domain).unwrap_or_else(|_| domain.to_lowercase()),
-        };
-        let suffixes = domain.match_indices('.').map(|(dot, _)| &domain[dot..]);
-        let candidates = std::iter::once(domain.as_str()).chain(suffixes).chain([""]);
-        match candidates.filter_map(|key| routes.get(key)).next() {
+        match entry_for(routes, domain) {
             None => Ok((None, None)),
             Some(written) => Ok((written.get()?.clone(), Some(written.origin))),
         }
     }
+
+    /// The entries of `smtproutes`, in no order, and where each is written; none where it cannot be read.
+    pub(crate) fn entries(
+        &self,
+    ) -> impl Iterator<Item = (&str, &Result<Option<Route>, String>, OriginId)> {
+        let routes = self.routes.iter().flatten();
+        routes.map(|(domain, entry)| (domain.as_str(), &entry.value, entry.origin))
+    }
+
+    /// Where the entry of `smtproutes` for `domain` is written.
+    pub(crate) fn entry(&self, domain: &str) -> Option<OriginId> {
+        entry_for(self.routes.as_ref().ok()?, domain).map(|entry| entry.origin)
+    }
+}
+
+/// The entry for the longest part of the domain.
+fn entry_for<'r, T>(
+    routes: &'r HashMap<String, Written<T>>,
+    domain: &str,
+) -> Option<&'r Written<T>> {
+    if routes.is_empty() {
+        return None;
+    }
+    // Entries are in ASCII. What has no A-labels may still have a way out for every domain.
+    let domain = match domain.is_ascii() {
+        true => domain.to_ascii_lowercase(),
+        false => idna::domain_to_ascii(domain).unwrap_or_else(|_| domain.to_lowercase()),
+    };
+    let suffixes = domain.match_indices('.').map(|(dot, _)| &domain[dot..]);
+    let candidates = std::iter::once(domain.as_str()).chain(suffixes).chain([""]);
+    candidates.filter_map(|key| routes.get(key)).next()
 }
 
 /// The port on which TLS starts with the first byte (RFC 8314, section 3.3).

@@ -1,4 +1,4 @@
-//! The only place that writes: whole files, atomically, and the demo directory.
+//! The only place that writes: whole files, atomically, private keys among them, and the demo directory.
 //!
 //! A file is written under another name in the same directory, flushed to disk, and only then given
 //! its name; the directory is flushed last. Whoever reads meanwhile sees the old file or the new one,
@@ -6,12 +6,19 @@
 //! the error says which file and which step; what was there before is untouched, unless the step was
 //! the last: then the new file is there, and may not outlive a crash.
 
+mod demo;
+
+use std::ffi::{OsStr, OsString};
+use std::fmt;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 use thiserror::Error;
+
+pub use demo::{DEMO_CERTIFICATE, DEMO_DOMAIN, DEMO_HOST, DEMO_KEY, Demo, write_demo};
 
 /// A file could not be written.
 #[derive(Debug, Error)]
@@ -62,7 +69,8 @@ pub fn replace(path: &Path, content: &[u8], access: Access) -> Result<(), WriteE
         Err(error) if error.kind() == io::ErrorKind::NotFound => None,
         Err(error) => return Err(failed(&path, "look at the file")(error)),
     };
-    let pending = Pending::write(&path, content, access, before.as_ref())?;
+    let rights = before.as_ref().map_or(Rights::New(access), Rights::Kept);
+    let pending = Pending::write(&path, content, rights)?;
     pending.step("rename the new file", |temporary| fs::rename(temporary, &path))?;
     pending.step("flush the directory", |_| flush_directory(&path))
 }
@@ -75,7 +83,7 @@ pub fn create(path: &Path, content: &[u8], access: Access) -> Result<bool, Write
     if path.symlink_metadata().is_ok() {
         return Ok(false);
     }
-    let pending = Pending::write(path, content, access, None)?;
+    let pending = Pending::write(path, content, Rights::New(access))?;
     // A link fails where the name is taken, so a file that appeared meanwhile is not overwritten.
     match fs::hard_link(&pending.temporary, path) {
         Ok(()) => {}
@@ -87,130 +95,82 @@ pub fn create(path: &Path, content: &[u8], access: Access) -> Result<bool, Write
     Ok(true)
 }
 
-/// The files of a demo directory.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Demo {
-    /// The files that were made.
-    pub made: Vec<PathBuf>,
-    /// The files that were there before and are untouched.
-    pub kept: Vec<PathBuf>,
+/// A user and a group, by their numbers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Owner {
+    /// The user.
+    pub user: u32,
+    /// The group.
+    pub group: u32,
 }
 
-/// The certificate of a demo directory, below it.
-pub const DEMO_CERTIFICATE: &str = "tls.demo.crt.pem";
-/// The private key of a demo directory, below it.
-pub const DEMO_KEY: &str = "tls.demo.key.pem";
-/// The name of the host of a demo directory, in its `me`.
-pub const DEMO_HOST: &str = "mail.demo.example";
-/// The domain for which a demo directory takes mail.
-pub const DEMO_DOMAIN: &str = "demo.example";
+impl fmt::Display for Owner {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}", self.user, self.group)
+    }
+}
 
-/// Makes a control directory for loopback alone, on ports that need no privilege: `smtp` on 2525 with
-/// STARTTLS, `smtp2` on 2587 with STARTTLS, `smtp3` on 2465 with TLS from the first byte. It takes
-/// mail for [`DEMO_DOMAIN`], lets 127.0.0.1 relay, and routes mail for that domain to itself.
+/// Puts a private key in the place of the file at `path`, or makes it: for its owner alone (0600).
 ///
-/// A file that is there already is never overwritten, so a second call changes nothing.
+/// The owner is the one given, else that of the file it replaces, else the process. Unlike with
+/// [`replace`], a symbolic link is itself replaced: who may write in the directory must not choose
+/// which file elsewhere is overwritten. Its owner is then that of the file it named, where there is
+/// one: who reads the key goes on reading it.
 ///
 /// # Errors
-/// [`WriteError`] if the directory or a file cannot be made, or if one of certificate and key is
-/// there without the other: a new half would not match it.
-pub fn write_demo(
-    directory: &Path,
-    certificate_pem: &str,
-    key_pem: &str,
-) -> Result<Demo, WriteError> {
-    fs::create_dir_all(directory).map_err(failed(directory, "make the directory"))?;
-    let there = |name: &str| directory.join(name).symlink_metadata().is_ok();
-    for (half, other) in [(DEMO_CERTIFICATE, DEMO_KEY), (DEMO_KEY, DEMO_CERTIFICATE)] {
-        if there(half) && !there(other) {
-            let error = io::Error::new(io::ErrorKind::NotFound, "its other half is there");
-            return Err(failed(&directory.join(other), "make half of a pair")(error));
-        }
-    }
-    let mut demo = Demo::default();
-    let pair =
-        [(DEMO_KEY, key_pem, Access::Private), (DEMO_CERTIFICATE, certificate_pem, Access::Public)];
-    let plain = DEMO_FILES.into_iter().map(|(name, content)| (name, content, Access::Public));
-    for (name, content, access) in pair.into_iter().chain(plain) {
-        let path = directory.join(name);
-        if create(&path, content.as_bytes(), access)? {
-            demo.made.push(path);
-        } else {
-            demo.kept.push(path);
-        }
-    }
-    Ok(demo)
+/// [`WriteError`] with the step that failed, among them that the file cannot be given to that owner:
+/// a key that nobody can read who should is no key. The file at `path` is then as it was, unless the
+/// step is "flush the directory": then it is the new one, and may be the old one again after a crash.
+pub fn replace_private(
+    path: &Path,
+    content: &[u8],
+    owner: Option<Owner>,
+) -> Result<(), WriteError> {
+    let pending = Pending::private(path, content, owner)?;
+    pending.step("rename the new file", |temporary| fs::rename(temporary, path))?;
+    pending.step("flush the directory", |_| flush_directory(path))
 }
 
-const DEMO_FILES: [(&str, &str); 11] = [
-    ("me", "mail.demo.example\n"),
-    ("smtp.ipaddr", "127.0.0.1\n"),
-    ("smtp.port", "2525\n"),
-    ("smtp.starttls", "1\n"),
-    ("smtp.auth", "0\n"),
-    (
-        "smtp.tcp",
-        "\
-# Who may connect, and who may relay: send mail to any domain.
-# The most specific address counts, wherever its line stands.
-127.0.0.1:allow,RELAYCLIENT=\"\"
-:allow
-",
-    ),
-    (
-        "smtp2",
-        "\
-# The second service: submission with STARTTLS.
-ENABLED=1
-IPADDR=127.0.0.1
-PORT=2587
-TCPRULES_INHERIT=1
-GREENARROW_STARTTLS=1
-",
-    ),
-    (
-        "smtp3",
-        "\
-# The third service: TLS from the first byte.
-# SMTPS has no effect without the line that exports it.
-ENABLED=1
-IPADDR=127.0.0.1
-PORT=2465
-TCPRULES_INHERIT=1
-SMTPS=1
-export SMTPS
-",
-    ),
-    (
-        "rcpthosts",
-        "\
-# Domains for which mail is taken from everybody.
-demo.example
-# A leading dot stands for every name below a domain.
-.demo.example
-",
-    ),
-    (
-        "smtproutes",
-        "\
-# Where mail for a domain goes: domain:host:port.
-demo.example:127.0.0.1:2525
-.demo.example:127.0.0.1:2525
-",
-    ),
-    (
-        "greenarrow.conf",
-        "\
-general {
-    # The certificate of every service, and its key. Which is which is told by what they hold.
-    tls_certificate_files tls.demo.key.pem tls.demo.crt.pem
-
-    # Outgoing mail uses STARTTLS where it is offered; starttls_require would insist on it.
-    starttls_use yes
+/// Does everything that [`replace_private`] does, but for the last step, with a file of
+/// [`MAX_PRIVATE`] octets that is then removed: for those who would rather know before they make a
+/// key that takes minutes.
+///
+/// # Errors
+/// As for [`replace_private`]. The file at `path` is as it was.
+pub fn try_private(path: &Path, owner: Option<Owner>) -> Result<(), WriteError> {
+    Pending::private(path, &[0; MAX_PRIVATE], owner).map(drop)
 }
-",
-    ),
-];
+
+/// The size of a private file that [`try_private`] finds room for, in octets: an RSA key of 4096 bits
+/// as PEM is shorter.
+pub const MAX_PRIVATE: usize = 4096;
+
+/// Removes the temporary files that were to become the file at `path`, and that are older than
+/// an hour: writing takes no such time, so the program that made them was killed. Gives those removed; what
+/// cannot be removed stays, and harms nobody.
+#[must_use]
+pub fn remove_leftovers(path: &Path) -> Vec<PathBuf> {
+    let Ok(entries) = fs::read_dir(parent(path)) else { return Vec::new() };
+    let abandoned = |temporary: &Path| -> io::Result<bool> {
+        let metadata = temporary.symlink_metadata()?;
+        Ok(metadata.is_file() && metadata.modified()?.elapsed().is_ok_and(|age| age > ABANDONED))
+    };
+    entries
+        .filter_map(|entry| Some(entry.ok()?.file_name()))
+        .filter(|name| is_temporary(name, path))
+        .map(|name| path.with_file_name(name))
+        .filter(|temporary| abandoned(temporary).unwrap_or(false))
+        .filter(|temporary| fs::remove_file(temporary).is_ok())
+        .collect()
+}
+
+/// How old a temporary file is whose program can write it no more.
+const ABANDONED: Duration = Duration::from_secs(3600);
+
+/// Makes a directory, and those above it, where they are missing.
+fn make_directory(path: &Path) -> Result<(), WriteError> {
+    fs::create_dir_all(path).map_err(failed(path, "make the directory"))
+}
 
 /// A complete, flushed file under a temporary name, which is removed unless it was given its name.
 struct Pending {
@@ -218,28 +178,57 @@ struct Pending {
     path: PathBuf,
 }
 
+/// Whose a new file is, and who may read it.
+#[derive(Clone, Copy)]
+enum Rights<'a> {
+    /// The process's, for whom `access` says.
+    New(Access),
+    /// As those of the file that it replaces, as far as the process can have them so.
+    Kept(&'a fs::Metadata),
+    /// The owner's alone: this one's, or the process's.
+    Private(Option<Owner>),
+}
+
 impl Pending {
-    fn write(
-        path: &Path,
-        content: &[u8],
-        access: Access,
-        before: Option<&fs::Metadata>,
-    ) -> Result<Self, WriteError> {
-        static COUNTER: AtomicU64 = AtomicU64::new(0);
-        let mut name = std::ffi::OsString::from(".");
-        name.push(path.file_name().unwrap_or_default());
-        let count = COUNTER.fetch_add(1, Ordering::Relaxed);
-        name.push(format!(".{}-{count}.new", std::process::id()));
-        let temporary = path.with_file_name(name);
-        let mut file = open_new(&temporary).map_err(failed(path, "make a temporary file"))?;
+    fn write(path: &Path, content: &[u8], rights: Rights<'_>) -> Result<Self, WriteError> {
+        let (temporary, mut file) = loop {
+            let temporary = path.with_file_name(temporary_name(path));
+            match open_new(&temporary) {
+                Ok(file) => break (temporary, file),
+                // Left by a process that had this number before, and was killed.
+                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+                Err(error) => return Err(failed(path, "make a temporary file")(error)),
+            }
+        };
         let pending = Self { temporary, path: path.to_path_buf() };
         pending.step("write", |_| file.write_all(content))?;
-        pending.step("set the mode", |temporary| match before {
-            Some(before) => keep_owner_and_mode(&file, temporary, before),
-            None => set_access(&file, access),
-        })?;
+        match rights {
+            Rights::New(access) => pending.step("set the mode", |_| set_access(&file, access))?,
+            Rights::Kept(before) => pending
+                .step("set the mode", |temporary| keep_owner_and_mode(&file, temporary, before))?,
+            Rights::Private(owner) => {
+                pending.step("give the file to its owner", |_| match owner {
+                    Some(owner) => give(&file, owner),
+                    None => Ok(()),
+                })?;
+                pending.step("set the mode", |_| set_access(&file, Access::Private))?;
+            }
+        }
         pending.step("flush", |_| file.sync_all())?;
         Ok(pending)
+    }
+
+    fn private(path: &Path, content: &[u8], owner: Option<Owner>) -> Result<Self, WriteError> {
+        let look = failed(path, "look at the file");
+        let before = match fs::symlink_metadata(path) {
+            Ok(before) if before.is_file() => Some(before),
+            Ok(link) if link.is_symlink() => Some(fs::metadata(path).unwrap_or(link)),
+            Ok(_) => return Err(look(io::Error::other("it is neither a file nor a link"))),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => None,
+            Err(error) => return Err(look(error)),
+        };
+        let owner = owner.or_else(|| before.as_ref().and_then(owner_of));
+        Self::write(path, content, Rights::Private(owner))
     }
 
     fn step(
@@ -263,6 +252,29 @@ fn failed(path: &Path, step: &'static str) -> impl FnOnce(io::Error) -> WriteErr
     move |source| WriteError { path, step, source }
 }
 
+fn temporary_name(path: &Path) -> OsString {
+    static COUNTER: AtomicU64 = AtomicU64::new(0);
+    let mut name = OsString::from(".");
+    name.push(path.file_name().unwrap_or_default());
+    let count = COUNTER.fetch_add(1, Ordering::Relaxed);
+    name.push(format!(".{}-{count}{TEMPORARY}", std::process::id()));
+    name
+}
+
+/// Whether [`temporary_name`] gave this name, in whichever process.
+fn is_temporary(name: &OsStr, path: &Path) -> bool {
+    let (Some(name), Some(of)) = (name.to_str(), path.file_name().and_then(OsStr::to_str)) else {
+        return false;
+    };
+    let digits = |text: &str| !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
+    name.strip_prefix('.')
+        .and_then(|rest| rest.strip_prefix(of)?.strip_prefix('.')?.strip_suffix(TEMPORARY))
+        .and_then(|numbers| numbers.split_once('-'))
+        .is_some_and(|(process, count)| digits(process) && digits(count))
+}
+
+const TEMPORARY: &str = ".new";
+
 fn open_new(path: &Path) -> io::Result<File> {
     let mut options = OpenOptions::new();
     options.write(true).create_new(true);
@@ -284,6 +296,37 @@ fn set_access(file: &File, access: Access) -> io::Result<()> {
 #[cfg(not(unix))]
 fn set_access(_file: &File, _access: Access) -> io::Result<()> {
     Ok(())
+}
+
+#[cfg(unix)]
+fn owner_of(metadata: &fs::Metadata) -> Option<Owner> {
+    use std::os::unix::fs::MetadataExt as _;
+    Some(Owner { user: metadata.uid(), group: metadata.gid() })
+}
+
+#[cfg(not(unix))]
+fn owner_of(_metadata: &fs::Metadata) -> Option<Owner> {
+    None
+}
+
+#[cfg(unix)]
+fn give(file: &File, owner: Owner) -> io::Result<()> {
+    if owner_of(&file.metadata()?) == Some(owner) {
+        return Ok(());
+    }
+    let given = std::os::unix::fs::fchown(file, Some(owner.user), Some(owner.group));
+    given.map_err(|error| match error.kind() {
+        io::ErrorKind::PermissionDenied => {
+            let message = format!("only a privileged process may give a file to {owner}");
+            io::Error::new(io::ErrorKind::PermissionDenied, message)
+        }
+        _ => error,
+    })
+}
+
+#[cfg(not(unix))]
+fn give(_file: &File, _owner: Owner) -> io::Result<()> {
+    Err(io::ErrorKind::Unsupported.into())
 }
 
 fn keep_owner_and_mode(file: &File, path: &Path, before: &fs::Metadata) -> io::Result<()> {
@@ -310,11 +353,14 @@ fn keep_owner_and_mode(file: &File, path: &Path, before: &fs::Metadata) -> io::R
 }
 
 fn flush_directory(path: &Path) -> io::Result<()> {
-    let parent = match path.parent() {
+    if cfg!(unix) { File::open(parent(path))?.sync_all() } else { Ok(()) }
+}
+
+fn parent(path: &Path) -> &Path {
+    match path.parent() {
         Some(parent) if !parent.as_os_str().is_empty() => parent,
         _ => Path::new("."),
-    };
-    if cfg!(unix) { File::open(parent)?.sync_all() } else { Ok(()) }
+    }
 }
 
 #[cfg(test)]
@@ -393,6 +439,81 @@ mod tests {
         assert_eq!(names(directory.path()), ["taken"]);
         let absent = directory.path().join("no/such/place");
         assert_eq!(create(&absent, b"", Access::Public).unwrap_err().step, "make a temporary file");
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_private_file_takes_the_place_of_a_link_and_not_of_what_it_names() {
+        use std::os::unix::fs::{PermissionsExt as _, symlink};
+        let directory = tempfile::tempdir().unwrap();
+        let (elsewhere, key) = (directory.path().join("passwd"), directory.path().join("key"));
+        fs::write(&elsewhere, b"precious").unwrap();
+        for target in [&elsewhere, &directory.path().join("nowhere")] {
+            let _ = fs::remove_file(&key);
+            symlink(target, &key).unwrap();
+            try_private(&key, None).unwrap();
+            assert!(key.symlink_metadata().unwrap().is_symlink());
+            replace_private(&key, b"new", None).unwrap();
+            let metadata = key.symlink_metadata().unwrap();
+            assert!(metadata.is_file());
+            assert_eq!(metadata.permissions().mode() & 0o7777, 0o600);
+            assert_eq!(fs::read(&key).unwrap(), b"new");
+        }
+        assert_eq!(fs::read(&elsewhere).unwrap(), b"precious");
+        assert_eq!(names(directory.path()), ["key", "passwd"]);
+        let folder = directory.path().join("folder");
+        fs::create_dir(&folder).unwrap();
+        for error in [try_private(&folder, None), replace_private(&folder, b"new", None)] {
+            assert_eq!(error.unwrap_err().step, "look at the file");
+        }
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_private_file_that_nobody_may_read_who_should_is_not_written() {
+        use std::os::unix::fs::MetadataExt as _;
+        let directory = tempfile::tempdir().unwrap();
+        let key = directory.path().join("key");
+        fs::write(&key, b"old").unwrap();
+        let before = fs::metadata(&key).unwrap();
+        let own = Owner { user: before.uid(), group: before.gid() };
+        replace_private(&key, b"own", Some(own)).unwrap();
+        let other = Owner { user: own.user + 1, group: own.group + 1 };
+        match replace_private(&key, b"other", Some(other)) {
+            // Whoever runs this may give files away.
+            Ok(()) => assert_eq!(owner_of(&fs::metadata(&key).unwrap()), Some(other)),
+            Err(error) => {
+                assert_eq!(error.step, "give the file to its owner");
+                assert_eq!(fs::read(&key).unwrap(), b"own");
+            }
+        }
+        assert_eq!(names(directory.path()), ["key"]);
+    }
+
+    #[test]
+    fn what_a_killed_process_left_does_not_block_and_is_removed_when_it_is_old() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("key");
+        let name = |name: OsString| directory.path().join(name);
+        let next = temporary_name(&path).into_string().unwrap();
+        let (process, count) = next.strip_suffix(".new").unwrap().rsplit_once('-').unwrap();
+        let count: u64 = count.parse().unwrap();
+        for ahead in 1..20 {
+            fs::write(name(format!("{process}-{}.new", count + ahead).into()), b"half").unwrap();
+        }
+        replace_private(&path, b"whole", None).unwrap();
+        assert_eq!(fs::read(&path).unwrap(), b"whole");
+        assert_eq!(names(directory.path()).len(), 20);
+
+        let old = std::time::SystemTime::now() - ABANDONED - Duration::from_secs(60);
+        let oldest = name(format!("{process}-{}.new", count + 1).into());
+        File::options().write(true).open(&oldest).unwrap().set_modified(old).unwrap();
+        for other in ["key.1-1.new", ".key.x-1.new", ".key.1.new", ".keys.1-1.new"] {
+            let file = File::create(name(other.into())).unwrap();
+            file.set_modified(old).unwrap();
+        }
+        assert_eq!(remove_leftovers(&path), [oldest]);
+        assert_eq!(names(directory.path()).len(), 23);
     }
 
     #[test]

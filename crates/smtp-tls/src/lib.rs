@@ -69,6 +69,9 @@ mod identity;
 mod info;
 mod key;
 mod level;
+#[cfg(feature = "io")]
+#[cfg_attr(not(any(feature = "rustls", feature = "openssl")), allow(unused, unreachable_code))]
+mod library;
 mod material;
 #[cfg(any(feature = "rustls", feature = "openssl"))]
 mod named;
@@ -92,6 +95,7 @@ mod server;
 mod stream;
 #[cfg(any(feature = "rustls", feature = "openssl"))]
 mod suites;
+mod temporary;
 mod ticket;
 
 #[cfg(feature = "io")]
@@ -111,6 +115,8 @@ pub use identity::{Assembly, MaterialError, Unused, UnusedReason};
 pub use info::TlsInfo;
 pub use key::KeyAlgorithm;
 pub use level::{Level, Version};
+#[cfg(feature = "io")]
+pub use library::{LibrarySuites, SuiteFate};
 pub use material::{Identity, KeyKind, PrivateKey};
 pub use names::{MalformedServerName, ServerNames};
 pub use offer::ServerOffer;
@@ -128,4 +134,5 @@ pub use self_signed::{SelfSigned, SelfSignedError, self_signed};
 pub use server::{CipherString, Resumption, ServerPolicy};
 #[cfg(feature = "io")]
 pub use stream::Stream;
+pub use temporary::{TemporaryKey, TemporaryKeyError, TemporaryKind};
 pub use ticket::{MalformedTicketKeys, TicketKeys};

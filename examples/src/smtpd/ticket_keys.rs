@@ -64,7 +64,7 @@ fn check(file: &Metadata) -> Result<(), Unusable> {
     if mode & OF_OTHERS != 0 {
         return Err(Unusable::OfOthers { mode });
     }
-    let (owner, us) = (file.uid(), rustix::process::geteuid().as_raw());
+    let (owner, us) = (file.uid(), nix::unistd::geteuid().as_raw());
     match owner == us || owner == ROOT {
         true => Ok(()),
         false => Err(Unusable::Owner { owner, us }),

@@ -9,3 +9,4 @@ mod peers;
 mod reload;
 mod spine;
 mod support;
+mod tls_tool;

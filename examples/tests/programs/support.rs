@@ -144,6 +144,9 @@ pub const SMTPD: &str = env!("CARGO_BIN_EXE_hvmail-smtpd");
 /// The sending program of this workspace.
 pub const SEND: &str = env!("CARGO_BIN_EXE_hvmail-send");
 
+/// The program that checks and explains, of this workspace.
+pub const TLS_TOOL: &str = env!("CARGO_BIN_EXE_hvmail-tls");
+
 /// Waits until `done` holds.
 ///
 /// # Panics

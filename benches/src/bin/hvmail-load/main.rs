@@ -5,6 +5,8 @@
 //! 69 as soon as one message or connection is not taken, for a figure over failures says nothing;
 //! 64 for the command line.
 
+#[cfg(feature = "rustls")]
+mod connections;
 mod disk;
 mod idle;
 mod send;
@@ -23,6 +25,8 @@ enum Command {
     Send(send::Arguments),
     Idle(idle::Arguments),
     Disk(disk::Arguments),
+    #[cfg(feature = "rustls")]
+    Connections(connections::Arguments),
 }
 
 type Outcome = Result<(), Box<dyn std::error::Error + Send + Sync>>;
@@ -40,6 +44,8 @@ fn main() -> ExitCode {
         Command::Send(arguments) => send::run(&arguments),
         Command::Idle(arguments) => idle::run(&arguments),
         Command::Disk(arguments) => disk::run(&arguments),
+        #[cfg(feature = "rustls")]
+        Command::Connections(arguments) => connections::run(&arguments),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,

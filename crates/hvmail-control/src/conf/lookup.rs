@@ -30,7 +30,7 @@
 //! lists it, so that nothing is left out in silence.
 
 use std::borrow::Cow;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::fmt;
 use std::hash::{Hash, Hasher};
 use std::net::{Ipv4Addr, Ipv6Addr};
@@ -281,7 +281,18 @@ impl<'l> Matching<'l> {
         self.first_of(name, &self.places)
     }
 
-    /// The same without the blocks that name the IP address.
+    /// Every directive `name` in these blocks: the one that [`find`](Self::find) gives, then those that
+    /// it hides, the strongest first.
+    #[must_use]
+    pub fn all(&self, name: &str) -> Vec<Found<'l>> {
+        let Some(named) = self.lookup.names.get(name) else { return Vec::new() };
+        let mut seen = HashSet::new();
+        let ids = self.places.iter().filter_map(|place| named.places.get(place));
+        let ids = ids.flat_map(|ids| ids.iter().rev()).filter(|id| seen.insert(**id));
+        ids.filter_map(|id| self.lookup.found(*id)).collect()
+    }
+
+    /// The same as [`find`](Self::find) without the blocks that name the IP address.
     #[must_use]
     pub fn find_for_any_address(&self, name: &str) -> Option<Found<'l>> {
         self.first_of(name, &self.places[self.named..]).next_back()

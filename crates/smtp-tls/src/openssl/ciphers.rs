@@ -5,15 +5,12 @@ use openssl::{
     ssl::{SslContextBuilder, SslMethod},
 };
 
-use super::{context, error, groups, library};
+use super::{context, error, groups, library, library::release};
 use crate::{
     Backend, CipherString, ConfigError, ServerOffer, ServerPolicy, Unhonoured,
-    cipher::{self, CipherList, KeyExchange, Release, SecurityLevel},
+    cipher::{self, CipherList, KeyExchange, SecurityLevel},
     suites,
 };
-
-/// The version from which on OpenSSL reads strings as [`Release::V3_2`].
-const VERSION_3_2: i64 = 0x3020_0000;
 
 pub(super) struct Ciphers<'a> {
     string: Option<&'a CipherString>,
@@ -27,8 +24,7 @@ impl<'a> Ciphers<'a> {
         policy: &'a ServerPolicy,
         unhonoured: &mut Vec<Unhonoured>,
     ) -> Result<Self, ConfigError> {
-        let release =
-            if openssl::version::number() >= VERSION_3_2 { Release::V3_2 } else { Release::V3_0 };
+        let release = release();
         let list = match suites::read(policy, release, unhonoured)? {
             Some(list) => list,
             None => cipher::parse_as("DEFAULT", release).map_err(|e| ConfigError::Library {

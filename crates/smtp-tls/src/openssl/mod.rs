@@ -10,8 +10,10 @@ mod dh;
 mod error;
 mod groups;
 mod identity;
+mod library;
 mod server;
 mod stream;
+mod temporary;
 
 use openssl::{
     error::ErrorStack,
@@ -20,7 +22,15 @@ use openssl::{
     ssl::{SslContextBuilder, SslMethod, SslMode, SslOptions, SslRef, SslVersion},
 };
 
-pub(crate) use self::{client::Connector, server::Acceptor, stream::Stream};
+#[cfg(test)]
+pub(crate) use self::temporary::rsa_key_bits;
+pub(crate) use self::{
+    client::Connector,
+    library::suites,
+    server::Acceptor,
+    stream::Stream,
+    temporary::{dh_group_pem, rsa_key_pem},
+};
 use crate::{Backend, ConfigError, TlsInfo, Version};
 
 fn context(

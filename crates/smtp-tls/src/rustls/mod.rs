@@ -7,6 +7,7 @@ mod client;
 mod clients;
 mod error;
 mod identity;
+mod library;
 mod proof;
 mod server;
 mod session;
@@ -22,7 +23,7 @@ use rustls::{
     version::{TLS12, TLS13},
 };
 
-pub(crate) use self::{client::Connector, server::Acceptor};
+pub(crate) use self::{client::Connector, library::suites, server::Acceptor};
 use crate::{Backend, Certificate, ConfigError, TlsInfo, Version};
 
 fn provider() -> CryptoProvider {

@@ -1,0 +1,201 @@
+//! What each SMTP service does, and what its access rules change for some of its clients.
+
+use smtp_tls::{CertificateDescription, Resumption, ServerPolicy};
+
+use super::{Explained, Value, Whence, by_default, explained, whence};
+use crate::policy::RuleTls;
+use crate::read::tcprules;
+use crate::{Control, ServiceTls, TlsMode};
+
+/// Whether a service runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum State {
+    /// It is to be started.
+    Runs,
+    /// No file asks for it.
+    Off,
+    /// It is asked for, and an error names it.
+    Broken,
+}
+
+/// One SMTP service.
+#[derive(Clone, Debug)]
+pub struct Service {
+    /// `smtp`, `smtp2` or `smtp3`.
+    pub name: &'static str,
+    /// Whether it runs.
+    pub state: State,
+    /// What is in force for it.
+    pub settings: Vec<Explained>,
+    /// What it offers to clients that no rule gives anything else.
+    pub tls: ServiceTls,
+    /// Its access rules, in the order of the file. The most specific one counts, not the first.
+    pub rules: Vec<Rule>,
+}
+
+/// An access rule: what holds for the clients at some addresses.
+#[derive(Clone, Debug)]
+pub struct Rule {
+    /// The addresses, as written; empty for every one.
+    pub address: String,
+    /// Whether they may connect.
+    pub allow: bool,
+    /// Where it is written.
+    pub whence: Whence,
+    /// RELAYCLIENT, where the rule has it: mail for any domain is taken.
+    pub relay: Option<Explained>,
+    /// TLSCIPHERS, where the rule has it: it overrides the service's.
+    pub ciphers: Option<Explained>,
+    /// What is offered instead, where the rule has TLSCIPHERS.
+    pub tls: Option<ServiceTls>,
+    /// The names of its variables that have no effect.
+    pub without_effect: Vec<String>,
+}
+
+/// Every service, whether it runs or not.
+#[must_use]
+pub fn services(control: &Control) -> Vec<Service> {
+    control.services.iter().map(|service| of(control, service)).collect()
+}
+
+fn of(control: &Control, service: &crate::Service) -> Service {
+    let address = |address: &Option<std::net::IpAddr>| match address {
+        Some(address) => Value::Text(address.to_string()),
+        None => Value::Text("*".to_owned()),
+    };
+    let number = |number: usize| Value::Number(u64::try_from(number).unwrap_or(u64::MAX));
+    let mut settings = vec![
+        explained(control, "enabled", &service.enabled, |on| Value::Flag(*on)),
+        explained(control, "address", &service.address, address),
+        explained(control, "port", &service.port, |port| Value::Number((*port).into())),
+        explained(control, "concurrency", &service.concurrency, |count| number(*count)),
+        explained(control, "smtp_auth", &service.smtp_auth, |on| Value::Flag(*on)),
+        access_rules(control, service),
+        explained(control, "tls_mode", &service.tls_mode, |mode| {
+            Value::Text(word(*mode).to_owned())
+        }),
+        explained(control, "ciphers", &service.tls_ciphers, ciphers),
+    ];
+    match service.tls.policy() {
+        None => {
+            settings.push(by_default("certificate", "tls_certificate_files", Value::Nothing));
+        }
+        Some(policy) => settings.extend(of_policy(control, policy)),
+    }
+    Service {
+        name: service.name,
+        state: match (service.enabled.value, service.broken) {
+            (false, _) => State::Off,
+            (true, true) => State::Broken,
+            (true, false) => State::Runs,
+        },
+        settings,
+        tls: service.tls.clone(),
+        rules: of_rules(control, service),
+    }
+}
+
+/// The word for what a service is asked to do about TLS.
+const fn word(mode: TlsMode) -> &'static str {
+    match mode {
+        TlsMode::None => "none",
+        TlsMode::StartTls => "starttls",
+        TlsMode::Implicit => "smtps",
+    }
+}
+
+fn ciphers(string: &Option<String>) -> Value {
+    Value::Text(string.clone().unwrap_or_else(|| "DEFAULT".to_owned()))
+}
+
+fn access_rules(control: &Control, service: &crate::Service) -> Explained {
+    let rules = service.rules().all();
+    let count = u64::try_from(rules.len()).unwrap_or(u64::MAX);
+    let of_count = by_default("access_rules", "smtp.tcp", Value::Number(count));
+    match rules.first() {
+        Some(first) => Explained {
+            whence: Whence::File(control.snapshot.location_at(first.span.file, 0)),
+            ..of_count
+        },
+        None => of_count,
+    }
+}
+
+/// What a TLS policy says beside the cipher string.
+fn of_policy(control: &Control, policy: &ServerPolicy) -> Vec<Explained> {
+    let mut settings = Vec::new();
+    let mut push = |setting, value, whence| {
+        settings.push(Explained { whence, ..by_default(setting, setting, value) });
+    };
+    let from = |origin, file| whence(control, origin, file);
+    let leaf = policy.identity.leaf().describe();
+    let leaf = leaf.map_or_else(|error| Value::Text(error.to_string()), |leaf| certificate(&leaf));
+    push("certificate", leaf, from(policy.identity.origin(), "tls_certificate_files"));
+    let (lowest, highest) = policy.versions;
+    let mut versions = vec![lowest.to_string(), highest.to_string()];
+    versions.dedup();
+    push("tls_versions", Value::Texts(versions), Whence::Fixed);
+    for group in &policy.dh {
+        push(
+            "dh_group",
+            Value::Text(format!("{} bits", group.bits())),
+            from(group.origin(), "tls.dh2048.pem"),
+        );
+    }
+    if policy.dh.is_empty() {
+        push("dh_group", Value::Text("RFC 7919".to_owned()), from(None, "tls.dh2048.pem"));
+    }
+    let resumption = match policy.resumption {
+        Resumption::Off => "off",
+        Resumption::Local => "local",
+        Resumption::Shared(_) => "shared",
+    };
+    push("session_resumption", Value::Text(resumption.to_owned()), Whence::Fixed);
+    let clients = policy.clients.as_ref();
+    let addresses = clients.map_or(Value::Nothing, |clients| {
+        Value::Texts(clients.addresses.iter().cloned().collect())
+    });
+    let asked_by = from(clients.and_then(|clients| clients.origin), "tls.tlsclients");
+    push("client_certificates", addresses, asked_by);
+    if let (Some(_), Some(last)) = (clients, settings.last_mut()) {
+        last.vendor_unsupported = true;
+    }
+    settings
+}
+
+/// The names in a certificate, or its subject where it has none.
+fn certificate(leaf: &CertificateDescription) -> Value {
+    if leaf.names.is_empty() {
+        return Value::Text(leaf.subject.clone());
+    }
+    Value::Texts(leaf.names.clone())
+}
+
+fn of_rules(control: &Control, service: &crate::Service) -> Vec<Rule> {
+    let mut own = control.tls_by_rule(service).peekable();
+    let rules = service.rules().all().iter();
+    rules
+        .map(|rule| of_rule(control, rule, own.next_if(|own| own.rule.span == rule.span)))
+        .collect()
+}
+
+fn of_rule(control: &Control, rule: &tcprules::Rule, own: Option<RuleTls<'_>>) -> Rule {
+    let place = |span| Whence::File(control.snapshot.location(span));
+    let ciphers = own.as_ref().map(|own| explained(control, "ciphers", &own.tls_ciphers, ciphers));
+    let relay = rule.variable("RELAYCLIENT").map(|value| Explained {
+        whence: place(value.span),
+        ..by_default("relay", "RELAYCLIENT", Value::Text(value.value.clone()))
+    });
+    let others = rule.variables.iter().map(|(name, _)| &name.value);
+    let without_effect =
+        others.filter(|name| !["RELAYCLIENT", "TLSCIPHERS"].contains(&name.as_str()));
+    Rule {
+        address: rule.address.value.clone(),
+        allow: rule.allow,
+        whence: place(rule.span),
+        relay,
+        tls: own.map(|own| own.tls),
+        ciphers,
+        without_effect: without_effect.cloned().collect(),
+    }
+}

@@ -1,0 +1,104 @@
+//! What a TLS library makes of every policy of a control directory.
+//!
+//! Does: hand each policy to the library, and tell what it does not honour as diagnostics with a place.
+//! Does not: listen or connect. Fails: never; a policy that the library cannot take is a diagnostic.
+
+use hvmail_control::diagnostic::{Diagnostic, Severity};
+use hvmail_control::snapshot::{Origin, OriginId};
+use hvmail_control::{Control, Service};
+use smtp_tls::cipher::Suite;
+use smtp_tls::{
+    Acceptor, Backend, ConfigError, Loss, ServerOffer, ServerPolicy, Unhonoured, Version,
+};
+
+/// What a client gets that has all that the server has.
+pub(super) struct ModernPeer {
+    pub(super) version: Version,
+    pub(super) suite: &'static Suite,
+    pub(super) group: Option<&'static str>,
+}
+
+/// The server's order decides: the highest version, and the first of its suites and groups.
+pub(super) fn modern_peer(offer: &ServerOffer) -> Option<ModernPeer> {
+    let (version, suite) = match (offer.tls13.first(), offer.tls12.first()) {
+        (Some(suite), _) => (Version::Tls13, suite),
+        (None, Some(suite)) => (Version::Tls12, suite),
+        (None, None) => return None,
+    };
+    Some(ModernPeer { version, suite, group: offer.groups.first().copied() })
+}
+
+/// What the library says of everything that the enabled services may offer, broken ones included. What it says alike of several
+/// services is said once, of no service in particular.
+pub(super) fn diagnostics(control: &Control, backend: Backend) -> Vec<Diagnostic> {
+    let mut said: Vec<Diagnostic> = Vec::new();
+    for service in control.services.iter().filter(|service| service.enabled.value) {
+        for tls in control.tls_policies(service) {
+            let Some(policy) = tls.policy() else { continue };
+            for diagnostic in of_policy(control, service, policy, backend) {
+                let alike = said.iter_mut().find(|other| {
+                    (&other.place, &other.message) == (&diagnostic.place, &diagnostic.message)
+                });
+                match alike {
+                    Some(other) if other.service != diagnostic.service => other.service = None,
+                    Some(_) => {}
+                    None => said.push(diagnostic),
+                }
+            }
+        }
+    }
+    said
+}
+
+fn of_policy(
+    control: &Control,
+    service: &Service,
+    policy: &ServerPolicy,
+    backend: Backend,
+) -> Vec<Diagnostic> {
+    match Acceptor::new(backend, policy) {
+        Ok(acceptor) => acceptor
+            .unhonoured()
+            .iter()
+            .map(|unhonoured| not_honoured(control, backend, unhonoured).for_service(service.name))
+            .collect(),
+        Err(error) => vec![unfit(control, &error).for_service(service.name)],
+    }
+}
+
+/// What a library does not, or not wholly, apply.
+pub(super) fn not_honoured(
+    control: &Control,
+    backend: Backend,
+    unhonoured: &Unhonoured,
+) -> Diagnostic {
+    let Unhonoured { origin, setting, loss, reason, .. } = unhonoured;
+    let severity = match loss {
+        Loss::NotNeeded => Severity::Note,
+        Loss::Partial | Loss::Whole => Severity::Warning,
+    };
+    let message = match loss {
+        Loss::NotNeeded => format!("{backend} does without: {setting}: {reason}"),
+        Loss::Partial => format!("{backend} honours a part of it: {setting}: {reason}"),
+        Loss::Whole => format!("{backend} does not honour it: {setting}: {reason}"),
+    };
+    placed(control, Diagnostic::new(severity, "not-honoured", message), *origin)
+}
+
+/// A policy that the library cannot take: the service does not start.
+fn unfit(control: &Control, error: &ConfigError) -> Diagnostic {
+    let code = match error {
+        ConfigError::Ciphers { .. } => "cipher-string",
+        ConfigError::Identity { .. } | ConfigError::KeyMismatch { .. } => "certificate-unusable",
+        _ => "tls-library",
+    };
+    placed(control, Diagnostic::error(code, error.to_string()), error.origin())
+}
+
+fn placed(control: &Control, diagnostic: Diagnostic, origin: Option<OriginId>) -> Diagnostic {
+    match origin.and_then(|origin| control.origin(origin)) {
+        Some(Origin::File(span)) => diagnostic.at(*span),
+        Some(Origin::Environment(name)) => diagnostic.in_environment(name),
+        Some(Origin::Default(_)) | None => diagnostic,
+    }
+}

@@ -1,0 +1,183 @@
+//! `check`: every diagnostic with its place, drawn so that no file can do anything to a terminal.
+
+use std::fs;
+use std::process::Command;
+
+use smtp_testkit::pki::{Authority, Key, Validity};
+use smtp_testkit::process::{self, Finished, find_program};
+
+use super::run;
+use crate::support::{BACKENDS, Host, TLS_TOOL};
+
+fn check(host: &Host, arguments: &[&str]) -> Finished {
+    let control = host.control().display().to_string();
+    run(["check", &control].iter().chain(arguments))
+}
+
+/// The drawing that begins with this title, up to the empty line behind it.
+fn drawing<'a>(finished: &'a Finished, title: &str) -> &'a [String] {
+    let start = finished.stdout.iter().position(|line| line.starts_with(title));
+    let lines = &finished.stdout[start.unwrap_or_else(|| panic!("no {title:?} in {finished:?}"))..];
+    &lines[..lines.iter().position(String::is_empty).unwrap()]
+}
+
+#[test]
+fn a_good_directory_ends_with_0_and_a_count() {
+    let host = Host::new();
+    for backend in BACKENDS {
+        let finished = check(&host, &["--tls", backend]);
+        assert_eq!(finished.code, Some(0), "{finished:?}");
+        let summary = finished.stdout.last().unwrap();
+        let begins = format!("{}, for {backend}: 0 errors, ", host.control().display());
+        assert!(summary.starts_with(&begins), "{summary}");
+        assert_eq!(finished.stderr, [] as [String; 0]);
+    }
+}
+
+#[test]
+fn an_error_is_drawn_with_its_place_and_its_help() {
+    let host = Host::new();
+    host.write("greenarrow.conf", "general {\n\tstarttls_require maybe\n}\n");
+    host.write("smtp2", "ENABLED=1\nPORT=0\n");
+    host.write("smtp3", &format!("ENABLED=1\nIPADDR=127.0.0.1\nPORT={}\n", host.starttls));
+    let finished = check(&host, &[]);
+    assert_eq!(finished.code, Some(78), "{finished:?}");
+    let control = host.control().display().to_string();
+    let expected = [
+        "error[not-a-boolean]: starttls_require is yes or no, not \"maybe\"",
+        &format!(" --> {control}/greenarrow.conf:2:19"),
+        "  |",
+        "2 |     starttls_require maybe",
+        "  |                      ^^^^^",
+        "  |",
+        "help: write starttls_require yes or starttls_require no",
+    ];
+    assert_eq!(drawing(&finished, "error[not-a-boolean]"), expected);
+    // Another place that takes part, and the service.
+    let conflict = drawing(&finished, "error[address-in-use]").join("\n");
+    assert!(conflict.contains(&format!("--> {control}/smtp3:3:6\n")), "{conflict}");
+    assert!(conflict.contains("= note: it concerns service smtp3\n"), "{conflict}");
+    assert!(
+        conflict.contains(&format!("note: the port of smtp\n --> {control}/smtp.port:1:1\n")),
+        "{conflict}"
+    );
+    assert!(finished.stdout.last().unwrap().contains(" errors, "), "{finished:?}");
+}
+
+#[test]
+fn what_the_vendor_calls_unsupported_is_marked() {
+    let host = Host::new();
+    host.write("tls.clientca.pem", "no certificate\n");
+    let finished = check(&host, &[]);
+    assert!(
+        finished
+            .stdout
+            .iter()
+            .any(|line| line.ends_with("the vendor calls this setting unsupported"))
+    );
+}
+
+#[test]
+fn what_the_library_does_not_honour_is_said_with_its_place() {
+    let host = Host::new();
+    host.write("tls.tlsserverciphers", "ECDHE+AESGCM\nDHE+AES128\nNO-SUCH-WORD\n");
+    for backend in BACKENDS {
+        let finished = check(&host, &["--tls", backend]);
+        assert_eq!(finished.code, Some(0), "{finished:?}");
+        let said = drawing(&finished, &format!("warning[not-honoured]: {backend} ")).join("\n");
+        let place = format!("--> {}/tls.tlsserverciphers:1:1", host.control().display());
+        assert!(said.contains(&place), "{said}");
+        // All three services have the string from the file, and it is said once.
+        assert!(!said.contains("it concerns service"), "{said}");
+    }
+}
+
+#[test]
+fn a_certificate_that_has_expired_or_is_of_another_key_is_said() {
+    let authority = Authority::root("check");
+    let host = Host::new();
+    let names = ["mx.example.org"];
+    let expired = authority.issue_as(&names, Key::Ecdsa, Validity::Expired);
+    host.write("tls.chain.pem", &expired.chain()).write("tls.key.pem", &expired.key);
+    let finished = check(&host, &[]);
+    let said = drawing(&finished, "warning[certificate-expired]").join("\n");
+    assert!(said.contains("greenarrow.conf:2:3"), "{said}");
+
+    host.write("tls.key.pem", &smtp_testkit::pki::unrelated_key());
+    let finished = check(&host, &[]);
+    assert_eq!(finished.code, Some(78), "{finished:?}");
+    let text = finished.stdout.join("\n");
+    assert!(text.contains("error["), "{text}");
+    let key = fs::read_to_string(host.control().join("tls.key.pem")).unwrap();
+    let secret = key.lines().find(|line| !line.starts_with('-')).unwrap();
+    assert!(!text.contains(secret), "{text}");
+}
+
+/// Whatever stands in the files, nothing of it moves the cursor or sets a colour.
+#[test]
+fn no_file_drives_the_terminal() {
+    let host = Host::new();
+    let hostile = "\u{1b}[31m\u{1b}]0;title\u{7}\u{9b}2J\u{202e}\r\u{8}";
+    for name in [
+        "smtp.tcp",
+        "smtp2",
+        "smtp3",
+        "greenarrow.conf",
+        "rcpthosts",
+        "smtproutes",
+        "me",
+        "smtp.port",
+    ] {
+        host.write(name, &format!("a {hostile} = \"{hostile}\n\t{hostile}:x\n"));
+    }
+    fs::write(host.control().join("databytes"), b"\xff\xfe\x1b[2J\xf0\x9f\n").unwrap();
+    host.write(
+        "smtp.concurrency",
+        &format!("{}\t\u{1b}[2J{}\n", "x".repeat(5000), "y".repeat(100_000)),
+    );
+    let finished = check(&host, &[]);
+    assert_eq!(finished.code, Some(78), "{finished:?}");
+    let errors = finished.stdout.iter().filter(|line| line.starts_with("error[")).count();
+    assert!(errors > 5, "{finished:?}");
+    for line in finished.stdout.iter().chain(&finished.stderr) {
+        let drives = |c: char| c.is_control() || ('\u{202a}'..='\u{202e}').contains(&c);
+        assert!(!line.contains(drives), "{line:?}");
+        assert!(line.chars().count() < 1_000, "{line}");
+    }
+}
+
+#[test]
+fn colours_are_for_terminals_and_not_for_those_who_want_none() {
+    let Some(script) = find_program("script") else {
+        eprintln!("skipped: no script, which gives a terminal");
+        return;
+    };
+    let host = Host::new();
+    host.write("databytes", "many\n");
+    let on_terminal = |no_color: &str| {
+        let command = format!("{TLS_TOOL} check {}", host.control().display());
+        let mut command_line = Command::new(&script);
+        command_line.args(["-qec", &command, "/dev/null"]).env("TERM", "xterm");
+        process::run(command_line.env("NO_COLOR", no_color), b"").stdout.join("\n")
+    };
+    assert!(on_terminal("").contains("\u{1b}["), "{}", on_terminal(""));
+    let plain = on_terminal("1");
+    assert!(plain.contains("error[") && !plain.contains('\u{1b}'), "{plain:?}");
+    assert!(!check(&host, &[]).stdout.join("\n").contains('\u{1b}'));
+}
+
+#[test]
+fn nothing_is_made_and_what_is_no_directory_is_bad_configuration() {
+    let host = Host::new();
+    host.write("greenarrow.conf", "general {\n  tls_certificate_auto_generate yes\n}\n");
+    let before = fs::read_dir(host.control()).unwrap().count();
+    let finished = check(&host, &[]);
+    assert!(finished.stdout.iter().any(|line| line.starts_with("note[certificate-to-be-made]")));
+    assert_eq!(fs::read_dir(host.control()).unwrap().count(), before);
+    for path in ["/no/such/directory", "/dev/null"] {
+        let finished = run(["check", path]);
+        assert_eq!(finished.code, Some(78), "{finished:?}");
+        assert!(finished.stderr[0].contains(path), "{finished:?}");
+    }
+    assert_eq!(run(["check", "a", "b"]).code, Some(64));
+}

@@ -1,0 +1,266 @@
+//! `explain`: what is in force, as text and as JSON, and whether it is what a peer then gets.
+
+use std::collections::BTreeSet;
+use std::process::Command;
+
+use serde_json::Value;
+use smtp_testkit::process::{self, Finished, require_peer};
+
+use super::run;
+use crate::support::{BACKENDS, Host};
+
+fn explain(host: &Host, arguments: &[&str]) -> Finished {
+    let control = host.control().display().to_string();
+    run(["explain", &control].iter().chain(arguments))
+}
+
+fn json(host: &Host, arguments: &[&str]) -> Value {
+    let finished = explain(host, &[arguments, &["--json"]].concat());
+    assert_eq!(finished.code, Some(0), "{finished:?}");
+    serde_json::from_str(&finished.stdout.join("\n")).unwrap()
+}
+
+#[track_caller]
+fn has_keys(object: &Value, keys: &str) {
+    let found: BTreeSet<_> = object.as_object().unwrap().keys().map(String::as_str).collect();
+    assert_eq!(found, keys.split(' ').collect(), "{object:#}");
+}
+
+fn setting<'a>(settings: &'a Value, name: &str) -> &'a Value {
+    let mut settings = settings.as_array().unwrap().iter();
+    settings.find(|setting| setting["setting"] == name).unwrap()
+}
+
+/// The shape that the documents promise: every key, in every kind of object.
+#[test]
+fn the_keys_of_the_json_stay() {
+    let host = Host::new();
+    host.write(
+        "smtp.tcp",
+        "127.0.0.1:allow,RELAYCLIENT=\"\",TLSCIPHERS=\"ECDHE+AESGCM:DHE\"\n:allow\n",
+    )
+    .write("smtproutes", "a.example:b.example:26\n")
+    .write("tls.tlsserverciphers", "HIGH\n");
+    for backend in BACKENDS {
+        let whole = json(&host, &["--tls", backend]);
+        has_keys(&whole, "directory backend host services outgoing");
+        assert_eq!(whole["backend"], *backend);
+        has_keys(&whole["host"][0], "setting value source overrode vendor_unsupported");
+        let service = &whole["services"][0];
+        has_keys(service, "name state settings tls rules");
+        let tls = &service["tls"];
+        has_keys(tls, "mode tls13 tls12 groups modern_peer unhonoured");
+        has_keys(&tls["modern_peer"], "version suite group");
+        let rule = &service["rules"][0];
+        has_keys(rule, "address allow source relay ciphers tls without_effect");
+        let file = &rule["ciphers"]["source"];
+        has_keys(file, "kind path line column");
+        assert_eq!((&file["line"], &file["column"]), (&1.into(), &44.into()));
+        let overrode = &rule["ciphers"]["overrode"][0];
+        has_keys(overrode, "source text");
+        assert_eq!(overrode["text"], "HIGH");
+        has_keys(&rule["tls"], "mode tls13 tls12 groups modern_peer unhonoured");
+        if *backend == "rustls" {
+            let unhonoured = &rule["tls"]["unhonoured"];
+            has_keys(&unhonoured[0], "setting loss reason place");
+        }
+        let names =
+            ["enabled", "address", "port", "concurrency", "smtp_auth", "access_rules", "tls_mode"];
+        let more = [
+            "ciphers",
+            "certificate",
+            "tls_versions",
+            "dh_group",
+            "session_resumption",
+            "client_certificates",
+        ];
+        let found: Vec<_> =
+            service["settings"].as_array().unwrap().iter().map(|s| &s["setting"]).collect();
+        assert_eq!(found, names.iter().chain(&more).collect::<Vec<_>>());
+        has_keys(&setting(&service["settings"], "concurrency")["source"], "kind of");
+        has_keys(&setting(&service["settings"], "tls_versions")["source"], "kind");
+
+        let outgoing = &whole["outgoing"];
+        has_keys(outgoing, "settings directives routes otherwise");
+        has_keys(&outgoing["directives"][0], "name value ip_addresses domains counts source");
+        has_keys(&outgoing["routes"][0], "domain route error source");
+        has_keys(&outgoing["otherwise"], "domain ip_address settings unhonoured error");
+
+        let to = json(&host, &["--tls", backend, "--to", "a.example", "--from-ip", "one"]);
+        has_keys(&to, "directory backend host services outgoing");
+        assert!(to["host"].is_null() && to["services"].is_null());
+        has_keys(&to["outgoing"], "domain ip_address settings unhonoured error");
+        assert_eq!(to["outgoing"]["ip_address"], "one");
+        assert_eq!(setting(&to["outgoing"]["settings"], "route")["value"], "b.example:26");
+
+        let one = json(&host, &["--tls", backend, "--service", "smtp3"]);
+        assert_eq!(one["services"].as_array().unwrap().len(), 1);
+        assert_eq!(one["services"][0]["tls"]["mode"], "smtps");
+        assert!(one["outgoing"].is_null());
+    }
+}
+
+#[test]
+fn a_variable_of_the_environment_is_a_source() {
+    let host = Host::new();
+    let mut command = Command::new(crate::support::TLS_TOOL);
+    command.arg("explain").arg(host.control()).args(["--json", "--service", "smtp"]);
+    let finished = process::run(command.env("TLSCIPHERS", "AESGCM"), b"");
+    let whole: Value = serde_json::from_str(&finished.stdout.join("\n")).unwrap();
+    let ciphers = setting(&whole["services"][0]["settings"], "ciphers");
+    assert_eq!(ciphers["value"], "AESGCM");
+    has_keys(&ciphers["source"], "kind name");
+}
+
+/// What is said of a modern client is what our own client then gets, from either library.
+#[test]
+fn a_modern_client_gets_what_is_said() {
+    let host = Host::new();
+    for server in BACKENDS {
+        let whole = json(&host, &["--tls", server, "--service", "smtp"]);
+        let said = &whole["services"][0]["tls"]["modern_peer"];
+        let said = format!(
+            "tls={}/{}",
+            said["version"].as_str().unwrap(),
+            said["suite"].as_str().unwrap()
+        );
+        let _program = host.serve(&["--tls", server]);
+        for client in BACKENDS {
+            let arguments = ["--tls", client, "--from", "a@example.org", "--to", "b@example.org"];
+            let sent = host.send(host.starttls, &arguments, "Subject: x\n\nx\n");
+            assert_eq!(sent.code, Some(0), "{sent:?}");
+            assert!(sent.stdout[0].ends_with(&said), "{server}, {client}: {said}: {sent:?}");
+        }
+    }
+}
+
+/// The first suite of a rule is the one that OpenSSL's client gets under TLS 1.2, and the first group
+/// that it knows.
+#[test]
+fn the_clients_of_a_rule_get_the_suites_of_the_rule() {
+    let Some(openssl) = require_peer("openssl") else { return };
+    let host = Host::new();
+    host.write("tls.tlsserverciphers", "ECDHE-ECDSA-AES256-GCM-SHA384\n");
+    host.write(
+        "smtp.tcp",
+        "127.0.0.1:allow,TLSCIPHERS=\"ECDHE-ECDSA-AES128-GCM-SHA256\"\n:allow\n",
+    );
+    for backend in BACKENDS {
+        let whole = json(&host, &["--tls", backend, "--service", "smtp3"]);
+        let service = &whole["services"][0];
+        assert_eq!(service["tls"]["tls12"][0], "ECDHE-ECDSA-AES256-GCM-SHA384");
+        let suite = service["rules"][0]["tls"]["tls12"][0].as_str().unwrap();
+        assert_eq!(suite, "ECDHE-ECDSA-AES128-GCM-SHA256");
+        let groups = service["tls"]["groups"].as_array().unwrap();
+        assert_eq!(service["tls"]["modern_peer"]["group"], groups[0]);
+        let known = |group: &Value| match group.as_str()? {
+            "x25519" => Some("X25519,"),
+            "secp256r1" => Some("prime256v1,"),
+            _ => None,
+        };
+        let group = groups.iter().find_map(known).unwrap();
+        let _program = host.serve(&["--tls", backend]);
+        let mut client = Command::new(&openssl);
+        client.args(["s_client", "-tls1_2", "-connect", &format!("127.0.0.1:{}", host.smtps)]);
+        let finished = process::run(&mut client, b"QUIT\r\n");
+        let text = finished.stdout.join("\n");
+        assert!(text.contains(&format!("Cipher is {suite}")), "{backend}: {text}");
+        let key = finished.stdout.iter().find(|line| line.starts_with("Server Temp Key: "));
+        assert!(key.is_some_and(|line| line.contains(group)), "{backend}: {group}: {text}");
+    }
+}
+
+#[test]
+fn what_the_library_cannot_serve_is_said_with_its_place() {
+    let host = Host::new();
+    host.write("smtp.tcp", "10.:allow,TLSCIPHERS=\"NULL-SHA\"\n:allow\n");
+    for backend in BACKENDS {
+        let finished = explain(&host, &["--tls", backend, "--service", "smtp", "--json"]);
+        let whole: Value = serde_json::from_str(&finished.stdout.join("\n")).unwrap();
+        let rule = &whole["services"][0]["rules"][0];
+        has_keys(&rule["tls"], "mode error");
+        has_keys(&rule["tls"]["error"], "reason place");
+        let place = format!("{}/smtp.tcp:1:23", host.control().display());
+        assert_eq!(rule["tls"]["error"]["place"], place, "{rule:#}");
+        let text = explain(&host, &["--tls", backend, "--service", "smtp"]).stdout.join("\n");
+        assert!(text.contains(&format!("{backend} cannot serve this: ")), "{text}");
+    }
+}
+
+#[test]
+fn the_text_has_each_value_with_its_place_and_what_it_overrode() {
+    let host = Host::new();
+    host.write("smtp2", "ENABLED=1\nPORT=2500\nIPADDR=127.0.0.1\nPORT=2600\n");
+    let control = host.control().display().to_string();
+    let finished = explain(&host, &[]);
+    assert_eq!(finished.code, Some(0), "{finished:?}");
+    let lines: Vec<Vec<_>> =
+        finished.stdout.iter().map(|line| line.split_whitespace().collect()).collect();
+    let port = format!("{control}/smtp2:4:6");
+    let at = lines.iter().position(|line| *line == ["port", "2600", &port]).unwrap();
+    assert_eq!(lines[at + 1], ["overrode", "2500", &format!("{control}/smtp2:2:6")]);
+    for title in ["host", "service smtp: runs", "service smtp2: runs", "outgoing mail"] {
+        assert!(finished.stdout.iter().any(|line| line == title), "{title}: {finished:?}");
+    }
+    assert!(
+        finished.stdout.iter().any(|line| line.trim().starts_with("a modern client gets TLSv1.3 "))
+    );
+
+    let to = explain(&host, &["--to", "example.com", "--from-ip", "nobody"]);
+    let said = "hvmail-tls: --from-ip \"nobody\": no ip_address block has this name";
+    assert!(to.stderr[0].starts_with(said), "{to:?}");
+    assert!(
+        to.stdout.iter().any(|line| line == "mail to example.com, by IP address nobody"),
+        "{to:?}"
+    );
+    assert!(!to.stdout.iter().any(|line| line.starts_with("service")), "{to:?}");
+}
+
+#[test]
+fn no_secret_and_no_control_character_is_shown() {
+    let host = Host::new();
+    let hostile = "\u{1b}[31m\u{9b}2J\u{202e}\u{8}";
+    host.write("smtproutes", &format!("a{hostile}.example:b:26\n"))
+        .write("smtp.tcp", &format!(":allow,RELAYCLIENT=\"{hostile}\"\n"))
+        .write("me", &format!("mx{hostile}.example\n"));
+    for arguments in [&[][..], &["--json"], &["--to", "a\u{9b}2J.example"]] {
+        let finished = explain(&host, arguments);
+        for line in finished.stdout.iter().chain(&finished.stderr) {
+            let drives = |c: char| c.is_control() || ('\u{202a}'..='\u{202e}').contains(&c);
+            assert!(!line.contains(drives), "{line:?}");
+        }
+        let text = finished.stdout.join("");
+        if arguments == ["--json"] {
+            let whole: Value = serde_json::from_str(&text).unwrap();
+            let relay = &whole["services"][0]["rules"][0]["relay"]["value"];
+            assert_eq!(relay, hostile, "{whole:#}");
+        }
+        let mut key = host.certificate.key.lines().filter(|line| !line.starts_with('-'));
+        assert!(!key.any(|line| text.contains(line)));
+    }
+}
+
+#[test]
+fn rules_that_cannot_be_used_are_bad_configuration_and_are_explained() {
+    let host = Host::new();
+    host.write("greenarrow.conf", "domain a.example {\n  starttls_require maybe\n}\n");
+    let finished = explain(&host, &["--to", "a.example"]);
+    assert_eq!(finished.code, Some(78), "{finished:?}");
+    let said = finished.stdout.iter().find(|line| line.contains("it is kept back")).unwrap();
+    assert!(said.ends_with("greenarrow.conf:2:3"), "{said}");
+    assert!(
+        finished.stderr.last().unwrap().contains("`hvmail-tls check` shows them"),
+        "{finished:?}"
+    );
+    let usage = [
+        &["--from-ip", "one"][..],
+        &["--service", "smtp4"],
+        &["--to", "a@b"],
+        &["--to", ""],
+        &["--tls", "x"],
+    ];
+    for arguments in usage {
+        assert_eq!(explain(&host, arguments).code, Some(64), "{arguments:?}");
+    }
+    assert_eq!(run(["explain", "/no/such/directory"]).code, Some(78));
+}
