@@ -4,22 +4,40 @@ use std::path::Path;
 
 use hvmail_control::Control;
 use hvmail_control::certificate::CertificateRequest;
-use hvmail_control::source::Directory;
+use hvmail_control::source::{Directory, Source};
 use smtp_tls::self_signed;
 
+use super::watch::{Looks, Watched};
 use crate::exit::Failure;
 use crate::print;
 
-/// Loads a directory, and makes the certificate that it asks for, if it asks for one. When that
-/// cannot be done, the services are without a certificate: what needs one stays down.
-pub(super) fn load(path: &Path) -> Result<Control, Failure> {
-    let directory = Directory::open(path)
-        .map_err(|error| Failure::bad_configuration(error.to_string()))?
-        .with_process_environment();
-    let control = Control::load(&directory);
+/// A directory that was read.
+#[derive(Debug)]
+pub(super) struct Loaded {
+    pub(super) control: Control,
+    /// It asks for a certificate that could not be made: what needs one is without.
+    pub(super) lacks_certificate: bool,
+}
+
+/// Loads a directory, and makes the certificate that it asks for, if it asks for one. What its files
+/// were is told, whatever comes of it.
+pub(super) fn load(path: &Path) -> (Result<Loaded, Failure>, Looks) {
+    match Directory::open(path) {
+        Ok(directory) => {
+            let directory = directory.with_process_environment();
+            let watched = Watched::new(&directory);
+            let loaded = load_from(&watched);
+            (Ok(loaded), watched.looks())
+        }
+        Err(error) => (Err(Failure::bad_configuration(error.to_string())), Looks::default()),
+    }
+}
+
+fn load_from(source: &dyn Source) -> Loaded {
+    let control = Control::load(source);
     let renewal = || control.certificate_renewal(print::unix_seconds());
     let Some(request) = control.certificate_request.as_ref().or_else(renewal) else {
-        return Ok(control);
+        return Loaded { control, lacks_certificate: false };
     };
     let failed = |reason: &str| {
         let place = print::place(&control, request.origin).unwrap_or_default();
@@ -33,14 +51,17 @@ pub(super) fn load(path: &Path) -> Result<Control, Failure> {
         Ok(false) => {}
         Err(reason) => {
             failed(&reason);
-            return Ok(control);
+            // One that could not be renewed is there all the same.
+            let lacks_certificate = control.certificate_request.is_some();
+            return Loaded { control, lacks_certificate };
         }
     }
-    let loaded = Control::load(&directory);
-    if loaded.certificate_request.is_some() {
+    let loaded = Control::load(source);
+    let lacks_certificate = loaded.certificate_request.is_some();
+    if lacks_certificate {
         failed(&format!("{} is there and cannot be followed", request.path.display()));
     }
-    Ok(loaded)
+    Loaded { control: loaded, lacks_certificate }
 }
 
 /// Makes the certificate; `false` where somebody else did.

@@ -1,30 +1,34 @@
 //! `hvmail-smtpd`: the services of a control directory.
 //!
-//! Does: load the directory, say everything there is to say about it, listen, serve, drain on
-//! SIGTERM. Does not: change the directory, except to make what `--demo` or
+//! Does: load the directory, say everything there is to say about it, listen, serve, load it again on
+//! SIGHUP, drain on SIGTERM. Does not: change the directory, except to make what `--demo` or
 //! `tls_certificate_auto_generate` asks for. Fails: 78 when the directory cannot be served, 75 when
 //! no address could be had, 64 for the command line; one broken service stays down and the others
 //! run, unless `--strict`.
 
+mod acceptors;
 mod arguments;
 mod demo;
 mod directory;
+mod generation;
 mod policies;
 mod reception;
+mod reload;
 mod store;
+mod ticket_keys;
+mod watch;
 
-use std::net::SocketAddr;
 use std::process::ExitCode;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
-use hvmail_control::diagnostic::Severity;
-use hvmail_control::{Control, Service};
-use smtp_server::{Server, Service as Listening};
-use tokio::signal::unix::{SignalKind, signal};
+use smtp_server::Server;
+use tokio::signal::unix::{Signal, SignalKind, signal};
 
 pub use self::arguments::Arguments;
-use self::policies::Policies;
+use self::generation::{Generation, Kept, Setup};
 use self::reception::Reception;
+use self::reload::{Draining, Line, Reloads, on_a_thread};
 use self::store::Store;
 use crate::exit::{Exit, Failure};
 use crate::{print, tls};
@@ -40,144 +44,119 @@ const FILE_SIZE_SIGNAL: i32 = 25;
 pub fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
     log();
     let backend = tls::backend(arguments.tls)?;
-    let demo = arguments.demo.as_deref().map(demo::make).transpose()?;
-    let control = Arc::new(directory::load(arguments.directory())?);
-    print::diagnostics(&control);
-    say_what_stays_down(&control);
-    print::certificate(&control);
-    let services = choose(&control, &arguments.services)?;
-    if control.is_fatal() {
-        let why = match control.configuration_is_good() {
-            true => "no service is left",
-            false => "greenarrow.conf is not understood",
-        };
-        let directory = arguments.directory().display();
-        return Err(Failure::bad_configuration(format!("{directory} cannot be served: {why}")));
-    }
-    if arguments.strict && concerned(&control, &arguments.services) {
-        return Err(Failure::bad_configuration("--strict: there are errors"));
-    }
-
-    let host_name = directory::host_name(&control);
-    let store = match arguments.maildir().or_else(|| demo.map(|demo| demo.maildir)) {
-        Some(path) => Store::maildir(&path, &host_name)?,
-        None => Store::discard(),
-    };
-    let (policies, mut unfit) = Policies::build(&control, &services, &host_name, backend);
-    for service in &unfit {
-        print::line(format_args!("hvmail-smtpd: service {}: {}", service.name, service.reason));
-    }
-    let services: Vec<_> =
-        services.into_iter().filter(|service| policies.has(service.name)).collect();
-    if services.is_empty() || (arguments.strict && !unfit.is_empty()) {
-        return Err(match unfit.pop() {
-            Some(_) if arguments.strict => Failure::bad_configuration("--strict: there are errors"),
-            _ => Failure::bad_configuration("no service is left"),
-        });
-    }
-
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
         .map_err(|error| Failure::try_later(format!("cannot start threads: {error}")))?;
-    let listening: Vec<_> = services.iter().map(|service| listener(service, &policies)).collect();
-    let reception = Reception::new(Arc::clone(&control), policies, store.clone());
-    let code = runtime.block_on(serve(reception, listening, arguments.strict))?;
+    runtime.block_on(async {
+        let signals = Signals::take()?;
+        let demo = arguments.demo.as_deref().map(demo::make).transpose()?;
+        let maildir = arguments.maildir().or_else(|| demo.map(|demo| demo.maildir));
+        serve(Setup { arguments: arguments.clone(), backend, maildir }, signals).await
+    })
+}
+
+/// The signals that do not end the program at once. They are taken before the directory is read, so that
+/// one that comes meanwhile is not lost.
+struct Signals {
+    hangup: Signal,
+    terminate: Signal,
+    interrupt: Signal,
+    /// Without a handler, a message larger than the limit ends the program, and every connection
+    /// with it; with one, only the write fails.
+    _file_size: Signal,
+}
+
+impl Signals {
+    fn take() -> Result<Self, Failure> {
+        let handler = |kind| {
+            signal(kind)
+                .map_err(|error| Failure::try_later(format!("cannot take signals: {error}")))
+        };
+        Ok(Self {
+            hangup: handler(SignalKind::hangup())?,
+            terminate: handler(SignalKind::terminate())?,
+            interrupt: handler(SignalKind::interrupt())?,
+            _file_size: handler(SignalKind::from_raw(FILE_SIZE_SIGNAL))?,
+        })
+    }
+}
+
+async fn serve(setup: Setup, signals: Signals) -> Result<ExitCode, Failure> {
+    let Signals { hangup, mut terminate, mut interrupt, _file_size } = signals;
+    let stop = async move {
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+    };
+    let mut stop = Box::pin(stop);
+    let setup = Arc::new(setup);
+    let reading = {
+        let setup = Arc::clone(&setup);
+        on_a_thread(move || Generation::read(&setup, None))
+    };
+    let (generation, looks) = tokio::select! {
+        read = reading => {
+            read.map_err(|error| Failure::try_later(format!("cannot read the directory: {error}")))?
+        }
+        () = &mut stop => {
+            print::line("stopped before it served");
+            return Ok(ExitCode::SUCCESS);
+        }
+    };
+    let (server, listening, kept) = listen(generation?, setup.arguments.strict)?;
+    let store = kept.store.clone();
+
+    let draining = Draining::default();
+    let reloads = Reloads::new(
+        setup,
+        server.handle(),
+        (kept, looks),
+        listening,
+        hangup,
+        Arc::clone(&draining),
+    );
+    let stop = async move {
+        stop.await;
+        draining.store(true, Ordering::Relaxed);
+        print::line("draining");
+    };
+    let drained = tokio::select! {
+        drained = server.serve(stop) => drained,
+        never = reloads.run() => match never {},
+    };
+    print::line(format_args!("drained finished={} cut={}", drained.finished, drained.cut));
     if let Store::Discard(discard) = store {
         let (messages, octets) = (discard.messages(), discard.octets());
         print::line(format_args!("discarded messages={messages} octets={octets}"));
     }
-    Ok(code)
+    Ok(ExitCode::SUCCESS)
 }
 
-/// An error says what is wrong; this says what it means for the service.
-fn say_what_stays_down(control: &Control) {
-    let broken = |service: &&Service| service.enabled.value && service.broken;
-    for service in control.services.iter().filter(broken) {
-        print::line(format_args!("hvmail-smtpd: service {} stays down", service.name));
-    }
-}
-
-/// Whether an error is about what is to be served: everything, or the named services alone.
-fn concerned(control: &Control, names: &[String]) -> bool {
-    control.diagnostics.iter().any(|diagnostic| {
-        let named = |service: &str| names.is_empty() || names.iter().any(|name| name == service);
-        diagnostic.severity == Severity::Error && diagnostic.service.as_deref().is_none_or(named)
-    })
-}
-
-/// The services to serve: those that run, or the named ones of them, each once.
-fn choose<'c>(control: &'c Control, names: &[String]) -> Result<Vec<&'c Service>, Failure> {
-    if names.is_empty() {
-        return Ok(control.services.iter().filter(|service| service.runs()).collect());
-    }
-    let mut chosen = Vec::new();
-    for name in names {
-        let service = control.service(name).ok_or_else(|| {
-            Failure::usage(format!("--service {name}: the services are smtp, smtp2 and smtp3"))
-        })?;
-        if !service.runs() {
-            let why = if service.broken { "broken" } else { "off" };
-            let place = control.location(service.enabled.origin);
-            let place = place.map(|place| format!(" ({place})")).unwrap_or_default();
-            return Err(Failure::bad_configuration(format!("service {name} is {why}{place}")));
-        }
-        if !chosen.iter().any(|other: &&Service| other.name == service.name) {
-            chosen.push(service);
-        }
-    }
-    Ok(chosen)
-}
-
-fn listener(service: &Service, policies: &Policies) -> (Listening, &'static str) {
-    let policy = policies.of_service(service);
-    let listening = Listening::new(service.name, service.listen(), policy)
-        .with_concurrency(service.concurrency.value);
-    (listening, policies::word(&service.tls))
-}
-
-async fn serve(
-    reception: Reception,
-    services: Vec<(Listening, &'static str)>,
+/// Listens for every service that can be had.
+fn listen(
+    generation: Generation,
     strict: bool,
-) -> Result<ExitCode, Failure> {
-    let handler = |kind| {
-        signal(kind).map_err(|error| Failure::try_later(format!("cannot take signals: {error}")))
-    };
-    let (mut terminate, mut interrupt) =
-        (handler(SignalKind::terminate())?, handler(SignalKind::interrupt())?);
-    // Without a handler, a message larger than the limit ends the program, and every connection
-    // with it; with one, only the write fails.
-    let _file_size = handler(SignalKind::from_raw(FILE_SIZE_SIGNAL))?;
+) -> Result<(Server<Reception>, Vec<Line>, Kept), Failure> {
+    let Generation { reception, services, kept } = generation;
     let mut server = Server::new(reception);
-    let mut lines: Vec<(String, SocketAddr, &str)> = Vec::new();
-    for (service, word) in services {
-        let name = service.name.clone();
+    for service in services {
         match server.bind(service) {
-            Ok(addresses) => {
-                lines.extend(addresses.into_iter().map(|address| (name.clone(), address, word)));
-            }
+            Ok(_) => {}
             Err(error) if strict => return Err(Failure::try_later(format!("--strict: {error}"))),
             Err(error) => print::line(format_args!("hvmail-smtpd: {error}")),
         }
     }
+    let lines: Vec<_> =
+        server.listening().map(|(service, address)| Line::new(&kept, service, address)).collect();
     if lines.is_empty() {
         return Err(Failure { exit: Exit::TryLater, message: "no service could listen".into() });
     }
-    for (name, address, word) in lines {
-        print::line(format_args!("listening service={name} addr={address} tls={word}"));
+    for line in &lines {
+        print::line(line);
     }
-    let drained = server
-        .serve(async move {
-            tokio::select! {
-                _ = terminate.recv() => {}
-                _ = interrupt.recv() => {}
-            }
-            print::line("draining");
-        })
-        .await;
-    print::line(format_args!("drained finished={} cut={}", drained.finished, drained.cut));
-    Ok(ExitCode::SUCCESS)
+    Ok((server, lines, kept))
 }
 
 /// Sessions are logged to stderr; `RUST_LOG` says how much (`info` without it).

@@ -1,8 +1,8 @@
 //! From the control directory's policies to those of connections, all made before the first one.
 //!
 //! Does: one TLS acceptor for each policy that any client of a service can get, and one judge for each
-//! list of clients that may relay by certificate. Does not: decide who gets which. Fails: a service whose policy the TLS library cannot carry is left out, with
-//! the setting's place.
+//! list of clients that may relay by certificate. Does not: decide who gets which. Fails: a service
+//! whose policy the TLS library cannot carry is left out, with the setting's place.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -11,8 +11,9 @@ use hvmail_control::{Control, Service, ServiceTls};
 use smtp_proto::server::{Config, ExtensionsAfterHelo};
 use smtp_proto::wire::{Capability, ClientNames, Limits};
 use smtp_server::{Acceptor, ConnectionPolicy};
-use smtp_tls::{Backend, ClientJudge, ClientTrust, ConfigError, ServerPolicy};
+use smtp_tls::{ClientJudge, ClientTrust, ConfigError};
 
+use super::acceptors::Acceptors;
 use crate::print;
 
 /// What is offered beside the server's own. Not DSN, DELIVERBY and the like, for a Maildir notifies
@@ -36,16 +37,17 @@ pub(super) struct Unfit {
 }
 
 impl Policies {
-    /// Makes the policies of these services.
+    /// Makes the policies of these services, with the acceptors of equal ones that there were before.
     pub(super) fn build(
         control: &Control,
         services: &[&Service],
         host_name: &str,
-        backend: Backend,
+        acceptors: &mut Acceptors,
+        before: Option<&Acceptors>,
     ) -> (Self, Vec<Unfit>) {
         let (mut policies, mut unfit) = (Self::default(), Vec::new());
         for service in services {
-            match of_service(control, service, host_name, backend) {
+            match of_service(control, service, host_name, acceptors, before) {
                 Ok(of_service) => {
                     of_service.keys().for_each(|tls| policies.add_judge(control, service, tls));
                     policies.connections.insert(service.name, of_service);
@@ -111,11 +113,20 @@ fn of_service(
     control: &Control,
     service: &Service,
     host_name: &str,
-    backend: Backend,
+    acceptors: &mut Acceptors,
+    before: Option<&Acceptors>,
 ) -> Result<HashMap<ServiceTls, Arc<ConnectionPolicy>>, ConfigError> {
     let mut policies = HashMap::new();
     for tls in control.tls_policies(service) {
-        let policy = connection_policy(control, service, &tls, host_name, backend)?;
+        let acceptor = match &tls {
+            ServiceTls::None => None,
+            ServiceTls::StartTls(policy) | ServiceTls::Implicit(policy) => {
+                let (acceptor, unhonoured) = acceptors.get(before, policy)?;
+                print::unhonoured(control, service.name, &unhonoured);
+                Some(acceptor)
+            }
+        };
+        let policy = connection_policy(control, &tls, acceptor, host_name);
         policies.insert(tls, Arc::new(policy));
     }
     Ok(policies)
@@ -123,11 +134,10 @@ fn of_service(
 
 fn connection_policy(
     control: &Control,
-    service: &Service,
     tls: &ServiceTls,
+    acceptor: Option<Acceptor>,
     host_name: &str,
-    backend: Backend,
-) -> Result<ConnectionPolicy, ConfigError> {
+) -> ConnectionPolicy {
     let mut smtp = Config::new(host_name);
     smtp.max_message_size = control.inbound.max_message_size.value;
     // Who comes from qmail calls itself what qmail takes.
@@ -139,18 +149,13 @@ fn connection_policy(
     }
     let rcpt_max = u32::try_from(smtp.max_recipients).ok();
     smtp.capabilities.insert(Capability::Limits(Limits { rcpt_max, ..Limits::default() }));
-    let acceptor = |policy: &ServerPolicy| {
-        let acceptor = Acceptor::new(backend, policy)?;
-        print::unhonoured(control, service.name, acceptor.unhonoured());
-        Ok(acceptor)
-    };
     let policy =
         ConnectionPolicy::new(Arc::new(smtp)).with_idle_timeout(control.inbound.idle_timeout.value);
-    Ok(match tls {
-        ServiceTls::None => policy,
-        ServiceTls::StartTls(tls) => policy.with_starttls(acceptor(tls)?),
-        ServiceTls::Implicit(tls) => policy.with_implicit_tls(acceptor(tls)?),
-    })
+    match (tls, acceptor) {
+        (_, None) => policy,
+        (ServiceTls::Implicit(_), Some(acceptor)) => policy.with_implicit_tls(acceptor),
+        (_, Some(acceptor)) => policy.with_starttls(acceptor),
+    }
 }
 
 fn explain(control: &Control, error: &ConfigError) -> String {

@@ -6,6 +6,7 @@ mod client_certificates;
 mod hostile;
 mod no_loss;
 mod peers;
+mod reload;
 mod spine;
 mod support;
 mod tls_tool;

@@ -1,0 +1,204 @@
+//! Reading the control directory again, while it is served.
+//!
+//! Does: on SIGHUP, and where `--watch` asks for it on a change of the files that were read, read the
+//! directory on a thread of its own, and hand what comes of it to the server. Several signals that come
+//! while it reads are one. Does not: touch a connection that is open. Fails: never; a reading with any
+//! error, or with an address that cannot be had, is refused whole, said to be so, and what is served
+//! stays.
+
+use std::convert::Infallible;
+use std::fmt;
+use std::future::pending;
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+use std::time::Duration;
+
+use smtp_server::{ApplyError, ServerHandle};
+use tokio::signal::unix::Signal;
+use tokio::sync::oneshot;
+use tokio::time::{Interval, MissedTickBehavior, interval_at};
+
+use super::generation::{Generation, Kept, Setup};
+use super::reception::Reception;
+use super::watch::{Looks, Watch};
+use crate::print;
+
+/// Whether the server was told to stop.
+pub(super) type Draining = Arc<AtomicBool>;
+
+/// Reads again when it is asked to.
+pub(super) struct Reloads {
+    setup: Arc<Setup>,
+    server: ServerHandle<Reception>,
+    kept: Arc<Kept>,
+    listening: Vec<Line>,
+    watch: Watch,
+    looking: Option<Interval>,
+    hangup: Signal,
+    draining: Draining,
+}
+
+/// A listener, as the log has it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Line {
+    service: String,
+    address: SocketAddr,
+    tls: &'static str,
+}
+
+impl Line {
+    pub(super) fn new(kept: &Kept, service: &str, address: SocketAddr) -> Self {
+        // Only what is served listens.
+        let tls = kept.words.get(service).copied().unwrap_or("none");
+        Self { service: service.to_owned(), address, tls }
+    }
+}
+
+impl fmt::Display for Line {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { service, address, tls } = self;
+        write!(f, "listening service={service} addr={address} tls={tls}")
+    }
+}
+
+/// Why the directory is read.
+#[derive(Clone, Copy)]
+enum Cause {
+    Signal,
+    Change,
+}
+
+impl fmt::Display for Cause {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Signal => "signal",
+            Self::Change => "change",
+        })
+    }
+}
+
+impl Reloads {
+    /// Goes on from what is served.
+    pub(super) fn new(
+        setup: Arc<Setup>,
+        server: ServerHandle<Reception>,
+        (kept, looks): (Kept, Looks),
+        listening: Vec<Line>,
+        hangup: Signal,
+        draining: Draining,
+    ) -> Self {
+        let mut watch = Watch::default();
+        watch.took(looks);
+        let looking = setup.arguments.watch().map(every);
+        let kept = Arc::new(kept);
+        Self { setup, server, kept, listening, watch, looking, hangup, draining }
+    }
+
+    /// Reads whenever there is a cause.
+    pub(super) async fn run(mut self) -> Infallible {
+        loop {
+            let cause = tokio::select! {
+                biased;
+                () = hung_up(&mut self.hangup) => Cause::Signal,
+                () = files_changed(&mut self.watch, self.looking.as_mut()) => Cause::Change,
+            };
+            if let Err(reason) = self.reload(cause).await {
+                print::line(format_args!("reload refused: {reason}"));
+            }
+        }
+    }
+
+    async fn reload(&mut self, cause: Cause) -> Result<(), String> {
+        const DRAINING: &str = "the server is draining";
+        if self.draining.load(Ordering::Relaxed) {
+            return Err(DRAINING.to_owned());
+        }
+        print::line(format_args!("reloading cause={cause}"));
+        let (setup, kept) = (Arc::clone(&self.setup), Arc::clone(&self.kept));
+        let before = self.watch.taken().clone();
+        let read = move || {
+            // A directory that is not there leaves nothing to look at but what was there before.
+            let before = before.again();
+            let (generation, looks) = Generation::read(&setup, Some(&kept));
+            (generation, if looks.is_empty() { before } else { looks })
+        };
+        let (generation, looks) = on_a_thread(read).await.map_err(|error| error.to_string())?;
+        self.watch.took(looks);
+        let Generation { reception, services, kept } =
+            generation.map_err(|failure| failure.message)?;
+        let applied =
+            self.server.apply(reception, services).await.map_err(|error| match error {
+                ApplyError::Stopped => DRAINING.to_owned(),
+                error => error.to_string(),
+            })?;
+        let now: Vec<_> = applied
+            .listening
+            .iter()
+            .map(|(service, address)| Line::new(&kept, service, *address))
+            .collect();
+        self.say(&now, &kept);
+        (self.listening, self.kept) = (now, Arc::new(kept));
+        Ok(())
+    }
+
+    /// Says what is new and what is gone.
+    fn say(&self, now: &[Line], kept: &Kept) {
+        for Line { service, address, .. } in &self.listening {
+            if !now.iter().any(|line| line.address == *address) {
+                print::line(format_args!("closed service={service} addr={address}"));
+            }
+        }
+        for line in now.iter().filter(|line| !self.listening.contains(line)) {
+            print::line(line);
+        }
+        let (listeners, acceptors) = (now.len(), kept.acceptors.count());
+        let made = kept.acceptors.made();
+        print::line(format_args!(
+            "reloaded listeners={listeners} tls_configurations={acceptors} new={made}"
+        ));
+    }
+}
+
+async fn hung_up(hangup: &mut Signal) {
+    if hangup.recv().await.is_none() {
+        pending().await
+    }
+}
+
+/// Returns when the files have changed, and rest. Never, where nobody looks at them.
+async fn files_changed(watch: &mut Watch, looking: Option<&mut Interval>) {
+    let Some(looking) = looking else { return pending().await };
+    loop {
+        looking.tick().await;
+        let taken = watch.taken().clone();
+        // What cannot be looked at now is looked at the next time.
+        if let Ok(now) = on_a_thread(move || taken.again()).await
+            && watch.settled(now)
+        {
+            return;
+        }
+    }
+}
+
+fn every(interval: Duration) -> Interval {
+    let mut ticks = interval_at(tokio::time::Instant::now() + interval, interval);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    ticks
+}
+
+/// Runs what may wait for a disk. It is no task of the runtime: one that hangs would keep the program
+/// from its end.
+pub(super) async fn on_a_thread<T: Send + 'static>(
+    work: impl FnOnce() -> T + Send + 'static,
+) -> io::Result<T> {
+    let (done, answer) = oneshot::channel();
+    let work = move || {
+        // Who asked may be gone.
+        let _ = done.send(work());
+    };
+    thread::Builder::new().name("control".to_owned()).spawn(work)?;
+    answer.await.map_err(|_| io::Error::other("the thread that reads the directory has failed"))
+}

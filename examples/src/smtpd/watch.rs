@@ -1,0 +1,282 @@
+//! Whether the files of a reading have changed since.
+//!
+//! Does: remember what each file was just before it was read, absent ones too, and compare. Does not:
+//! read a file, or wait. Fails: nothing here fails; a file that cannot be looked at is one more state
+//! of it.
+//!
+//! A change is seen by a file's device, inode, size and times. A file that is written again in place
+//! with as many octets, within the same tick of the file system's clock in which it was read before, is
+//! not seen.
+
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::fs::{self, Metadata};
+use std::io;
+use std::os::unix::fs::MetadataExt as _;
+use std::path::{Path, PathBuf};
+
+use hvmail_control::error::ReadError;
+use hvmail_control::source::Source;
+
+/// What a file was when it was looked at.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Look {
+    There(Stamp),
+    /// It is absent, or out of reach.
+    Not(io::ErrorKind),
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Stamp {
+    /// A link that leads nowhere is there as itself.
+    is_link: bool,
+    device: u64,
+    inode: u64,
+    size: u64,
+    /// Seconds and nanoseconds.
+    modified: (i64, i64),
+    changed: (i64, i64),
+}
+
+/// What the files of a reading were.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Looks(BTreeMap<PathBuf, Look>);
+
+impl Looks {
+    /// Looks at a file that is about to be read.
+    pub(super) fn look_at(&mut self, path: &Path) {
+        self.0.insert(path.to_owned(), look(path));
+    }
+
+    /// The same files, as they are now.
+    pub(super) fn again(&self) -> Self {
+        Self(self.0.keys().map(|path| (path.clone(), look(path))).collect())
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+}
+
+fn look(path: &Path) -> Look {
+    let stamp = |file: &Metadata| Stamp {
+        is_link: file.is_symlink(),
+        device: file.dev(),
+        inode: file.ino(),
+        size: file.size(),
+        modified: (file.mtime(), file.mtime_nsec()),
+        changed: (file.ctime(), file.ctime_nsec()),
+    };
+    match fs::metadata(path).or_else(|_| fs::symlink_metadata(path)) {
+        Ok(file) => Look::There(stamp(&file)),
+        Err(error) => Look::Not(error.kind()),
+    }
+}
+
+/// A source that remembers what each file was just before it was read.
+pub(super) struct Watched<'s> {
+    source: &'s dyn Source,
+    looks: RefCell<Looks>,
+}
+
+impl<'s> Watched<'s> {
+    pub(super) fn new(source: &'s dyn Source) -> Self {
+        Self { source, looks: RefCell::default() }
+    }
+
+    pub(super) fn looks(self) -> Looks {
+        self.looks.into_inner()
+    }
+}
+
+impl Source for Watched<'_> {
+    fn root(&self) -> &Path {
+        self.source.root()
+    }
+
+    fn read(&self, path: &Path) -> Result<Option<Vec<u8>>, ReadError> {
+        self.looks.borrow_mut().look_at(&self.source.resolve(path));
+        self.source.read(path)
+    }
+
+    fn environment(&self, name: &str) -> Option<String> {
+        self.source.environment(name)
+    }
+}
+
+/// Finds changes that have come to rest.
+#[derive(Debug, Default)]
+pub(super) struct Watch {
+    /// What was last read, whatever came of it.
+    taken: Looks,
+    /// What differed from that at the last look.
+    unsettled: Option<Looks>,
+}
+
+impl Watch {
+    /// The files as they were read.
+    pub(super) fn took(&mut self, looks: Looks) {
+        *self = Self { taken: looks, unsettled: None };
+    }
+
+    /// The files as they were last read.
+    pub(super) const fn taken(&self) -> &Looks {
+        &self.taken
+    }
+
+    /// Whether a change is to be read: the files are now as they were at the look before, and not as
+    /// they were read.
+    pub(super) fn settled(&mut self, now: Looks) -> bool {
+        if now == self.taken {
+            self.unsettled = None;
+            return false;
+        }
+        let before = self.unsettled.replace(now);
+        before == self.unsettled
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::symlink;
+
+    use hvmail_control::Control;
+    use hvmail_control::source::Directory;
+
+    use super::*;
+
+    struct Files(tempfile::TempDir);
+
+    impl Files {
+        fn new(files: &[(&str, &str)]) -> Self {
+            let folder = Self(tempfile::tempdir().unwrap());
+            for (name, content) in files {
+                folder.write(name, content);
+            }
+            folder
+        }
+
+        fn path(&self, name: &str) -> PathBuf {
+            self.0.path().join(name)
+        }
+
+        fn write(&self, name: &str, content: &str) {
+            fs::write(self.path(name), content).unwrap();
+        }
+
+        /// What a reading of the directory looked at.
+        fn read(&self) -> Looks {
+            let directory = Directory::open(self.0.path()).unwrap();
+            let watched = Watched::new(&directory);
+            let _ = Control::load(&watched);
+            watched.looks()
+        }
+    }
+
+    #[test]
+    fn every_file_that_was_asked_for_is_watched() {
+        let files = Files::new(&[
+            ("greenarrow.conf", "include more.conf\n"),
+            ("more.conf", "general {\n  tls_certificate_files a.pem keys/b.pem\n}\n"),
+        ]);
+        let before = files.read();
+        let changes: &[&dyn Fn()] = &[
+            &|| files.write("a.pem", "came"),
+            &|| fs::create_dir(files.path("keys")).unwrap(),
+            &|| files.write("keys/b.pem", "came"),
+            &|| files.write("more.conf", "general {\n}\n"),
+            &|| files.write("tls.servercert.pem", "came"),
+            &|| files.write("smtp2", "ENABLED=0\n"),
+            &|| fs::remove_file(files.path("a.pem")).unwrap(),
+            &|| symlink("nowhere", files.path("a.pem")).unwrap(),
+        ];
+        let mut last = before;
+        for (number, change) in changes.iter().enumerate() {
+            change();
+            let now = last.again();
+            // A folder by itself holds nothing that is read.
+            assert_eq!(now == last, number == 1, "change {number}");
+            last = now;
+        }
+        files.write("nobody-asks-for-this", "");
+        assert_eq!(last.again(), last);
+    }
+
+    #[test]
+    fn a_file_is_another_by_its_content_its_size_or_its_place() {
+        let files = Files::new(&[("me", "a.example\n")]);
+        let first = files.read();
+        assert_eq!(first.again(), first);
+        // One with the same times and size, put in its place.
+        files.write("other", "b.example\n");
+        let time = fs::metadata(files.path("me")).unwrap().modified().unwrap();
+        fs::File::options()
+            .write(true)
+            .open(files.path("other"))
+            .unwrap()
+            .set_modified(time)
+            .unwrap();
+        fs::rename(files.path("other"), files.path("me")).unwrap();
+        let second = first.again();
+        assert_ne!(second, first);
+        files.write("me", "b.example.org\n");
+        assert_ne!(second.again(), second);
+    }
+
+    #[test]
+    fn what_changes_while_it_is_read_is_seen() {
+        struct Slow<'s>(&'s Files);
+        impl Source for Slow<'_> {
+            fn root(&self) -> &Path {
+                self.0.0.path()
+            }
+            fn read(&self, path: &Path) -> Result<Option<Vec<u8>>, ReadError> {
+                let content = fs::read(self.resolve(path)).ok();
+                if path == Path::new("me") {
+                    self.0.write("me", "changed-behind-the-reader.example\n");
+                }
+                Ok(content)
+            }
+            fn environment(&self, _: &str) -> Option<String> {
+                None
+            }
+        }
+        let files = Files::new(&[("me", "a.example\n")]);
+        let slow = Slow(&files);
+        let watched = Watched::new(&slow);
+        let control = Control::load(&watched);
+        assert_eq!(control.me.unwrap().value, "a.example");
+        let looks = watched.looks();
+        assert_ne!(looks.again(), looks);
+    }
+
+    #[test]
+    fn a_change_is_taken_once_and_when_it_rests() {
+        let files = Files::new(&[("me", "1")]);
+        let mut watch = Watch::default();
+        watch.took(files.read());
+        let mut look = |files: &Files| {
+            let now = watch.taken().again();
+            let settled = watch.settled(now);
+            if settled {
+                watch.took(files.read());
+            }
+            settled
+        };
+        assert!(!look(&files));
+        files.write("me", "22");
+        assert!(!look(&files), "it has just changed");
+        files.write("me", "333");
+        assert!(!look(&files), "it changes still");
+        assert!(look(&files));
+        assert!(!look(&files) && !look(&files), "it was taken");
+        let other = files.path("other");
+        fs::rename(files.path("me"), &other).unwrap();
+        assert!(!look(&files));
+        fs::rename(&other, files.path("me")).unwrap();
+        // The times of the file itself tell that it was away.
+        assert!(!look(&files));
+        let last = [look(&files), look(&files), look(&files)];
+        assert!(!last[1] && !last[2], "{last:?}");
+    }
+}
