@@ -7,9 +7,9 @@
 //! the last: then the new file is there, and may not outlive a crash.
 
 mod demo;
+mod rights;
 
 use std::ffi::{OsStr, OsString};
-use std::fmt;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
@@ -19,6 +19,8 @@ use std::time::Duration;
 use thiserror::Error;
 
 pub use demo::{DEMO_CERTIFICATE, DEMO_DOMAIN, DEMO_HOST, DEMO_KEY, Demo, write_demo};
+use rights::Rights;
+pub use rights::{Access, Owner};
 
 /// A file could not be written.
 #[derive(Debug, Error)]
@@ -30,15 +32,6 @@ pub struct WriteError {
     pub step: &'static str,
     /// Why.
     pub source: io::Error,
-}
-
-/// Who may read a new file.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Access {
-    /// Its owner alone (0600): private keys.
-    Private,
-    /// Everybody (0644).
-    Public,
 }
 
 /// Puts `content` in the place of the file at `path`, or makes it.
@@ -93,21 +86,6 @@ pub fn create(path: &Path, content: &[u8], access: Access) -> Result<bool, Write
     drop(pending);
     flush_directory(path).map_err(failed(path, "flush the directory"))?;
     Ok(true)
-}
-
-/// A user and a group, by their numbers.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct Owner {
-    /// The user.
-    pub user: u32,
-    /// The group.
-    pub group: u32,
-}
-
-impl fmt::Display for Owner {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}:{}", self.user, self.group)
-    }
 }
 
 /// Puts a private key in the place of the file at `path`, or makes it: for its owner alone (0600).
@@ -178,17 +156,6 @@ struct Pending {
     path: PathBuf,
 }
 
-/// Whose a new file is, and who may read it.
-#[derive(Clone, Copy)]
-enum Rights<'a> {
-    /// The process's, for whom `access` says.
-    New(Access),
-    /// As those of the file that it replaces, as far as the process can have them so.
-    Kept(&'a fs::Metadata),
-    /// The owner's alone: this one's, or the process's.
-    Private(Option<Owner>),
-}
-
 impl Pending {
     fn write(path: &Path, content: &[u8], rights: Rights<'_>) -> Result<Self, WriteError> {
         let (temporary, mut file) = loop {
@@ -202,18 +169,10 @@ impl Pending {
         };
         let pending = Self { temporary, path: path.to_path_buf() };
         pending.step("write", |_| file.write_all(content))?;
-        match rights {
-            Rights::New(access) => pending.step("set the mode", |_| set_access(&file, access))?,
-            Rights::Kept(before) => pending
-                .step("set the mode", |temporary| keep_owner_and_mode(&file, temporary, before))?,
-            Rights::Private(owner) => {
-                pending.step("give the file to its owner", |_| match owner {
-                    Some(owner) => give(&file, owner),
-                    None => Ok(()),
-                })?;
-                pending.step("set the mode", |_| set_access(&file, Access::Private))?;
-            }
+        if let Rights::Private(Some(owner)) = rights {
+            pending.step("give the file to its owner", |_| rights::give(&file, owner))?;
         }
+        pending.step("set the mode", |_| rights.set_mode(&file))?;
         pending.step("flush", |_| file.sync_all())?;
         Ok(pending)
     }
@@ -227,7 +186,7 @@ impl Pending {
             Err(error) if error.kind() == io::ErrorKind::NotFound => None,
             Err(error) => return Err(look(error)),
         };
-        let owner = owner.or_else(|| before.as_ref().and_then(owner_of));
+        let owner = owner.or_else(|| before.as_ref().and_then(Owner::of));
         Self::write(path, content, Rights::Private(owner))
     }
 
@@ -281,75 +240,6 @@ fn open_new(path: &Path) -> io::Result<File> {
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
     options.open(path)
-}
-
-#[cfg(unix)]
-fn set_access(file: &File, access: Access) -> io::Result<()> {
-    use std::os::unix::fs::PermissionsExt as _;
-    let mode = match access {
-        Access::Private => 0o600,
-        Access::Public => 0o644,
-    };
-    file.set_permissions(fs::Permissions::from_mode(mode))
-}
-
-#[cfg(not(unix))]
-fn set_access(_file: &File, _access: Access) -> io::Result<()> {
-    Ok(())
-}
-
-#[cfg(unix)]
-fn owner_of(metadata: &fs::Metadata) -> Option<Owner> {
-    use std::os::unix::fs::MetadataExt as _;
-    Some(Owner { user: metadata.uid(), group: metadata.gid() })
-}
-
-#[cfg(not(unix))]
-fn owner_of(_metadata: &fs::Metadata) -> Option<Owner> {
-    None
-}
-
-#[cfg(unix)]
-fn give(file: &File, owner: Owner) -> io::Result<()> {
-    if owner_of(&file.metadata()?) == Some(owner) {
-        return Ok(());
-    }
-    let given = std::os::unix::fs::fchown(file, Some(owner.user), Some(owner.group));
-    given.map_err(|error| match error.kind() {
-        io::ErrorKind::PermissionDenied => {
-            let message = format!("only a privileged process may give a file to {owner}");
-            io::Error::new(io::ErrorKind::PermissionDenied, message)
-        }
-        _ => error,
-    })
-}
-
-#[cfg(not(unix))]
-fn give(_file: &File, _owner: Owner) -> io::Result<()> {
-    Err(io::ErrorKind::Unsupported.into())
-}
-
-fn keep_owner_and_mode(file: &File, path: &Path, before: &fs::Metadata) -> io::Result<()> {
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::{MetadataExt as _, chown};
-        let now = file.metadata()?;
-        if (now.uid(), now.gid()) != (before.uid(), before.gid()) {
-            // Only a privileged process may give a file away; its group it may be able to keep.
-            if chown(path, Some(before.uid()), Some(before.gid())).is_err() {
-                let _ = chown(path, None, Some(before.gid()));
-            }
-        }
-        if file.metadata()?.gid() != before.gid() {
-            // The group's rights were given to another group.
-            use std::os::unix::fs::PermissionsExt as _;
-            let mode = before.permissions().mode() & !0o070;
-            return file.set_permissions(fs::Permissions::from_mode(mode));
-        }
-    }
-    #[cfg(not(unix))]
-    let _ = path;
-    file.set_permissions(before.permissions())
 }
 
 fn flush_directory(path: &Path) -> io::Result<()> {
@@ -411,6 +301,24 @@ mod tests {
         let public = directory.path().join("public");
         create(&public, b"k", Access::Public).unwrap();
         assert_eq!(mode(&public), 0o644);
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn the_owner_is_kept_where_it_may_be() {
+        use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, chown};
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("key");
+        fs::write(&path, b"old").unwrap();
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o640)).unwrap();
+        if let Err(error) = chown(&path, Some(1234), Some(5678)) {
+            eprintln!("skipped: only root gives files away: {error}");
+            return;
+        }
+        replace(&path, b"new", Access::Private).unwrap();
+        let kept = fs::metadata(&path).unwrap();
+        assert_eq!((kept.uid(), kept.gid(), kept.mode() & 0o7777), (1234, 5678, 0o640));
+        assert_eq!(fs::read(&path).unwrap(), b"new");
     }
 
     #[cfg(unix)]
@@ -481,7 +389,7 @@ mod tests {
         let other = Owner { user: own.user + 1, group: own.group + 1 };
         match replace_private(&key, b"other", Some(other)) {
             // Whoever runs this may give files away.
-            Ok(()) => assert_eq!(owner_of(&fs::metadata(&key).unwrap()), Some(other)),
+            Ok(()) => assert_eq!(Owner::of(&fs::metadata(&key).unwrap()), Some(other)),
             Err(error) => {
                 assert_eq!(error.step, "give the file to its owner");
                 assert_eq!(fs::read(&key).unwrap(), b"own");
