@@ -10,7 +10,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use hvmail_control::Control;
 use hvmail_control::snapshot::{Origin, OriginId};
-use smtp_tls::Unhonoured;
+use smtp_tls::{Cause, Unhonoured};
 
 use crate::exit::Failure;
 
@@ -51,9 +51,11 @@ pub fn certificate(control: &Control) {
     }
 }
 
-/// Prints what a TLS library could not honour, each with the place the setting came from.
+/// Prints what a TLS library could not honour, each with the place the setting came from. What is the
+/// setting's own doing is among the diagnostics.
 pub fn unhonoured(control: &Control, whose: &str, settings: &[Unhonoured]) {
-    for Unhonoured { origin, setting, reason, .. } in settings {
+    let of_library = settings.iter().filter(|unhonoured| unhonoured.cause != Cause::Setting);
+    for Unhonoured { origin, setting, reason, .. } in of_library {
         let place = origin.and_then(|origin| place(control, origin));
         let place = place.unwrap_or_else(|| whose.to_owned());
         line(format_args!("{place}: warning[not-honoured]: {whose}: {setting}: {reason}"));

@@ -3,7 +3,7 @@
 //!
 //! Nothing is verified here but the shape. Whether a certificate opens the relay is judged later.
 
-use crate::{ClientCertificateProblem, ClientTrust, Loss, Unhonoured, certificate::Fields};
+use crate::{Cause, ClientCertificateProblem, ClientTrust, Loss, Unhonoured, certificate::Fields};
 
 /// The most certificates that a client's chain may have. Public authorities need three.
 pub(crate) const CERTIFICATES: usize = 10;
@@ -39,7 +39,8 @@ pub(crate) fn asked_for<'a>(
     unhonoured: &mut Vec<Unhonoured>,
 ) -> Option<Vec<&'a [u8]>> {
     let mut report = |loss, reason| {
-        unhonoured.push(Unhonoured { origin: trust.origin, setting: "clients", loss, reason });
+        let (origin, cause) = (trust.origin, Cause::Library);
+        unhonoured.push(Unhonoured { origin, setting: "clients", loss, cause, reason });
     };
     let mut names = Vec::new();
     for (n, authority) in trust.authorities.iter().enumerate() {

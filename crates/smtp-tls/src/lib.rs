@@ -128,7 +128,7 @@ pub use peer::{
     UnusableAddress,
 };
 pub use pem::{PemError, PemKind, PemSection, pem_sections};
-pub use report::{Loss, Unhonoured};
+pub use report::{Cause, Loss, Unhonoured};
 #[cfg(feature = "self-signed")]
 pub use self_signed::{SelfSigned, SelfSignedError, self_signed};
 pub use server::{CipherString, Resumption, ServerPolicy};

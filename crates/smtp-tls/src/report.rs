@@ -13,6 +13,16 @@ pub enum Loss {
     Whole,
 }
 
+/// Whose doing it is that a setting is not, or not wholly, applied.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Cause {
+    /// The setting's own, whichever library there is: words of a cipher string that mean nothing to
+    /// [`cipher::parse`](crate::cipher::parse), which has each with its place.
+    Setting,
+    /// The library's, or that of what else the policy says.
+    Library,
+}
+
 /// A setting of the policy that the chosen backend does not, or not wholly, apply.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
@@ -23,6 +33,8 @@ pub struct Unhonoured {
     pub setting: &'static str,
     /// How much of it is lost.
     pub loss: Loss,
+    /// Whose doing it is.
+    pub cause: Cause,
     /// Why, in one line.
     pub reason: String,
 }

@@ -2,7 +2,7 @@
 
 use rustls_pki_types::CertificateDer;
 
-use crate::{ConfigError, Loss, OriginId, Unhonoured};
+use crate::{Cause, ConfigError, Loss, OriginId, Unhonoured};
 
 /// Loads them. What cannot be read of them is reported; none at all is an error.
 pub(crate) fn system(
@@ -20,6 +20,7 @@ pub(crate) fn system(
         origin,
         setting: "roots",
         loss: Loss::Partial,
+        cause: Cause::Library,
         reason,
     }));
     Ok(loaded.certs)

@@ -1,12 +1,14 @@
 //! Which suites a cipher string leaves to a server with its certificates, whichever library offers
 //! them: one meaning, one error and one report for all.
 
+use std::collections::HashSet;
+
 use x509_cert::der::{Decode, asn1::ObjectIdentifier};
 
 use crate::{
-    Backend, CipherString, ConfigError, Identity, Loss, ServerPolicy, Unhonoured, Version,
+    Backend, Cause, CipherString, ConfigError, Identity, Loss, ServerPolicy, Unhonoured, Version,
     certificate::{Fields, public_key_parts},
-    cipher::{self, Authentication, CipherList, Release, Suite},
+    cipher::{self, Authentication, CipherError, CipherList, Ignored, Release, Suite},
 };
 
 /// The longest cipher string taken, in octets. OpenSSL's own longest default is a few hundred.
@@ -31,17 +33,39 @@ pub(crate) fn read(
         let reason = "the cipher string governs TLS 1.2, which this policy does not offer";
         unhonoured.push(report(ciphers, Loss::Whole, reason.to_owned()));
     }
-    let mut words = list.ignored.iter().filter(|ignored| !ignored.is_harmless());
-    let named: Vec<_> = words.by_ref().take(NAMED).map(ToString::to_string).collect();
-    if !named.is_empty() {
-        let more = match words.count() {
-            0 => String::new(),
-            more => format!("; and {more} more"),
-        };
-        let reason = format!("words without effect: {}{more}", named.join("; "));
-        unhonoured.push(report(ciphers, Loss::Partial, reason));
+    // What only this release passes over is its doing.
+    let passed_over = match cipher::parse(&ciphers.text) {
+        Ok(CipherList { ignored, .. }) | Err(CipherError::NoSuite { ignored }) => ignored,
+        Err(CipherError::Malformed { .. }) => Vec::new(),
+    };
+    let passed_over: HashSet<_> = passed_over.iter().filter_map(place).collect();
+    let words = list.ignored.iter().filter(|word| place(word).is_some());
+    let (own, the_library_s): (Vec<_>, Vec<_>) =
+        words.partition(|word| place(word).is_some_and(|place| passed_over.contains(&place)));
+    for (cause, words) in [(Cause::Setting, own), (Cause::Library, the_library_s)] {
+        if let Some(reason) = without_effect(&words) {
+            unhonoured.push(Unhonoured { cause, ..report(ciphers, Loss::Partial, reason) });
+        }
     }
     Ok(Some(list))
+}
+
+/// Where a word begins that the string would not mean the same without.
+fn place(word: &Ignored) -> Option<usize> {
+    (!word.is_harmless()).then_some(word.span.start)
+}
+
+/// Words without effect in one line.
+fn without_effect(words: &[&Ignored]) -> Option<String> {
+    if words.is_empty() {
+        return None;
+    }
+    let named: Vec<_> = words.iter().take(NAMED).map(ToString::to_string).collect();
+    let more = match words.len() - named.len() {
+        0 => String::new(),
+        more => format!("; and {more} more"),
+    };
+    Some(format!("words without effect: {}{more}", named.join("; ")))
 }
 
 /// A string that nothing can be done with.
@@ -55,7 +79,8 @@ pub(crate) fn refused(ciphers: &CipherString, reason: String) -> ConfigError {
 }
 
 pub(crate) fn report(ciphers: &CipherString, loss: Loss, reason: String) -> Unhonoured {
-    Unhonoured { origin: ciphers.origin, setting: "ciphers", loss, reason }
+    let (origin, cause) = (ciphers.origin, Cause::Library);
+    Unhonoured { origin, setting: "ciphers", loss, cause, reason }
 }
 
 /// Those of the suites of TLS 1.2 that the default identities' keys can be used with.
@@ -115,5 +140,37 @@ fn authentication(identity: &Identity) -> Option<Authentication> {
         DSA => Some(Authentication::Dss),
         EC | ED25519 | ED448 => Some(Authentication::Ecdsa),
         _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::{Certificate, KeyKind, PrivateKey};
+
+    #[test]
+    fn words_that_one_release_alone_passes_over_are_the_doing_of_its_library() {
+        let identity = Identity::new(
+            Certificate::from_der(Vec::new()),
+            Vec::new(),
+            PrivateKey::from_der(KeyKind::Pkcs8, Vec::new()),
+        );
+        let text = "ECDHE+AESGCM:AESCCM8+HIGH:nonsense:!RC4".to_owned();
+        let policy = ServerPolicy {
+            ciphers: Some(CipherString { text, origin: None }),
+            ..ServerPolicy::new(Arc::new(identity))
+        };
+        let said = |release| {
+            let mut unhonoured = Vec::new();
+            read(&policy, release, &mut unhonoured).unwrap();
+            let word = |said: &Unhonoured| said.reason.split(": ").nth(1).map(str::to_owned);
+            unhonoured.iter().map(|said| (said.cause, word(said).unwrap())).collect::<Vec<_>>()
+        };
+        let own = (Cause::Setting, "nonsense".to_owned());
+        let library = (Cause::Library, "AESCCM8+HIGH".to_owned());
+        assert_eq!(said(Release::V3_0), [own.clone()]);
+        assert_eq!(said(Release::V3_2), [own, library]);
     }
 }

@@ -8,7 +8,7 @@ use hvmail_control::snapshot::{Origin, OriginId};
 use hvmail_control::{Control, Service};
 use smtp_tls::cipher::Suite;
 use smtp_tls::{
-    Acceptor, Backend, ConfigError, Loss, ServerOffer, ServerPolicy, Unhonoured, Version,
+    Acceptor, Backend, Cause, ConfigError, Loss, ServerOffer, ServerPolicy, Unhonoured, Version,
 };
 
 /// What a client gets that has all that the server has.
@@ -28,8 +28,9 @@ pub(super) fn modern_peer(offer: &ServerOffer) -> Option<ModernPeer> {
     Some(ModernPeer { version, suite, group: offer.groups.first().copied() })
 }
 
-/// What the library says of everything that the enabled services may offer, broken ones included. What it says alike of several
-/// services is said once, of no service in particular.
+/// What the library says of everything that the enabled services may offer, broken ones included. What
+/// it says alike of several services is said once, of no service in particular; what is a setting's own
+/// doing is among the directory's diagnostics.
 pub(super) fn diagnostics(control: &Control, backend: Backend) -> Vec<Diagnostic> {
     let mut said: Vec<Diagnostic> = Vec::new();
     for service in control.services.iter().filter(|service| service.enabled.value) {
@@ -60,6 +61,7 @@ fn of_policy(
         Ok(acceptor) => acceptor
             .unhonoured()
             .iter()
+            .filter(|unhonoured| unhonoured.cause != Cause::Setting)
             .map(|unhonoured| not_honoured(control, backend, unhonoured).for_service(service.name))
             .collect(),
         Err(error) => vec![unfit(control, &error).for_service(service.name)],
@@ -67,11 +69,7 @@ fn of_policy(
 }
 
 /// What a library does not, or not wholly, apply.
-pub(super) fn not_honoured(
-    control: &Control,
-    backend: Backend,
-    unhonoured: &Unhonoured,
-) -> Diagnostic {
+fn not_honoured(control: &Control, backend: Backend, unhonoured: &Unhonoured) -> Diagnostic {
     let Unhonoured { origin, setting, loss, reason, .. } = unhonoured;
     let severity = match loss {
         Loss::NotNeeded => Severity::Note,

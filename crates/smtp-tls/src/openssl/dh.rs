@@ -9,7 +9,7 @@ use openssl::{
 };
 
 use super::{ciphers::Ciphers, context, library};
-use crate::{ConfigError, DhParameters, Loss, ServerPolicy, Unhonoured};
+use crate::{Cause, ConfigError, DhParameters, Loss, ServerPolicy, Unhonoured};
 
 /// Chooses, and reports each group that is not used.
 pub(super) fn choose(
@@ -18,7 +18,7 @@ pub(super) fn choose(
     unhonoured: &mut Vec<Unhonoured>,
 ) -> Result<Option<Dh<Params>>, ConfigError> {
     let mut report = |origin, loss, reason| {
-        unhonoured.push(Unhonoured { origin, setting: "dh", loss, reason });
+        unhonoured.push(Unhonoured { origin, setting: "dh", loss, cause: Cause::Library, reason });
     };
     if !ciphers.use_dhe(policy)? {
         for group in &policy.dh {

@@ -10,7 +10,7 @@ use openssl::{
 };
 
 use super::error;
-use crate::{ConfigError, Identity, Loss, Unhonoured};
+use crate::{Cause, ConfigError, Identity, Loss, Unhonoured};
 
 /// An identity in OpenSSL's terms, checked: the key is the leaf's.
 pub(super) struct Certified {
@@ -73,6 +73,7 @@ pub(super) fn apply_all(
             origin: identity.origin(),
             setting: "identity",
             loss: Loss::Whole,
+            cause: Cause::Library,
             reason: reason.to_owned(),
         });
     }

@@ -19,9 +19,9 @@ use super::{
     ciphers::Ciphers, clients, context, dh, error, identity, info, library, stream::Transport,
 };
 use crate::{
-    ConfigError, HandshakeError, Identity, Loss, Resumption, ServerOffer, ServerPolicy, Stream,
-    TlsInfo, Unhonoured, clients::asked_for, guard::Guard, host::received_name, named::Named,
-    stream::Session,
+    Cause, ConfigError, HandshakeError, Identity, Loss, Resumption, ServerOffer, ServerPolicy,
+    Stream, TlsInfo, Unhonoured, clients::asked_for, guard::Guard, host::received_name,
+    named::Named, stream::Session,
 };
 
 /// Sessions kept for TLS 1.2 clients that know no tickets; all others keep theirs themselves.
@@ -169,7 +169,8 @@ fn resumed(policy: &ServerPolicy, asks: bool, unhonoured: &mut Vec<Unhonoured>) 
         ),
         (Resumption::Local, false) => return true,
     };
-    unhonoured.push(Unhonoured { origin, setting: "resumption", loss, reason: reason.to_owned() });
+    let (cause, reason) = (Cause::Library, reason.to_owned());
+    unhonoured.push(Unhonoured { origin, setting: "resumption", loss, cause, reason });
     resumed
 }
 

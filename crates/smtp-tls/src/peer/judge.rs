@@ -29,7 +29,7 @@ use super::{
     subject, version_1,
 };
 use crate::{
-    Certificate, Loss, MalformedCertificate, Unhonoured,
+    Cause, Certificate, Loss, MalformedCertificate, Unhonoured,
     certificate::{Fields, key_identifiers},
 };
 
@@ -128,8 +128,8 @@ impl ClientJudge {
         let (mut anchors, mut powers) = (Vec::new(), Vec::new());
         let (mut between, mut unhonoured) = (Vec::new(), Vec::new());
         let mut lost = |origin, reason| {
-            let loss = Loss::Partial;
-            unhonoured.push(Unhonoured { origin, setting: "clients", loss, reason });
+            let (loss, cause) = (Loss::Partial, Cause::Library);
+            unhonoured.push(Unhonoured { origin, setting: "clients", loss, cause, reason });
         };
         for authority in &trust.authorities {
             let der = CertificateDer::from(authority.der());

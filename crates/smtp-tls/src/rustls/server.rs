@@ -23,8 +23,8 @@ use super::{
     versions,
 };
 use crate::{
-    ConfigError, HandshakeError, Loss, Resumption, ServerOffer, ServerPolicy, Stream, TlsInfo,
-    Unhonoured, clients, guard::Guard, host::received_name, stream::Session,
+    Cause, ConfigError, HandshakeError, Loss, Resumption, ServerOffer, ServerPolicy, Stream,
+    TlsInfo, Unhonoured, clients, guard::Guard, host::received_name, stream::Session,
 };
 
 pub(crate) struct Acceptor {
@@ -46,6 +46,7 @@ impl Acceptor {
                 origin: group.origin(),
                 setting: "dh",
                 loss: Loss::NotNeeded,
+                cause: Cause::Library,
                 reason: "rustls agrees on keys over elliptic curves alone (ECDHE)".to_owned(),
             });
         }

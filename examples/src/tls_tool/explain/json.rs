@@ -8,7 +8,7 @@ use hvmail_control::explain::{
 use hvmail_control::outgoing::UnusableRule;
 use serde_json::{Value as Json, json};
 use smtp_tls::cipher::Suite;
-use smtp_tls::{Acceptor, ConfigError, Loss, Unhonoured};
+use smtp_tls::{Acceptor, Cause, ConfigError, Loss, Unhonoured};
 
 use super::super::excerpt::visible;
 use super::super::offers::{self, ModernPeer};
@@ -107,6 +107,10 @@ fn unhonoured(report: &Report<'_>, settings: &[Unhonoured]) -> Vec<Json> {
                 Loss::NotNeeded => "not needed",
                 Loss::Partial => "partial",
                 Loss::Whole => "whole",
+            },
+            "cause": match unhonoured.cause {
+                Cause::Setting => "setting",
+                Cause::Library => "library",
             },
             "reason": unhonoured.reason,
             "place": unhonoured.origin.and_then(|origin| print::place(report.control, origin)),

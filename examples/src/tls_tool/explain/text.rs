@@ -7,7 +7,7 @@ use hvmail_control::diagnostic::printable;
 use hvmail_control::explain::{Delivery, Explained, Outgoing, Rule, Service, State};
 use hvmail_control::outgoing::UnusableRule;
 use smtp_tls::cipher::Suite;
-use smtp_tls::{Acceptor, Connector, Loss, Unhonoured};
+use smtp_tls::{Acceptor, Cause, Connector, Loss, Unhonoured};
 
 use super::super::excerpt::visible;
 use super::super::offers::{self, ModernPeer};
@@ -129,15 +129,19 @@ fn offer(lines: &mut Lines, depth: usize, report: &Report<'_>, mode: &str, accep
 }
 
 fn unhonoured(lines: &mut Lines, depth: usize, report: &Report<'_>, settings: &[Unhonoured]) {
-    for Unhonoured { origin, setting, loss, reason, .. } in settings {
+    for Unhonoured { origin, setting, loss, cause, reason, .. } in settings {
         let what = match loss {
             Loss::NotNeeded => "not needed",
             Loss::Partial => "honoured in part",
             Loss::Whole => "not honoured",
         };
+        let whose = match cause {
+            Cause::Setting => "whichever library".to_owned(),
+            Cause::Library => format!("by {}", report.backend),
+        };
         let place = origin.and_then(|origin| print::place(report.control, origin));
         let place = place.map(|place| format!("  {place}")).unwrap_or_default();
-        lines.line(depth, format_args!("{what} by {}: {setting}: {reason}{place}", report.backend));
+        lines.line(depth, format_args!("{what} {whose}: {setting}: {reason}{place}"));
     }
 }
 

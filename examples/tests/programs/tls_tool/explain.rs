@@ -62,7 +62,8 @@ fn the_keys_of_the_json_stay() {
         has_keys(&rule["tls"], "mode tls13 tls12 groups modern_peer unhonoured");
         if *backend == "rustls" {
             let unhonoured = &rule["tls"]["unhonoured"];
-            has_keys(&unhonoured[0], "setting loss reason place");
+            has_keys(&unhonoured[0], "setting loss cause reason place");
+            assert_eq!(unhonoured[0]["cause"], "library");
         }
         let names =
             ["enabled", "address", "port", "concurrency", "smtp_auth", "access_rules", "tls_mode"];
@@ -167,6 +168,24 @@ fn the_clients_of_a_rule_get_the_suites_of_the_rule() {
         assert!(text.contains(&format!("Cipher is {suite}")), "{backend}: {text}");
         let key = finished.stdout.iter().find(|line| line.starts_with("Server Temp Key: "));
         assert!(key.is_some_and(|line| line.contains(group)), "{backend}: {group}: {text}");
+    }
+}
+
+/// No library is blamed for a word that none of them knows.
+#[test]
+fn words_that_mean_nothing_are_said_of_the_string_and_not_of_the_library() {
+    let host = Host::new();
+    host.write("tls.tlsserverciphers", "ECDHE+AESGCM:NO-SUCH-WORD\n");
+    for backend in BACKENDS {
+        let arguments = ["--tls", backend, "--service", "smtp"];
+        let whole = json(&host, &arguments);
+        let unhonoured = whole["services"][0]["tls"]["unhonoured"].as_array().unwrap().iter();
+        let word = |said: &&Value| said["reason"].as_str().unwrap().contains("NO-SUCH-WORD");
+        let causes: Vec<_> = unhonoured.filter(word).map(|said| &said["cause"]).collect();
+        assert_eq!(causes, ["setting"], "{backend}");
+        let text = explain(&host, &arguments).stdout;
+        let said: Vec<_> = text.iter().filter(|line| line.contains(": NO-SUCH-WORD: ")).collect();
+        assert!(said.len() == 1 && said[0].contains(" whichever library: ciphers: "), "{said:?}");
     }
 }
 
