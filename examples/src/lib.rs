@@ -3,6 +3,7 @@
 //! Does: parse arguments, call the crates, print. Does not: decide anything about SMTP, TLS or control files.
 //! Fails: with an exit code of [`exit`] and one line on stderr that says what and where.
 
+mod acceptors;
 pub mod exit;
 pub mod print;
 pub mod send;

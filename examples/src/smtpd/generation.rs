@@ -13,7 +13,6 @@ use hvmail_control::{Control, Service, ServiceTls, TlsMode};
 use smtp_server::Service as Listening;
 use smtp_tls::{Backend, CertificateAddresses, Resumption, TicketKeys, Version};
 
-use super::acceptors::Acceptors;
 use super::arguments::Arguments;
 use super::directory::{self, Loaded};
 use super::policies::{self, Policies};
@@ -21,6 +20,7 @@ use super::reception::Reception;
 use super::store::Store;
 use super::ticket_keys;
 use super::watch::Looks;
+use crate::acceptors::Acceptors;
 use crate::exit::Failure;
 use crate::print;
 

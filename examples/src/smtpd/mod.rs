@@ -6,7 +6,6 @@
 //! no address could be had, 64 for the command line; one broken service stays down and the others
 //! run, unless `--strict`.
 
-mod acceptors;
 mod arguments;
 mod demo;
 mod directory;

@@ -13,7 +13,7 @@ use smtp_proto::wire::{Capability, ClientNames, Limits};
 use smtp_server::{Acceptor, ConnectionPolicy};
 use smtp_tls::{ClientJudge, ClientTrust, ConfigError};
 
-use super::acceptors::Acceptors;
+use crate::acceptors::Acceptors;
 use crate::print;
 
 /// What is offered beside the server's own. Not DSN, DELIVERBY and the like, for a Maildir notifies

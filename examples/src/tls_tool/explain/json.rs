@@ -8,11 +8,11 @@ use hvmail_control::explain::{
 use hvmail_control::outgoing::UnusableRule;
 use serde_json::{Value as Json, json};
 use smtp_tls::cipher::Suite;
-use smtp_tls::{Acceptor, Cause, ConfigError, Loss, Unhonoured};
+use smtp_tls::{Cause, ConfigError, Loss, Unhonoured};
 
 use super::super::excerpt::visible;
 use super::super::offers::{self, ModernPeer};
-use super::{Mail, Report, mode};
+use super::{Mail, Report, Taken, mode};
 use crate::print;
 
 pub(super) fn draw(report: &Report<'_>) -> String {
@@ -79,11 +79,11 @@ fn tls(report: &Report<'_>, offered: &ServiceTls) -> Json {
     match report.acceptor(offered) {
         None => Json::Null,
         Some(Err(error)) => json!({ "mode": mode(offered), "error": refused(report, &error) }),
-        Some(Ok(acceptor)) => offer(report, mode(offered), &acceptor),
+        Some(Ok(taken)) => offer(report, mode(offered), &taken),
     }
 }
 
-fn offer(report: &Report<'_>, mode: &str, acceptor: &Acceptor) -> Json {
+fn offer(report: &Report<'_>, mode: &str, (acceptor, lost): &Taken) -> Json {
     let offer = acceptor.offer();
     let names = |suites: &[&'static Suite]| suites.iter().map(|s| s.name()).collect::<Vec<_>>();
     let peer = offers::modern_peer(offer).map(|ModernPeer { version, suite, group }| {
@@ -95,7 +95,7 @@ fn offer(report: &Report<'_>, mode: &str, acceptor: &Acceptor) -> Json {
         "tls12": names(&offer.tls12),
         "groups": offer.groups,
         "modern_peer": peer,
-        "unhonoured": unhonoured(report, acceptor.unhonoured()),
+        "unhonoured": unhonoured(report, lost),
     })
 }
 

@@ -7,16 +7,18 @@
 mod json;
 mod text;
 
+use std::cell::RefCell;
 use std::process::ExitCode;
 
 use hvmail_control::diagnostic::{Severity, printable};
 use hvmail_control::explain::{self, Delivery, Explained, Outgoing, Service};
 use hvmail_control::outgoing::UnusableRule;
 use hvmail_control::{Control, ServiceTls};
-use smtp_tls::{Acceptor, Backend, ConfigError, Connector};
+use smtp_tls::{Acceptor, Backend, ConfigError, Connector, Unhonoured};
 
 use super::arguments::Explain;
 use super::directory;
+use crate::acceptors::Acceptors;
 use crate::exit::{Exit, Failure};
 use crate::{print, tls};
 
@@ -28,7 +30,12 @@ struct Report<'c> {
     host: Option<Vec<Explained>>,
     services: Option<Vec<Service>>,
     mail: Mail,
+    /// Rules in thousands have a few policies among them.
+    acceptors: RefCell<Acceptors>,
 }
+
+/// What the library offers under a policy, and what it does not honour of it.
+type Taken = (Acceptor, Vec<Unhonoured>);
 
 /// What was asked about outgoing mail.
 enum Mail {
@@ -92,6 +99,7 @@ impl<'c> Report<'c> {
             host: about_services.then(|| explain::host(control)),
             services: about_services.then_some(services),
             mail,
+            acceptors: RefCell::new(Acceptors::new(backend)),
         })
     }
 
@@ -105,8 +113,8 @@ impl<'c> Report<'c> {
     }
 
     /// What the library makes of a service's policy; `None` where it offers no TLS.
-    fn acceptor(&self, tls: &ServiceTls) -> Option<Result<Acceptor, ConfigError>> {
-        tls.policy().map(|policy| Acceptor::new(self.backend, policy))
+    fn acceptor(&self, tls: &ServiceTls) -> Option<Result<Taken, ConfigError>> {
+        tls.policy().map(|policy| self.acceptors.borrow_mut().get(None, policy))
     }
 
     /// What the library makes of a delivery's policy; `None` where it uses no TLS.

@@ -7,11 +7,11 @@ use hvmail_control::diagnostic::printable;
 use hvmail_control::explain::{Delivery, Explained, Outgoing, Rule, Service, State};
 use hvmail_control::outgoing::UnusableRule;
 use smtp_tls::cipher::Suite;
-use smtp_tls::{Acceptor, Cause, Connector, Loss, Unhonoured};
+use smtp_tls::{Cause, Connector, Loss, Unhonoured};
 
 use super::super::excerpt::visible;
 use super::super::offers::{self, ModernPeer};
-use super::{Mail, Report, mode};
+use super::{Mail, Report, Taken, mode};
 use crate::print;
 
 /// How wide the column of names is, and that of values.
@@ -99,7 +99,7 @@ fn rule(lines: &mut Lines, report: &Report<'_>, rule: &Rule) {
 fn tls(lines: &mut Lines, depth: usize, report: &Report<'_>, offered: &ServiceTls) {
     match report.acceptor(offered) {
         None => lines.line(depth, "no TLS is offered"),
-        Some(Ok(acceptor)) => offer(lines, depth, report, mode(offered), &acceptor),
+        Some(Ok(taken)) => offer(lines, depth, report, mode(offered), &taken),
         Some(Err(error)) => {
             let place = error.origin().and_then(|origin| print::place(report.control, origin));
             let place = place.map(|place| format!("  {place}")).unwrap_or_default();
@@ -108,7 +108,13 @@ fn tls(lines: &mut Lines, depth: usize, report: &Report<'_>, offered: &ServiceTl
     }
 }
 
-fn offer(lines: &mut Lines, depth: usize, report: &Report<'_>, mode: &str, acceptor: &Acceptor) {
+fn offer(
+    lines: &mut Lines,
+    depth: usize,
+    report: &Report<'_>,
+    mode: &str,
+    (acceptor, lost): &Taken,
+) {
     let offer = acceptor.offer();
     let names = |suites: &[&'static Suite]| match suites {
         [] => "none".to_owned(),
@@ -125,7 +131,7 @@ fn offer(lines: &mut Lines, depth: usize, report: &Report<'_>, mode: &str, accep
             format_args!("a modern client gets {version} {} {group}", suite.name()),
         );
     }
-    unhonoured(lines, depth, report, acceptor.unhonoured());
+    unhonoured(lines, depth, report, lost);
 }
 
 fn unhonoured(lines: &mut Lines, depth: usize, report: &Report<'_>, settings: &[Unhonoured]) {

@@ -189,6 +189,23 @@ fn words_that_mean_nothing_are_said_of_the_string_and_not_of_the_library() {
     }
 }
 
+/// Rules with one string have one TLS configuration, and each its own place.
+#[test]
+fn rules_with_the_same_string_are_told_apart_by_their_places() {
+    let host = Host::new();
+    let rule = |n| format!("10.0.0.{n}:allow,TLSCIPHERS=\"ECDHE+AESGCM:NO-SUCH-WORD\"\n");
+    host.write("smtp.tcp", &format!("{}{}:allow\n", rule(1), rule(2)));
+    for backend in BACKENDS {
+        let whole = json(&host, &["--tls", backend, "--service", "smtp"]);
+        for (rule, line) in whole["services"][0]["rules"].as_array().unwrap().iter().zip(1..=2) {
+            let said = rule["tls"]["unhonoured"].as_array().unwrap().iter();
+            let places: Vec<_> = said.map(|said| said["place"].as_str().unwrap()).collect();
+            let place = format!("{}/smtp.tcp:{line}:28", host.control().display());
+            assert_eq!(places, [place], "{backend}");
+        }
+    }
+}
+
 #[test]
 fn what_the_library_cannot_serve_is_said_with_its_place() {
     let host = Host::new();

@@ -14,30 +14,30 @@ use smtp_tls::{
 
 /// The acceptors of one reading of the control directory.
 #[derive(Debug)]
-pub(super) struct Acceptors {
+pub(crate) struct Acceptors {
     backend: Backend,
     of_policy: HashMap<ServerPolicy, Acceptor>,
     made: usize,
 }
 
 impl Acceptors {
-    pub(super) fn new(backend: Backend) -> Self {
+    pub(crate) fn new(backend: Backend) -> Self {
         Self { backend, of_policy: HashMap::new(), made: 0 }
     }
 
     /// How many there are.
-    pub(super) fn count(&self) -> usize {
+    pub(crate) fn count(&self) -> usize {
         self.of_policy.len()
     }
 
     /// How many of them no earlier reading had.
-    pub(super) fn made(&self) -> usize {
+    pub(crate) fn made(&self) -> usize {
         self.made
     }
 
     /// The acceptor of a policy: the one that an equal policy has, or had `before`, or a new one.
     /// With it goes what the library does not honour, each with its place in this policy.
-    pub(super) fn get(
+    pub(crate) fn get(
         &mut self,
         before: Option<&Self>,
         policy: &ServerPolicy,
