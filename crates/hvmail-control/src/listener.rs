@@ -87,6 +87,8 @@ pub struct Service {
     /// Whether SMTP AUTH is asked for. It is not offered yet.
     pub smtp_auth: Setting<bool>,
     pub(crate) rules: Arc<Rules>,
+    /// The file that these are read from.
+    pub(crate) rules_file: &'static str,
     /// TLSCIPHERS as the file of the service exports it.
     pub(crate) exported_ciphers: Option<Setting<String>>,
 }
@@ -239,6 +241,7 @@ impl Described {
             tls_ciphers: gather.default(None, "TLSCIPHERS"),
             smtp_auth: self.smtp_auth,
             rules,
+            rules_file: self.rules,
             exported_ciphers: self.exported_ciphers,
         }
     }

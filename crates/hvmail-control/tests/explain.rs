@@ -85,7 +85,7 @@ fn defaults_and_files_are_told_apart() {
         .file("databytes", "1000\n")
         .file("smtp.ipaddr", "127.0.0.1\n")
         .file("smtp.tcp", ":allow\n")
-        .file("smtp3", "ENABLED=1\nPORT=465\nSMTPS=1\nexport SMTPS\nGREENARROW_STARTTLS=0\n");
+        .file("smtp3", "ENABLED=1\nPORT=465\nSMTPS=1\nexport SMTPS\nGREENARROW_STARTTLS=0\nTCPRULES_INHERIT=0\n");
     let control = Control::load(&memory);
     let host = explain::host(&control);
     expect(setting(&host, "host_name"), "mx.example.org @ me:1:1", &[]);
@@ -109,6 +109,7 @@ fn defaults_and_files_are_told_apart() {
     ] {
         expect(setting(smtp, name), expected, &[]);
     }
+    expect(setting(&services[2].settings, "access_rules"), "0 @ default of smtp3.tcp", &[]);
     expect(setting(&services[2].settings, "tls_mode"), "smtps @ smtp3:3:7", &["0 @ smtp3:5:21"]);
 
     // Nothing of the key is in any answer.

@@ -111,7 +111,7 @@ fn ciphers(string: &Option<String>) -> Value {
 fn access_rules(control: &Control, service: &crate::Service) -> Explained {
     let rules = service.rules().all();
     let count = u64::try_from(rules.len()).unwrap_or(u64::MAX);
-    let of_count = by_default("access_rules", "smtp.tcp", Value::Number(count));
+    let of_count = by_default("access_rules", service.rules_file, Value::Number(count));
     match rules.first() {
         Some(first) => Explained {
             whence: Whence::File(control.snapshot.location_at(first.span.file, 0)),
