@@ -9,9 +9,13 @@ use smtp_client::Route;
 use smtp_client::wire::{EnvelopeId, Notify, Ret, Xtext};
 use smtp_tls::Backend;
 
+const EXIT_CODES: &str = "\
+Exit codes: 0 delivered to all; 75 deferred for at least one recipient; 69 rejected for at least one, and
+deferred for none; 78 the outgoing rules cannot be read; 64 the command line, or a file that it names.";
+
 /// Sends one message under the outgoing rules of a GreenArrow / qmail control directory.
 #[derive(Debug, Parser)]
-#[command(name = "hvmail-send", version)]
+#[command(name = "hvmail-send", version, after_help = EXIT_CODES)]
 pub struct Arguments {
     /// The control directory
     #[arg(long, value_name = "DIR", default_value = DEFAULT_ROOT)]

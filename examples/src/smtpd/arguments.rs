@@ -11,11 +11,15 @@ use smtp_tls::Backend;
 /// The bounds of `--watch`, in seconds: a shorter interval would take what somebody is still writing.
 const WATCH: std::ops::RangeInclusive<u64> = 1..=86_400;
 
+const EXIT_CODES: &str = "\
+Exit codes: 0 it was told to stop; 75 no address could be had, or the Maildir cannot be opened; 78 the
+directory cannot be served, or with --strict has errors; 64 the command line.";
+
 /// Serves the SMTP services of a GreenArrow / qmail control directory.
 ///
 /// SIGHUP reads the directory again, for new connections; SIGTERM lets open sessions end.
 #[derive(Clone, Debug, Parser)]
-#[command(name = "hvmail-smtpd", version)]
+#[command(name = "hvmail-smtpd", version, after_help = EXIT_CODES)]
 #[command(group(ArgGroup::new("messages").args(["maildir", "sink", "demo"]).required(true)))]
 pub struct Arguments {
     /// The control directory

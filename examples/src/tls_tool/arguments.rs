@@ -48,7 +48,7 @@ Each diagnostic has its file, line and column, and the text that it is about. Wh
 honour is among them, and what is to be said of the certificate today. Nothing in the directory is changed.
 Colours are used on a terminal, unless NO_COLOR is set.
 
-Exit codes: 0 no errors (there may be warnings); 78 errors; 64 the command line.
+Exit codes: 0 no errors (there may be warnings); 78 errors, or no such directory; 64 the command line.
 
 Examples:
   hvmail-tls check

@@ -12,7 +12,7 @@ use smtp_testkit::pki;
 use smtp_testkit::process::{self, Finished, Program};
 
 use super::{assert_ends, assert_says};
-use crate::support::{BACKENDS, Host, SMTPD};
+use crate::support::{BACKENDS, Host, SEND, SMTPD, TLS_TOOL};
 
 const SERVICES: [&str; 3] = ["smtp", "smtp2", "smtp3"];
 
@@ -262,6 +262,28 @@ fn a_bad_command_line_is_a_usage_error() {
         let finished = process::run(Command::new(SMTPD).arg(asked), b"");
         assert_eq!(finished.code, Some(0));
         assert!(finished.stdout[0].len() > 10, "{finished:?}");
+    }
+}
+
+/// What scripts rely on is told by the program itself, with every code of its contract.
+#[test]
+fn every_help_tells_the_exit_codes() {
+    for (program, command, codes) in [
+        (SMTPD, None, &["0", "75", "78", "64"][..]),
+        (SEND, None, &["0", "75", "69", "78", "64"]),
+        (TLS_TOOL, Some("check"), &["0", "78", "64"]),
+        (TLS_TOOL, Some("explain"), &["0", "78", "64"]),
+        (TLS_TOOL, Some("ciphers"), &["0", "78", "64"]),
+        (TLS_TOOL, Some("update-tmprsadh"), &["0", "75", "69", "78", "64"]),
+    ] {
+        let finished = process::run(Command::new(program).args(command).arg("--help"), b"");
+        assert_eq!(finished.code, Some(0), "{finished:?}");
+        let text = finished.stdout.join(" ");
+        let (_, told) = text.split_once("Exit codes: ").unwrap_or_else(|| panic!("{text}"));
+        let told = told.split("Examples:").next().unwrap();
+        let is_number = |word: &&str| word.bytes().all(|octet| octet.is_ascii_digit());
+        let found: Vec<_> = told.split_whitespace().filter(is_number).collect();
+        assert_eq!(found, codes, "{program} {command:?}");
     }
 }
 
