@@ -111,7 +111,10 @@ fn make_in_sight(kind: TemporaryKind) -> Result<TemporaryKey, TemporaryKeyError>
     let (finished, result) = mpsc::channel();
     let began = Instant::now();
     // The library tells of no progress; all there is to say is how long it has been.
-    thread::spawn(move || finished.send(kind.make()));
+    let work = move || finished.send(kind.make());
+    if thread::Builder::new().spawn(work).is_err() {
+        return kind.make();
+    }
     let terminal = io::stderr().is_terminal();
     let every = if terminal { DRAWN_EVERY } else { SAID_EVERY };
     let mut drawn = false;
