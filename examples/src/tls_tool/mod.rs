@@ -1,7 +1,8 @@
 //! `hvmail-tls`: what is in a control directory, as a person wants to know it.
 //!
-//! Does: say everything about a control directory; explain what is in force; say what a cipher string means; make the temporary key files. Does not: serve or send; change any other file. Fails: with
-//! the exit code that each command's help tells.
+//! Does: say everything about a control directory; explain what is in force; say what a cipher string
+//! means; make the temporary key files. Does not: serve or send; change any other file. Fails: with the
+//! exit code that each command's help tells.
 
 mod arguments;
 mod check;
