@@ -319,6 +319,20 @@ fn a_maildir_that_cannot_be_one_is_for_later() {
     assert_ends(&refused(&host, &[]), 75, &[host.maildir().to_str().unwrap()]);
 }
 
+/// A word that means nothing to either library is said where it stands, and not again of the library.
+#[test]
+fn a_word_without_effect_is_said_once() {
+    for &backend in BACKENDS {
+        let host = Host::new();
+        host.write("tls.tlsserverciphers", "ECDHE+AESGCM:NO-SUCH-WORD\n");
+        let (said, listening) = served(&host, &["--tls", backend]);
+        assert_eq!(listening.len(), 3);
+        let words: Vec<_> =
+            said.stderr.iter().filter(|line| line.contains("NO-SUCH-WORD")).collect();
+        assert!(words.len() == 1 && words[0].contains("tls.tlsserverciphers:1:14: "), "{words:?}");
+    }
+}
+
 /// A cipher string that OpenSSL refuses is never replaced by a default in silence, on either library.
 #[test]
 fn a_cipher_string_that_is_refused_is_named_where_it_stands() {
