@@ -29,8 +29,9 @@ use super::{
     subject, version_1,
 };
 use crate::{
-    Certificate, Loss, MalformedCertificate, Unhonoured,
+    Certificate, KeyAlgorithm, Loss, MalformedCertificate, Unhonoured,
     certificate::{Fields, key_identifiers},
+    key::public_key_algorithm,
 };
 
 /// id-kp-clientAuth (RFC 5280 section 4.2.1.12).
@@ -185,7 +186,8 @@ impl ClientJudge {
     #[must_use]
     pub fn judge(&self, chain: &[Certificate], unix_seconds: u64) -> ClientVerdict {
         let Some((leaf, above)) = chain.split_first() else { return ClientVerdict::NotShown };
-        let judged = self.check(leaf, above, unix_seconds).and_then(|()| self.listed_address(leaf));
+        let checked = self.check(leaf, above, unix_seconds).and_then(|()| check_key(leaf));
+        let judged = checked.and_then(|()| self.listed_address(leaf));
         judged.map_or_else(ClientVerdict::Refused, ClientVerdict::Relay)
     }
 
@@ -334,6 +336,17 @@ impl ClientJudge {
             (None, Some(reason)) => ClientRefusal::AddressUnusable(reason),
             (None, None) => ClientRefusal::NoAddress,
         })
+    }
+}
+
+/// Whoever finds the private key of a weak public one has what the client proves that it has. OpenSSL
+/// passes that over in a handshake where trust is judged later.
+fn check_key(leaf: &Certificate) -> Result<(), ClientRefusal> {
+    match public_key_algorithm(Fields::read(leaf.der())?.public_key_info) {
+        KeyAlgorithm::Rsa { bits: 2048.. }
+        | KeyAlgorithm::Ec { bits: Some(_) }
+        | KeyAlgorithm::Ed25519 => Ok(()),
+        weak => Err(ClientRefusal::Key(weak)),
     }
 }
 
