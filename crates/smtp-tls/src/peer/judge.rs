@@ -25,6 +25,7 @@ use x509_cert::{
 use super::{
     CertificateAddresses, ClientAddress, ClientRefusal, ClientTrust, ClientVerdict,
     UnusableAddress,
+    constraints::MailConstraints,
     revocation::{Lists, unix},
     subject, version_1,
 };
@@ -84,6 +85,7 @@ pub(super) struct Powers {
     pub(super) for_clients: bool,
     /// It may be a TLS client's own.
     is_client: bool,
+    mail: MailConstraints,
 }
 
 impl Powers {
@@ -107,6 +109,7 @@ impl Powers {
             signs_lists: may(KeyUses::crl_sign),
             for_clients,
             is_client: for_clients && may(|uses| uses.digital_signature() || uses.key_agreement()),
+            mail: MailConstraints::read(&fields)?,
         })
     }
 
@@ -250,6 +253,8 @@ impl ClientJudge {
             let options = options.with_expiration_policy(ExpirationPolicy::Enforce);
             Some(options.with_status_policy(UnknownStatusPolicy::Deny).build())
         });
+        // One that cannot be read or used is never taken.
+        let address = subject::of_subject(leaf).ok().flatten().and_then(Result::ok);
         let verify = |revocation| {
             client.verify_for_usage(
                 ALL_VERIFICATION_ALGS,
@@ -258,7 +263,7 @@ impl ClientJudge {
                 unix(now),
                 KeyUsage::client_auth(),
                 revocation,
-                Some(&|path| self.check_issuers(path, now)),
+                Some(&|path| self.check_issuers(path, address.as_ref(), now)),
             )
         };
         let checked = verify(revocation);
@@ -283,8 +288,15 @@ impl ClientJudge {
     }
 
     /// What webpki does not ask of issuers: whether the authority itself is in its time, and whether
-    /// what each of them signed is what it may sign (RFC 5280 section 4.2.1.3).
-    fn check_issuers(&self, path: &VerifiedPath<'_>, now: u64) -> Result<(), Error> {
+    /// what each of them signed is what it may sign (RFC 5280 section 4.2.1.3), with the address of
+    /// the client's subject that it may give (section 4.2.1.10).
+    fn check_issuers(
+        &self,
+        path: &VerifiedPath<'_>,
+        address: Option<&ClientAddress>,
+        now: u64,
+    ) -> Result<(), Error> {
+        let may_name = |issuer: &Powers| address.is_none_or(|address| issuer.mail.admit(address));
         let anchor = self.anchors.iter().position(|anchor| ptr::eq(anchor, path.anchor()));
         let powers = anchor.and_then(|at| self.powers.get(at)).ok_or(Error::UnknownIssuer)?;
         powers.check_time(now).map_err(|refused| match refused {
@@ -300,10 +312,16 @@ impl ClientJudge {
         if self.lists.is_some() && !powers.signs_lists {
             return Err(Error::IssuerNotCrlSigner);
         }
+        if !may_name(powers) {
+            return Err(Error::NameConstraintViolation);
+        }
         for issuer in path.intermediate_certificates() {
             let powers = Powers::read(&issuer.der()).map_err(|_| Error::MalformedExtensions)?;
             if !powers.signs_certificates {
                 return Err(Error::EndEntityUsedAsCa);
+            }
+            if !may_name(&powers) {
+                return Err(Error::NameConstraintViolation);
             }
         }
         Ok(())

@@ -148,6 +148,37 @@ fn only_authorities_issue() {
 }
 
 #[test]
+fn an_authority_names_no_mail_address_that_it_may_not() {
+    let root = Authority::root("root");
+    let under = |permitted: &[&str], excluded: &[&str]| {
+        root.constrained_intermediate("below", permitted, excluded)
+    };
+    let good = [
+        under(&["example.org"], &[]),
+        under(&["other.example", TIM], &["example.com"]),
+        under(&[], &[".example.org", "tom@example.org"]),
+    ];
+    for authority in &good {
+        assert_eq!(judge(&trust(&[&root]), &authority.issue_client(&tim())), relays());
+        assert_eq!(judge(&trust(&[authority]), &authority.issue_client(&tim())), relays());
+    }
+    for authority in [
+        under(&["other.example"], &[]),
+        under(&[], &["example.org"]),
+        under(&["example.org"], &["TIM@example.org"]),
+    ] {
+        let deeper = authority.intermediate("deeper");
+        for leaf in [authority.issue_client(&tim()), deeper.issue_client(&tim())] {
+            for trusted in [&root, &authority] {
+                assert_eq!(refusal(&trust(&[trusted]), &leaf), ClientRefusal::NameConstraints);
+            }
+        }
+        let old = authority.as_version_1(&authority.issue_client(&tim()));
+        assert_eq!(refusal(&trust(&[&authority]), &old), ClientRefusal::NameConstraints);
+    }
+}
+
+#[test]
 fn trust_ends_at_an_authority_that_is_no_root() {
     let root = Authority::root("root");
     let below = root.intermediate("below");
