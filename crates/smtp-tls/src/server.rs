@@ -70,7 +70,7 @@ pub struct ServerPolicy {
     /// Which suites are offered under TLS 1.2. `None`: the backend's default.
     pub ciphers: Option<CipherString>,
     /// The groups for DHE, of any sizes. Where a library has DHE it takes the largest that its security
-    /// level allows, and the one of RFC 7919 where there is none, so that no DHE suite is without.
+    /// level allows, and where there is none the smallest of RFC 7919, so that no DHE suite is without.
     pub dh: Vec<DhParameters>,
     /// Whose client certificates open the relay. `None`: clients are asked for none.
     ///
