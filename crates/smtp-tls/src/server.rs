@@ -102,8 +102,8 @@ pub struct ServerPolicy {
     /// Whose client certificates open the relay. `None`: clients are asked for none.
     ///
     /// Clients are asked in the first handshake, and whatever they show or do not show, the session is
-    /// had; what they showed is in [`TlsInfo::client_chain`](crate::TlsInfo::client_chain). But for
-    /// [`ClientCertificateProblem`](crate::ClientCertificateProblem).
+    /// had, but for a [`ClientCertificateProblem`](crate::ClientCertificateProblem); what they showed is
+    /// in [`TlsInfo::client_chain`](crate::TlsInfo::client_chain).
     pub clients: Option<Arc<ClientTrust>>,
     /// Whether sessions may be resumed.
     pub resumption: Resumption,

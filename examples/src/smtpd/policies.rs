@@ -1,8 +1,8 @@
 //! From the control directory's policies to those of connections, all made before the first one.
 //!
 //! Does: one TLS acceptor for each policy that any client of a service can get, and one judge for each
-//! list of clients that may relay by certificate. Does not: decide who gets which. Fails: a service whose policy the TLS library cannot carry is left out, with
-//! the setting's place.
+//! list of clients that may relay by certificate. Does not: decide who gets which. Fails: a service
+//! whose policy the TLS library cannot carry is left out, with the setting's place.
 
 use std::collections::HashMap;
 use std::sync::Arc;

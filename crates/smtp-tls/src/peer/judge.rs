@@ -1,9 +1,9 @@
 //! The judge of client certificates, on webpki: one for every TLS library.
 //!
-//! Does: check the chain to an authority, the time, the purpose and the revocation lists, and look
-//! for the address. Does not: check that the client has the key, which the handshake did. Fails:
-//! whatever is wrong is a [`ClientRefusal`]; an authority or a list that cannot be used is told when
-//! the judge is made, and never lets anybody pass.
+//! Does: check the chain to an authority, the time, the purpose, the names that an authority may give,
+//! the client's kind of key and the revocation lists, and look for the address. Does not: check that the
+//! client has the key, which the handshake did. Fails: whatever is wrong is a [`ClientRefusal`]; an
+//! authority or a list that cannot be used is told when the judge is made, and never lets anybody pass.
 //!
 //! An authority need not be a root: trust ends at it, unless its own issuer is an authority, too.
 //! Then it is a step on the way to that one, and can be revoked by it. A certificate that may issue none
