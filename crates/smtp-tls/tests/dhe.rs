@@ -36,10 +36,7 @@ mod openssl {
         ssl::{Ssl, SslContext, SslMethod, SslVersion},
         x509::X509,
     };
-    use smtp_testkit::{
-        pki::{Key, Validity},
-        process::{require_peer, run as run_program},
-    };
+    use smtp_testkit::process::{require_peer, run as run_program};
     use smtp_tls::{
         Certificate, CipherString, Identity, KeyKind, PrivateKey, ServerPolicy, Version,
     };
@@ -72,12 +69,8 @@ mod openssl {
     }
 
     fn policy(text: &str, dh: Vec<DhParameters>) -> ServerPolicy {
-        let leaf = root().issue_as(&[HOST], Key::Rsa, Validity::Now);
-        ServerPolicy {
-            ciphers: Some(CipherString { text: text.to_owned(), origin: Some(STRING) }),
-            dh,
-            ..server(&leaf)
-        }
+        let ciphers = Some(CipherString { text: text.to_owned(), origin: Some(STRING) });
+        ServerPolicy { ciphers, dh, ..server(&RSA_LEAF) }
     }
 
     /// An RSA key that security level 3 takes.
@@ -144,8 +137,7 @@ mod openssl {
 
     #[tokio::test]
     async fn without_a_string_the_librarys_own_suites_have_their_group() {
-        let leaf = root().issue_as(&[HOST], Key::Rsa, Validity::Now);
-        let acceptor = Acceptor::new(Backend::OpenSsl, &server(&leaf)).unwrap();
+        let acceptor = Acceptor::new(Backend::OpenSsl, &server(&RSA_LEAF)).unwrap();
         assert_eq!(acceptor.unhonoured(), []);
         assert_eq!(agreed(&acceptor).await, Some(2048));
     }
