@@ -121,6 +121,39 @@ fn each_way_to_a_certificate_that_is_not_in_force_is_told() {
     assert_eq!(not_in_force(generated), ["tls.servercert.pem"]);
     let deprecated = memory().file("tls.servercert.pem", &*pem).file("httpd.ssl.crt", "x");
     assert_eq!(not_in_force(deprecated), ["httpd.ssl.crt"]);
+    let named = conf("tls_certificate_files ./tls.servercert.pem\n");
+    let named = named.file("tls.servercert.pem", &*pem).file("httpd.ssl.crt", "x");
+    assert_eq!(not_in_force(named), ["httpd.ssl.crt"], "what the directive names is in force");
+}
+
+#[test]
+fn a_directive_in_another_place_or_with_a_block_is_told() {
+    let leaf = leaf();
+    let source = memory().file("k", leaf.chain_and_key());
+    for (conf, line) in [
+        ("tls_certificate_files k\n", "greenarrow.conf:1:1 warning[not-honoured]"),
+        (
+            "ip_address * {\n general {\n  tls_certificate_files k\n }\n}\n",
+            "greenarrow.conf:3:3 warning[not-honoured]",
+        ),
+        (
+            "domain a {\n tls_certificate_auto_generate yes\n}\n",
+            "greenarrow.conf:2:2 warning[not-honoured]",
+        ),
+        (
+            "general {\n tls_certificate_files k {\n  x y\n }\n}\n",
+            "greenarrow.conf:2:2 error[wrong-arguments]",
+        ),
+        (
+            "general {\n tls_certificate_auto_generate yes {\n }\n}\n",
+            "greenarrow.conf:2:2 error[wrong-arguments]",
+        ),
+    ] {
+        let control = Control::load(&source.clone().file("greenarrow.conf", conf));
+        let said = said(&control, Severity::Warning);
+        assert!(said.contains(&line.to_owned()), "{conf}: {said:?}");
+        assert_eq!((presented(&control), &control.certificate_request), (None, &None), "{conf}");
+    }
 }
 
 #[test]
