@@ -285,7 +285,7 @@ impl Outgoing {
 }
 
 /// The port on which TLS starts with the first byte (RFC 8314, section 3.3).
-const IMPLICIT_TLS_PORT: u16 = 465;
+pub(crate) const IMPLICIT_TLS_PORT: u16 = 465;
 /// The port of a route that names none.
 const SMTP_PORT: u16 = 25;
 
