@@ -381,6 +381,7 @@ impl Material {
                 gather.say(Diagnostic::note("unused-section", what).at(*place));
             }
         }
+        self.report_readable_keys(gather);
         let place = |section: &usize| self.places.get(*section).copied();
         let certificates = assembly.identity.chain().iter();
         let chain = certificates.zip(assembly.chain.iter().filter_map(place)).collect();
@@ -392,6 +393,28 @@ impl Material {
             Some(origin) => identity.with_origin(gather.origins.id(origin)),
             None => identity,
         }))
+    }
+
+    /// A warning about each file with a private key that every user of the host may read.
+    fn report_readable_keys(&self, gather: &mut Gather<'_>) {
+        const OTHERS_READ: u32 = 0o004;
+        let sections = self.sections.iter().zip(&self.places);
+        let keys = sections.filter(|(section, _)| matches!(section.kind(), PemKind::PrivateKey(_)));
+        let mut told: Vec<FileId> = Vec::new();
+        for (_, place) in keys {
+            let Some(bits) = gather.loader.permissions(place.file) else { continue };
+            if bits & OTHERS_READ == 0 || told.contains(&place.file) {
+                continue;
+            }
+            told.push(place.file);
+            let message =
+                format!("every user of this host may read this private key (mode {bits:04o})");
+            gather
+                .say(Diagnostic::warning("certificate-key-readable", message).at(*place).with_help(
+                "take that from others, by chmod o-rwx: the user that serves is to be the file's \
+                     owner, or in its group with mode 0640",
+            ));
+        }
     }
 
     fn say(&self, gather: &mut Gather<'_>, code: &'static str, what: String, at: Option<Span>) {

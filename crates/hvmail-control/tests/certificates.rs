@@ -329,6 +329,33 @@ fn weak_material_is_told_with_what_the_libraries_make_of_it() {
 }
 
 #[test]
+fn a_key_that_everybody_may_read_is_told_at_its_place() {
+    let leaf = leaf();
+    let line = leaf.chain().lines().count() + 1;
+    let source = memory().file("tls.servercert.pem", leaf.chain_and_key());
+    for (mode, readable) in [(0o644, true), (0o604, true), (0o640, false), (0o600, false)] {
+        let source = source.clone().with_permissions("tls.servercert.pem", mode);
+        let expected = format!("{line}:1 warning[certificate-key-readable]");
+        let expected: Vec<_> = readable.then_some(expected).into_iter().collect();
+        assert_eq!(told_of(&source), expected, "{mode:o}");
+    }
+    let text =
+        text(&source.with_permissions("tls.servercert.pem", 0o644), "certificate-key-readable");
+    assert!(text.contains("(mode 0644)") && text.contains("help: "), "{text}");
+
+    let conf = "general {\n tls_certificate_files k k c\n}\n";
+    let apart = memory()
+        .file("greenarrow.conf", conf)
+        .file("k", &*leaf.key)
+        .with_permissions("k", 0o644)
+        .file("c", leaf.chain())
+        .with_permissions("c", 0o644);
+    let said = said(&Control::load(&apart), Severity::Warning);
+    let said: Vec<_> = said.iter().filter(|line| line.contains("readable")).collect();
+    assert_eq!(said, ["k:1:1 warning[certificate-key-readable]"], "once, and the key alone");
+}
+
+#[test]
 fn a_certificate_that_is_not_for_this_host_is_told() {
     for (names, expected) in [
         (&["mx.example.com"][..], true),
