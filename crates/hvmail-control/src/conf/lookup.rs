@@ -324,7 +324,16 @@ impl Builder {
         }
         for (id, context) in tree.roots().filter(|(_, directive)| directive.block.is_some()) {
             match context.name.value.as_str() {
-                "general" => self.place(tree, id, &[GENERAL], &[ANY]),
+                "general" => {
+                    if !context.arguments.is_empty() {
+                        self.diagnostics.push(Severity::Warning, || {
+                            let message = "general takes no names: what stands in its block holds \
+                                           for all mail";
+                            Diagnostic::warning("context-parameter", message).at(context.span)
+                        });
+                    }
+                    self.place(tree, id, &[GENERAL], &[ANY]);
+                }
                 "domain" => {
                     let domains = self.domains(tree, context);
                     self.place(tree, id, &[ANY], &domains);
