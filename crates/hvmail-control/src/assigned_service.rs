@@ -4,11 +4,13 @@
 //! not: run anything. Fails: a value that cannot be used or known is an error of the service.
 
 use crate::access::{self, AccessFiles};
+use crate::conf::value::boolean_meant;
 use crate::diagnostic::{Diagnostic, Severity, quoted, shown};
 use crate::listener::{
-    DEFAULT_CONCURRENCY, Described, Service, TlsMode, parse_address, parse_concurrency,
+    self, DEFAULT_CONCURRENCY, Described, Service, TlsMode, parse_address, parse_concurrency,
     starttls_mode,
 };
+use crate::outgoing::IMPLICIT_TLS_PORT;
 use crate::read::assignments::{self, Assignments, Lookup};
 use crate::read::flag;
 use crate::setting::{Found, Gather, Setting};
@@ -211,7 +213,7 @@ impl Variables<'_, '_> {
             self.report_port_465(port, &mode);
             return mode;
         };
-        let wants = !matches!(smtps.value.as_str(), "" | "0");
+        let wants = !smtps.value.is_empty() && boolean_meant(&smtps.value) != Some("no");
         if exported {
             if !wants {
                 self.warning(
@@ -246,22 +248,28 @@ impl Variables<'_, '_> {
     }
 
     fn report_port_465(&mut self, port: &Setting<u16>, mode: &Setting<TlsMode>) {
-        if port.value == 465 && mode.value != TlsMode::Implicit {
-            self.warning(
-                "port-465-without-smtps",
-                "port 465 alone does not make this SMTPS: clients that speak TLS from the first \
-                 byte will not get through"
-                    .to_owned(),
-                "PORT",
-                "add `SMTPS=1` and `export SMTPS`",
-            );
+        if port.value == IMPLICIT_TLS_PORT && mode.value != TlsMode::Implicit {
+            let help = "add `SMTPS=1` and `export SMTPS`";
+            let said = listener::port_465_alone().for_service(self.service).with_help(help);
+            self.say_at(said, "PORT");
         }
     }
 
     fn exported_ciphers(&mut self) -> Option<Setting<String>> {
-        let ciphers = self.written("TLSCIPHERS")?;
         // A shell exports what it assigns to a variable that it found in its environment.
         let inherited = self.gather.loader.environment("TLSCIPHERS").is_some();
+        let Some(ciphers) = self.written("TLSCIPHERS") else {
+            let unset = self.assignments.get("TLSCIPHERS") == Lookup::Unset;
+            if unset && !inherited && self.assignments.exported("TLSCIPHERS").is_some() {
+                self.warning(
+                    "ciphers-without-value",
+                    "TLSCIPHERS is exported and never assigned: it says nothing".to_owned(),
+                    "TLSCIPHERS",
+                    "write TLSCIPHERS=\"...\" before it",
+                );
+            }
+            return None;
+        };
         if inherited || self.assignments.exported("TLSCIPHERS").is_some() {
             return Some(ciphers);
         }

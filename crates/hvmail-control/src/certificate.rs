@@ -100,6 +100,11 @@ pub(crate) fn find(
             if let Some((_, span)) = generate {
                 gather.say(not_in_force(AUTO_GENERATE, FILES).at(span));
             }
+            let named = named_files(gather, &directive);
+            let losers: Vec<_> = losers
+                .into_iter()
+                .filter(|loser| !named.contains(&gather.loader.resolve(loser)))
+                .collect();
             report_losers(gather, FILES, &losers);
             ServerCertificate::of(from_directive(gather, &directive, me))
         }
@@ -122,6 +127,12 @@ const FILES: &str = "tls_certificate_files";
 const AUTO_GENERATE: &str = "tls_certificate_auto_generate";
 const SERVERCERT: &str = "tls.servercert.pem";
 const HTTPD: [&str; 3] = ["httpd.ssl.key", "httpd.ssl.crt", "httpd.ssl.ca"];
+
+/// The files that a directive names, deprecated ones among them: those are in force by it.
+fn named_files(gather: &Gather<'_>, directive: &Directive) -> Vec<PathBuf> {
+    let paths = directive.texts().unwrap_or_default();
+    paths.iter().map(|path| gather.loader.resolve(path.value)).collect()
+}
 
 /// A note about each file that is there although another way is in force.
 fn report_losers(gather: &mut Gather<'_>, winner: &str, losers: &[&str]) {
@@ -167,12 +178,12 @@ fn wanted_names(directive: &Directive) -> Result<Wanted, Box<Diagnostic>> {
     Ok(Wanted::Names(names))
 }
 
-/// The last directive of this name in a `general` block. The ones before it are replaced, and told.
+/// The last directive of this name in a `general` block that stands in no other. The ones before it are replaced, and told.
 fn in_force(gather: &mut Gather<'_>, tree: &Tree, name: &str) -> Option<Directive> {
     let mut last: Option<&Directive> = None;
     for (_, directive) in tree.directives().filter(|(_, d)| d.name.value == name) {
         let parent = directive.parent.and_then(|parent| tree.get(parent));
-        if parent.is_none_or(|parent| parent.name.value != "general") {
+        if parent.is_none_or(|it| it.name.value != "general" || it.parent.is_some()) {
             let message = format!("{name} has an effect in a general block alone");
             gather.say(Diagnostic::warning("not-honoured", message).at(directive.span));
             continue;
@@ -370,6 +381,7 @@ impl Material {
                 gather.say(Diagnostic::note("unused-section", what).at(*place));
             }
         }
+        self.report_readable_keys(gather);
         let place = |section: &usize| self.places.get(*section).copied();
         let certificates = assembly.identity.chain().iter();
         let chain = certificates.zip(assembly.chain.iter().filter_map(place)).collect();
@@ -381,6 +393,28 @@ impl Material {
             Some(origin) => identity.with_origin(gather.origins.id(origin)),
             None => identity,
         }))
+    }
+
+    /// A warning about each file with a private key that every user of the host may read.
+    fn report_readable_keys(&self, gather: &mut Gather<'_>) {
+        const OTHERS_READ: u32 = 0o004;
+        let sections = self.sections.iter().zip(&self.places);
+        let keys = sections.filter(|(section, _)| matches!(section.kind(), PemKind::PrivateKey(_)));
+        let mut told: Vec<FileId> = Vec::new();
+        for (_, place) in keys {
+            let Some(bits) = gather.loader.permissions(place.file) else { continue };
+            if bits & OTHERS_READ == 0 || told.contains(&place.file) {
+                continue;
+            }
+            told.push(place.file);
+            let message =
+                format!("every user of this host may read this private key (mode {bits:04o})");
+            gather
+                .say(Diagnostic::warning("certificate-key-readable", message).at(*place).with_help(
+                "take that from others, by chmod o-rwx: the user that serves is to be the file's \
+                     owner, or in its group with mode 0640",
+            ));
+        }
     }
 
     fn say(&self, gather: &mut Gather<'_>, code: &'static str, what: String, at: Option<Span>) {

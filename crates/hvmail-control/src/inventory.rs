@@ -165,10 +165,15 @@ const HONOURED: [&str; 10] = [
 
 /// Says of each directive about SMTP or TLS that has no effect here that it has none.
 pub(crate) fn directives(gather: &mut Gather<'_>, tree: &Tree) {
+    // A large file says the same few names over and over.
+    let mut known: HashMap<&str, bool> = HashMap::new();
     let mut met: HashMap<&str, usize> = HashMap::new();
     let mut found: Vec<(&Directive, Severity, &str, usize)> = Vec::new();
     for (_, directive) in tree.directives() {
         let name = directive.name.value.as_str();
+        if !*known.entry(name).or_insert_with(|| what_becomes_of(name, false).is_some()) {
+            continue;
+        }
         let off = directive.boolean().is_ok_and(|value| !value.value);
         if let Some(&index) = met.get(name) {
             found[index].3 += usize::from(!off);
@@ -196,6 +201,8 @@ pub(crate) fn directives(gather: &mut Gather<'_>, tree: &Tree) {
 
 const SMALL_LETTERS: &str = "names are written in small letters";
 
+/// What becomes of a directive, where there is something to say; no more of one that says `no` than of
+/// another.
 fn what_becomes_of(name: &str, off: bool) -> Option<(Severity, &'static str)> {
     if HONOURED.contains(&name) {
         return None;

@@ -41,6 +41,9 @@ pub const MAX_ASSIGNMENT_WORDS: usize = 20_000;
 /// How many characters of a file's text a message quotes before it is cut short.
 pub const MAX_QUOTED: usize = 64;
 
+/// How many entries a file with one on each line may hold: `rcpthosts`, `smtproutes` and their like.
+pub const MAX_LIST_ENTRIES: usize = 1_000_000;
+
 /// How many addresses, prefixes and variables the rules of one access file may stand for, each range
 /// counted as what it stands for.
 pub const MAX_ACCESS_ADDRESSES: usize = 1_000_000;

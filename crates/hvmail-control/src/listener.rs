@@ -17,6 +17,7 @@ use crate::access::AccessFiles;
 use crate::assigned_service;
 use crate::diagnostic::{Diagnostic, Severity, quoted};
 use crate::limits::MAX_CONCURRENCY;
+use crate::outgoing::IMPLICIT_TLS_PORT;
 use crate::read::flag::{self, Reading};
 use crate::read::tcprules::Rules;
 use crate::setting::{Gather, Setting};
@@ -172,6 +173,7 @@ fn first_service(gather: &mut Gather<'_>, access: &mut AccessFiles) -> Service {
     let port = gather
         .one_value("smtp.port", service, |bytes, file| flag::number(bytes, file, 0..=65535), 25)
         .map(|port| u16::try_from(port).unwrap_or_default());
+    report_port_465(gather, &port);
     let enabled = port.clone().map(|port| port != 0);
     let address = gather.one_value("smtp.ipaddr", service, address, None);
     let concurrency =
@@ -202,6 +204,26 @@ fn first_service(gather: &mut Gather<'_>, access: &mut AccessFiles) -> Service {
         rules: "smtp.tcp",
     };
     described.into_service(gather, access)
+}
+
+/// The files of the first service have no word for TLS from the first byte.
+fn report_port_465(gather: &mut Gather<'_>, port: &Setting<u16>) {
+    if port.value != IMPLICIT_TLS_PORT {
+        return;
+    }
+    if let Some(Origin::File(span)) = gather.origins.get(port.origin) {
+        let help = "SMTPS is documented for smtp2 and smtp3: give one of them this port";
+        gather.say(port_465_alone().at(*span).for_service("smtp").with_help(help));
+    }
+}
+
+/// What there is to say of a service on the port for TLS from the first byte that does not speak it.
+pub(crate) fn port_465_alone() -> Diagnostic {
+    Diagnostic::warning(
+        "port-465-without-smtps",
+        "port 465 alone does not make this SMTPS: clients that speak TLS from the first byte will \
+         not get through",
+    )
 }
 
 pub(crate) const DEFAULT_CONCURRENCY: usize = 100;

@@ -315,7 +315,7 @@ fn entry_for<'r, T>(
 }
 
 /// The port on which TLS starts with the first byte (RFC 8314, section 3.3).
-const IMPLICIT_TLS_PORT: u16 = 465;
+pub(crate) const IMPLICIT_TLS_PORT: u16 = 465;
 /// The port of a route that names none.
 const SMTP_PORT: u16 = 25;
 
@@ -369,10 +369,8 @@ fn routes(gather: &mut Gather<'_>) -> Routes {
     let lost = !diagnostics.is_empty();
     gather.say_all(diagnostics, None);
     if lost {
-        // Without the line its domain's mail would go to the domain's own hosts instead.
-        return Err(
-            "a line of smtproutes is no text: which domain it routes is not known".to_owned()
-        );
+        // Without a line its domain's mail would go to the domain's own hosts instead.
+        return Err("a part of smtproutes is not read: which domains it routes is not known".into());
     }
     let mut said = Bounded::default();
     for entry in entries {

@@ -5,7 +5,8 @@
 
 use std::collections::HashSet;
 
-use crate::conf::lookup::{Found, Lookup, split_wildcard};
+use crate::conf::lookup::{Found, Lookup};
+use crate::conf::pattern::split_wildcard;
 use crate::conf::tree::Directive;
 use crate::diagnostic::{Bounded, Diagnostic, Severity, quoted};
 use crate::setting::Gather;

@@ -48,7 +48,7 @@ impl Recipients {
     }
 }
 
-/// Reads the file; `None` where it is there and cannot be read, which is said.
+/// Reads the file; `None` where it is there and cannot be read, or not to its end, which is said.
 pub(crate) fn read(gather: &mut Gather<'_>) -> Option<Recipients> {
     let name = "rcpthosts";
     match gather.find(name, None) {
@@ -69,7 +69,11 @@ pub(crate) fn read(gather: &mut Gather<'_>) -> Option<Recipients> {
         Found::File(file) => {
             let (entries, diagnostics) =
                 gather.parse(file, |bytes, file| list::entries(bytes, file, Severity::Warning));
+            let whole = diagnostics.iter().all(|said| said.severity < Severity::Error);
             gather.say_all(diagnostics, None);
+            if !whole {
+                return None;
+            }
             let mut said = Bounded::default();
             for entry in &entries {
                 if let Some(help) = why_no_recipient(&entry.value) {

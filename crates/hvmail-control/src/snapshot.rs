@@ -174,6 +174,12 @@ impl<'s> Loader<'s> {
         answer
     }
 
+    /// The permission bits that a file which was read has now, where the source knows of such.
+    #[must_use]
+    pub fn permissions(&self, file: FileId) -> Option<u32> {
+        self.source.permissions(self.snapshot.path(file))
+    }
+
     /// The value of an environment variable; the first answer stands.
     pub fn environment(&mut self, name: &str) -> Option<String> {
         if let Some(answer) = self.environment.get(name) {

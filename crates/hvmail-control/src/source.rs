@@ -30,6 +30,13 @@ pub trait Source {
     /// The file is there but is no regular file, is too large, or cannot be read.
     fn read(&self, path: &Path) -> Result<Option<Vec<u8>>, ReadError>;
 
+    /// The permission bits of the file at `path`, as in `0o640`; `None`, as here, where the source knows
+    /// nothing of such.
+    fn permissions(&self, path: &Path) -> Option<u32> {
+        let _ = path;
+        None
+    }
+
     /// The value of an environment variable. A value that is not UTF-8 has its bad octets replaced.
     fn environment(&self, name: &str) -> Option<String>;
 
@@ -144,6 +151,14 @@ impl Source for Directory {
         if size > self.limit { Err(too_large(size)) } else { Ok(Some(bytes)) }
     }
 
+    #[cfg(unix)]
+    fn permissions(&self, path: &Path) -> Option<u32> {
+        use std::os::unix::fs::PermissionsExt as _;
+
+        let metadata = fs::metadata(self.resolve(path)).ok()?;
+        Some(metadata.permissions().mode() & 0o7777)
+    }
+
     fn environment(&self, name: &str) -> Option<String> {
         self.environment.get(name).cloned()
     }
@@ -175,6 +190,7 @@ impl fmt::Debug for Directory {
 pub struct Memory {
     root: PathBuf,
     files: HashMap<PathBuf, Result<Vec<u8>, ReadError>>,
+    permissions: HashMap<PathBuf, u32>,
     environment: HashMap<String, String>,
 }
 
@@ -188,7 +204,12 @@ impl Memory {
     /// An empty directory at `root`, with an empty environment.
     #[must_use]
     pub fn at(root: impl Into<PathBuf>) -> Self {
-        Self { root: root.into(), files: HashMap::new(), environment: HashMap::new() }
+        Self {
+            root: root.into(),
+            files: HashMap::new(),
+            permissions: HashMap::new(),
+            environment: HashMap::new(),
+        }
     }
 
     /// The same directory with a file at `path`, absolute or relative to the root.
@@ -204,6 +225,14 @@ impl Memory {
     pub fn unreadable(mut self, path: impl AsRef<Path>) -> Self {
         let path = self.resolve(path.as_ref());
         self.files.insert(path.clone(), Err(ReadError::PermissionDenied { path }));
+        self
+    }
+
+    /// The same directory with these permission bits of the file at `path`; others have none to tell.
+    #[must_use]
+    pub fn with_permissions(mut self, path: impl AsRef<Path>, bits: u32) -> Self {
+        let path = self.resolve(path.as_ref());
+        self.permissions.insert(path, bits);
         self
     }
 
@@ -228,6 +257,10 @@ impl Source for Memory {
 
     fn read(&self, path: &Path) -> Result<Option<Vec<u8>>, ReadError> {
         self.files.get(&self.resolve(path)).cloned().transpose()
+    }
+
+    fn permissions(&self, path: &Path) -> Option<u32> {
+        self.permissions.get(&self.resolve(path)).copied()
     }
 
     fn environment(&self, name: &str) -> Option<String> {
@@ -319,6 +352,23 @@ mod tests {
         let _listener = std::os::unix::net::UnixListener::bind(temp.path().join("me")).unwrap();
         let error = directory.read(Path::new("me")).unwrap_err();
         assert!(matches!(error, ReadError::NotAFile { kind: NotAFile::Special, .. }), "{error}");
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn permissions_are_those_of_the_file_that_is_read() {
+        use std::os::unix::fs::{PermissionsExt as _, symlink};
+
+        let (temp, directory) = directory();
+        fs::write(temp.path().join("key"), b"").unwrap();
+        symlink("key", temp.path().join("link")).unwrap();
+        let changed = fs::Permissions::from_mode(0o640);
+        fs::set_permissions(temp.path().join("key"), changed).unwrap();
+        assert_eq!(directory.permissions(Path::new("link")), Some(0o640));
+        assert_eq!(directory.permissions(Path::new("absent")), None);
+        let memory = Memory::new().file("key", "").with_permissions("./key", 0o640);
+        assert_eq!(memory.permissions(Path::new("key")), Some(0o640));
+        assert_eq!(memory.file("other", "").permissions(Path::new("other")), None);
     }
 
     #[test]

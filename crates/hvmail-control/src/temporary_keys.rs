@@ -36,8 +36,14 @@ const RSA: [Promised; 4] = [
     promised("tls.rsa4096.pem", 4096),
 ];
 
+/// The bits of the largest group that `update_tmprsadh` makes.
+const LARGEST_MADE: usize = 2048;
+
 const WITHOUT_GROUP: &str = "hvmail-tls update-tmprsadh makes it anew; where no group can be used, DHE has the one \
                              of RFC 7919";
+/// As [`WITHOUT_GROUP`], of a file that the program does not make.
+const WITHOUT_LARGE_GROUP: &str =
+    "openssl dhparam makes it anew; where no group can be used, DHE has the one of RFC 7919";
 const WITHOUT_RSA: &str = "nothing is lost by it: the file is used by no TLS library";
 const RSA_UNUSED: &str = "this key is not used: temporary RSA keys were for the export ciphers of SSL 3.0 and TLS 1.0, \
                           which neither TLS library has";
@@ -47,7 +53,8 @@ pub(crate) fn read(gather: &mut Gather<'_>) -> Vec<DhParameters> {
     let mut groups: Vec<DhParameters> = Vec::new();
     for promised in &DH {
         let wanted = |kind| kind == PemKind::DhParameters;
-        let found = find(gather, promised.file, wanted, "DH parameters", WITHOUT_GROUP);
+        let help = if promised.bits > LARGEST_MADE { WITHOUT_LARGE_GROUP } else { WITHOUT_GROUP };
+        let found = find(gather, promised.file, wanted, "DH parameters", help);
         let Some((section, span)) = found else { continue };
         match DhParameters::from_der(section.der.clone()) {
             Ok(group) => {
@@ -56,7 +63,7 @@ pub(crate) fn read(gather: &mut Gather<'_>) -> Vec<DhParameters> {
                     groups.push(group.with_origin(gather.origins.id(Origin::File(span))));
                 }
             }
-            Err(error) => gather.say(unusable(error.to_string(), span, WITHOUT_GROUP)),
+            Err(error) => gather.say(unusable(error.to_string(), span, help)),
         }
     }
     for promised in &RSA {

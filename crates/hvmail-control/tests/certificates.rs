@@ -121,6 +121,39 @@ fn each_way_to_a_certificate_that_is_not_in_force_is_told() {
     assert_eq!(not_in_force(generated), ["tls.servercert.pem"]);
     let deprecated = memory().file("tls.servercert.pem", &*pem).file("httpd.ssl.crt", "x");
     assert_eq!(not_in_force(deprecated), ["httpd.ssl.crt"]);
+    let named = conf("tls_certificate_files ./tls.servercert.pem\n");
+    let named = named.file("tls.servercert.pem", &*pem).file("httpd.ssl.crt", "x");
+    assert_eq!(not_in_force(named), ["httpd.ssl.crt"], "what the directive names is in force");
+}
+
+#[test]
+fn a_directive_in_another_place_or_with_a_block_is_told() {
+    let leaf = leaf();
+    let source = memory().file("k", leaf.chain_and_key());
+    for (conf, line) in [
+        ("tls_certificate_files k\n", "greenarrow.conf:1:1 warning[not-honoured]"),
+        (
+            "ip_address * {\n general {\n  tls_certificate_files k\n }\n}\n",
+            "greenarrow.conf:3:3 warning[not-honoured]",
+        ),
+        (
+            "domain a {\n tls_certificate_auto_generate yes\n}\n",
+            "greenarrow.conf:2:2 warning[not-honoured]",
+        ),
+        (
+            "general {\n tls_certificate_files k {\n  x y\n }\n}\n",
+            "greenarrow.conf:2:2 error[wrong-arguments]",
+        ),
+        (
+            "general {\n tls_certificate_auto_generate yes {\n }\n}\n",
+            "greenarrow.conf:2:2 error[wrong-arguments]",
+        ),
+    ] {
+        let control = Control::load(&source.clone().file("greenarrow.conf", conf));
+        let said = said(&control, Severity::Warning);
+        assert!(said.contains(&line.to_owned()), "{conf}: {said:?}");
+        assert_eq!((presented(&control), &control.certificate_request), (None, &None), "{conf}");
+    }
 }
 
 #[test]
@@ -293,6 +326,33 @@ fn weak_material_is_told_with_what_the_libraries_make_of_it() {
     assert_eq!(told(material::RSA_1024), ["1:1 warning[certificate-short-key]"]);
     let rsa = authority().issue_as(&["mx.example.com"], Key::Rsa, Validity::Now);
     assert_eq!(told(&rsa.chain_and_key()), [""; 0]);
+}
+
+#[test]
+fn a_key_that_everybody_may_read_is_told_at_its_place() {
+    let leaf = leaf();
+    let line = leaf.chain().lines().count() + 1;
+    let source = memory().file("tls.servercert.pem", leaf.chain_and_key());
+    for (mode, readable) in [(0o644, true), (0o604, true), (0o640, false), (0o600, false)] {
+        let source = source.clone().with_permissions("tls.servercert.pem", mode);
+        let expected = format!("{line}:1 warning[certificate-key-readable]");
+        let expected: Vec<_> = readable.then_some(expected).into_iter().collect();
+        assert_eq!(told_of(&source), expected, "{mode:o}");
+    }
+    let text =
+        text(&source.with_permissions("tls.servercert.pem", 0o644), "certificate-key-readable");
+    assert!(text.contains("(mode 0644)") && text.contains("help: "), "{text}");
+
+    let conf = "general {\n tls_certificate_files k k c\n}\n";
+    let apart = memory()
+        .file("greenarrow.conf", conf)
+        .file("k", &*leaf.key)
+        .with_permissions("k", 0o644)
+        .file("c", leaf.chain())
+        .with_permissions("c", 0o644);
+    let said = said(&Control::load(&apart), Severity::Warning);
+    let said: Vec<_> = said.iter().filter(|line| line.contains("readable")).collect();
+    assert_eq!(said, ["k:1:1 warning[certificate-key-readable]"], "once, and the key alone");
 }
 
 #[test]

@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 use common::{memory, said};
 use hvmail_control::Control;
 use hvmail_control::diagnostic::Severity;
-use hvmail_control::limits::MAX_FILE_SIZE;
+use hvmail_control::limits::{MAX_FILE_SIZE, MAX_LIST_ENTRIES};
 use hvmail_control::source::{Directory, Memory};
 
 fn errors(control: &Control) -> Vec<String> {
@@ -110,6 +110,27 @@ fn a_file_at_the_limit_is_read_in_bounded_time() {
             None => assert_eq!(errors, [""; 0], "{name}"),
             Some(code) => assert!(errors.iter().any(|said| said.contains(code)), "{errors:?}"),
         }
+    }
+}
+
+/// Half of a list would refuse this host's mail for good, or send mail to a domain's own hosts.
+#[test]
+fn a_list_that_is_too_long_is_used_for_nothing() {
+    let long = |line: &str| line.repeat(MAX_LIST_ENTRIES + 1);
+    let source = memory().file("rcpthosts", long("a\n")).file("smtproutes", long("b:h\n"));
+    let control = in_time("lists", || Control::load(&source));
+    let line = MAX_LIST_ENTRIES + 1;
+    assert_eq!(
+        errors(&control),
+        [
+            "rcpthosts error[recipients-unknown] smtp".to_owned(),
+            format!("rcpthosts:{line}:1 error[too-many-entries]"),
+            format!("smtproutes:{line}:1 error[too-many-entries]"),
+        ]
+    );
+    assert!(control.services.iter().all(|service| !service.runs()));
+    for domain in ["b", "other.example"] {
+        assert!(control.outgoing_for(domain, None).is_err(), "{domain}");
     }
 }
 

@@ -124,6 +124,20 @@ fn smtps_needs_the_exported_variable() {
 }
 
 #[test]
+fn port_465_of_the_first_service_is_told() {
+    let source = memory()
+        .file("greenarrow.conf", "")
+        .file("tls.servercert.pem", common::leaf().chain_and_key())
+        .file("smtp2", "ENABLED=0\nPORT=465\n");
+    let control = Control::load(&source.clone().file("smtp.port", "\u{feff} 465\r\n"));
+    let told = "smtp.port:1:2 warning[port-465-without-smtps] smtp".to_owned();
+    assert!(said(&control, Severity::Warning).contains(&told), "{:?}", control.diagnostics);
+    assert!(matches!(control.service("smtp").unwrap().tls, ServiceTls::StartTls(_)));
+    let control = Control::load(&source.file("smtp.port", "587\n"));
+    assert!(!said(&control, Severity::Note).iter().any(|line| line.starts_with("smtp.port")));
+}
+
+#[test]
 fn every_way_to_write_smtps() {
     let leaf = common::leaf();
     for (lines, mode, code) in [
@@ -134,8 +148,13 @@ fn every_way_to_write_smtps() {
         ("export SMTPS=1\nGREENARROW_STARTTLS=0\n", TlsMode::Implicit, None),
         ("export SMTPS=0\n", TlsMode::Implicit, Some("ambiguous-smtps")),
         ("export SMTPS=\n", TlsMode::Implicit, Some("ambiguous-smtps")),
+        ("export SMTPS=No\n", TlsMode::Implicit, Some("ambiguous-smtps")),
+        ("export SMTPS=off\n", TlsMode::Implicit, Some("ambiguous-smtps")),
+        ("export SMTPS=yes\n", TlsMode::Implicit, None),
         ("SMTPS=1\n", TlsMode::StartTls, Some("smtps-not-exported")),
         ("SMTPS=0\n", TlsMode::StartTls, None),
+        ("SMTPS=no\n", TlsMode::StartTls, None),
+        ("PORT=465\nSMTPS=no\n", TlsMode::StartTls, Some("port-465-without-smtps")),
         ("export SMTPS\n", TlsMode::StartTls, Some("smtps-without-value")),
         ("# SMTPS=1\n", TlsMode::StartTls, None),
         ("GREENARROW_STARTTLS=0\n", TlsMode::None, None),
@@ -185,9 +204,17 @@ fn a_cipher_string_comes_from_the_nearest_place() {
         .file("smtp2", "ENABLED=1\nTLSCIPHERS=LOW\n");
     let control = Control::load(&inherited);
     assert_eq!(ciphers(&control, "smtp2", "10.0.0.1"), None, "not exported");
+    let not_inherited = inherited.clone();
     let control = Control::load(&inherited.variable("TLSCIPHERS", "HIGH"));
     assert_eq!(ciphers(&control, "smtp2", "10.0.0.1").as_deref(), Some("LOW"));
     assert!(!control.diagnostics.iter().any(|d| d.code == "ciphers-not-exported"));
+
+    let exported = not_inherited.file("smtp2", "ENABLED=1\nexport TLSCIPHERS\n");
+    let told = "smtp2:2:8 warning[ciphers-without-value] smtp2".to_owned();
+    let control = Control::load(&exported);
+    assert!(said(&control, Severity::Warning).contains(&told), "{:?}", control.diagnostics);
+    let control = Control::load(&exported.variable("TLSCIPHERS", "HIGH"));
+    assert!(!said(&control, Severity::Warning).contains(&told), "the process gives its value");
 
     let empty = directory.with_environment([("TLSCIPHERS".to_owned(), String::new())]);
     let control = Control::load(&empty);

@@ -90,6 +90,12 @@ fn a_file_that_cannot_be_used_stops_no_service() {
     }
     let told = told(&with_certificate().unreadable("tls.dh2048.pem"), Severity::Warning);
     assert_eq!(told, ["tls.dh2048.pem warning[unreadable-file]"]);
+    for (name, maker) in [("tls.dh512.pem", "update-tmprsadh"), ("tls.dh4096.pem", "dhparam")] {
+        let control = Control::load(&with_certificate().file(name, no_group));
+        let said = control.diagnostics.iter().find(|said| said.code == "temporary-key-unusable");
+        let help = said.unwrap().help.as_deref().unwrap();
+        assert!(help.contains(maker), "{name}: {help}");
+    }
 }
 
 #[test]

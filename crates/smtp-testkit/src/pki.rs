@@ -73,7 +73,11 @@ impl Authority {
 
     /// An authority of this name below this one.
     pub fn intermediate(&self, name: &str) -> Self {
-        let issuer = CertifiedIssuer::signed_by(authority(name), key(Key::Ecdsa), &self.issuer)
+        self.below(name, authority(name))
+    }
+
+    fn below(&self, name: &str, params: CertificateParams) -> Self {
+        let issuer = CertifiedIssuer::signed_by(params, key(Key::Ecdsa), &self.issuer)
             .expect("an authority signs one below it");
         let mut chain = vec![issuer.pem()];
         chain.extend(self.chain.iter().cloned());

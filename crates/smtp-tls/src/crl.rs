@@ -52,29 +52,51 @@ impl RevocationList {
     /// # Errors
     /// [`MalformedRevocationList`] if it is none, or one that cannot be used (RFC 5280 section 5.1).
     pub fn describe(&self) -> Result<RevocationListDescription, MalformedRevocationList> {
-        let mut whole = SliceReader::new(self.der())?;
+        let Head { version, issuer, this_update, next_update, .. } = Head::read(self.der())?;
+        match version {
+            None => return Err(MalformedRevocationList::Version1),
+            Some(1) => {}
+            Some(_) => {
+                return Err(MalformedRevocationList::Form("its version is unknown".to_owned()));
+            }
+        }
+        let issuer: Name = Name::from_der(issuer)?;
+        let next_update = next_update.ok_or(MalformedRevocationList::NoNextUpdate)?;
+        Ok(RevocationListDescription { issuer: issuer.to_string(), this_update, next_update })
+    }
+}
+
+/// The head of a list (RFC 5280 section 5.1.2), whatever its version.
+pub(crate) struct Head<'a> {
+    /// One less than the number it is called by; version 1 has none.
+    version: Option<u8>,
+    /// A name in DER.
+    pub(crate) issuer: &'a [u8],
+    pub(crate) this_update: u64,
+    pub(crate) next_update: Option<u64>,
+    /// What is revoked, and the extensions.
+    #[cfg_attr(not(feature = "client-certificates"), allow(dead_code))]
+    pub(crate) rest: SliceReader<'a>,
+}
+
+impl<'a> Head<'a> {
+    pub(crate) fn read(der: &'a [u8]) -> x509_cert::der::Result<Self> {
+        let mut whole = SliceReader::new(der)?;
         let mut list = enter(&mut whole)?;
         whole.finish()?;
         let mut fields = enter(&mut list)?;
-        if Tag::peek(&fields)? != Tag::Integer {
-            return Err(MalformedRevocationList::Version1);
-        }
-        if fields.decode::<u8>()? != 1 {
-            return Err(MalformedRevocationList::Form("its version is unknown".to_owned()));
-        }
-        let _signature = fields.tlv_bytes()?;
-        let issuer: Name = Name::from_der(fields.tlv_bytes()?)?;
-        let this_update = seconds(&mut fields)?;
-        let dated = !fields.is_finished()
-            && matches!(Tag::peek(&fields)?, Tag::UtcTime | Tag::GeneralizedTime);
-        if !dated {
-            return Err(MalformedRevocationList::NoNextUpdate);
-        }
-        let next_update = seconds(&mut fields)?;
         let _signature_algorithm = list.tlv_bytes()?;
         let _signature_value = list.tlv_bytes()?;
         list.finish()?;
-        Ok(RevocationListDescription { issuer: issuer.to_string(), this_update, next_update })
+        let has_version = Tag::peek(&fields)? == Tag::Integer;
+        let version = has_version.then(|| fields.decode::<u8>()).transpose()?;
+        let _signature = fields.tlv_bytes()?;
+        let issuer = fields.tlv_bytes()?;
+        let this_update = seconds(&mut fields)?;
+        let dated = !fields.is_finished()
+            && matches!(Tag::peek(&fields)?, Tag::UtcTime | Tag::GeneralizedTime);
+        let next_update = dated.then(|| seconds(&mut fields)).transpose()?;
+        Ok(Self { version, issuer, this_update, next_update, rest: fields })
     }
 }
 

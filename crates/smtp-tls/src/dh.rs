@@ -80,11 +80,21 @@ impl DhParameters {
     /// The group ffdhe2048 (RFC 7919 appendix A.1).
     #[must_use]
     pub fn ffdhe2048() -> Self {
-        // SEQUENCE of 264 octets: INTEGER of 257 (its first octet would be negative), INTEGER 2.
-        let mut der = vec![0x30, 0x82, 0x01, 0x08, 0x02, 0x82, 0x01, 0x01, 0x00];
-        der.extend_from_slice(&FFDHE2048);
-        der.extend_from_slice(&[0x02, 0x01, 0x02]);
-        Self::from_der(der).expect("the constant makes DER")
+        ffdhe(2048, 560_316)
+    }
+
+    /// The group ffdhe3072 (RFC 7919 appendix A.2): the smallest of 128 bits of strength, which
+    /// OpenSSL's security level 3 asks for.
+    #[must_use]
+    pub fn ffdhe3072() -> Self {
+        ffdhe(3072, 2_625_351)
+    }
+
+    /// The group ffdhe8192 (RFC 7919 appendix A.5): the smallest of 192 bits of strength, which
+    /// OpenSSL's security level 4 asks for.
+    #[must_use]
+    pub fn ffdhe8192() -> Self {
+        ffdhe(8192, 10_965_728)
     }
 
     /// The same parameters, with where they came from.
@@ -131,26 +141,66 @@ fn bits(number: &[u8]) -> usize {
     number.first().map_or(0, |first| number.len() * 8 - first.leading_zeros() as usize)
 }
 
-/// The modulus of ffdhe2048 (RFC 7919 appendix A.1).
-#[rustfmt::skip]
-const FFDHE2048: [u8; 256] = [
-    0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xad, 0xf8, 0x54, 0x58, 0xa2, 0xbb, 0x4a, 0x9a,
-    0xaf, 0xdc, 0x56, 0x20, 0x27, 0x3d, 0x3c, 0xf1, 0xd8, 0xb9, 0xc5, 0x83, 0xce, 0x2d, 0x36, 0x95,
-    0xa9, 0xe1, 0x36, 0x41, 0x14, 0x64, 0x33, 0xfb, 0xcc, 0x93, 0x9d, 0xce, 0x24, 0x9b, 0x3e, 0xf9,
-    0x7d, 0x2f, 0xe3, 0x63, 0x63, 0x0c, 0x75, 0xd8, 0xf6, 0x81, 0xb2, 0x02, 0xae, 0xc4, 0x61, 0x7a,
-    0xd3, 0xdf, 0x1e, 0xd5, 0xd5, 0xfd, 0x65, 0x61, 0x24, 0x33, 0xf5, 0x1f, 0x5f, 0x06, 0x6e, 0xd0,
-    0x85, 0x63, 0x65, 0x55, 0x3d, 0xed, 0x1a, 0xf3, 0xb5, 0x57, 0x13, 0x5e, 0x7f, 0x57, 0xc9, 0x35,
-    0x98, 0x4f, 0x0c, 0x70, 0xe0, 0xe6, 0x8b, 0x77, 0xe2, 0xa6, 0x89, 0xda, 0xf3, 0xef, 0xe8, 0x72,
-    0x1d, 0xf1, 0x58, 0xa1, 0x36, 0xad, 0xe7, 0x35, 0x30, 0xac, 0xca, 0x4f, 0x48, 0x3a, 0x79, 0x7a,
-    0xbc, 0x0a, 0xb1, 0x82, 0xb3, 0x24, 0xfb, 0x61, 0xd1, 0x08, 0xa9, 0x4b, 0xb2, 0xc8, 0xe3, 0xfb,
-    0xb9, 0x6a, 0xda, 0xb7, 0x60, 0xd7, 0xf4, 0x68, 0x1d, 0x4f, 0x42, 0xa3, 0xde, 0x39, 0x4d, 0xf4,
-    0xae, 0x56, 0xed, 0xe7, 0x63, 0x72, 0xbb, 0x19, 0x0b, 0x07, 0xa7, 0xc8, 0xee, 0x0a, 0x6d, 0x70,
-    0x9e, 0x02, 0xfc, 0xe1, 0xcd, 0xf7, 0xe2, 0xec, 0xc0, 0x34, 0x04, 0xcd, 0x28, 0x34, 0x2f, 0x61,
-    0x91, 0x72, 0xfe, 0x9c, 0xe9, 0x85, 0x83, 0xff, 0x8e, 0x4f, 0x12, 0x32, 0xee, 0xf2, 0x81, 0x83,
-    0xc3, 0xfe, 0x3b, 0x1b, 0x4c, 0x6f, 0xad, 0x73, 0x3b, 0xb5, 0xfc, 0xbc, 0x2e, 0xc2, 0x20, 0x05,
-    0xc5, 0x8e, 0xf1, 0x83, 0x7d, 0x16, 0x83, 0xb2, 0xc6, 0xf3, 0x4a, 0x26, 0xc1, 0xb2, 0xef, 0xfa,
-    0x88, 0x6b, 0x42, 0x38, 0x61, 0x28, 0x5c, 0x97, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff,
-];
+/// A group of RFC 7919 appendix A, by its size and the constant that makes its modulus a safe prime:
+/// 2^b - 2^(b-64) + (floor(2^(b-130) e) + constant) 2^64 - 1.
+fn ffdhe(bits: usize, constant: u64) -> DhParameters {
+    let mut middle = e_and_constant(bits / 8 - 16, constant - 1);
+    let mut prime = vec![0xff; 8];
+    prime.append(&mut middle);
+    prime.extend_from_slice(&[0xff; 8]);
+    // INTEGER of one octet more, as the first bit would be a sign; INTEGER 2.
+    let mut numbers = header(0x02, prime.len() + 1);
+    numbers.push(0);
+    numbers.append(&mut prime);
+    numbers.extend_from_slice(&[0x02, 0x01, 0x02]);
+    let der = [header(0x30, numbers.len()), numbers].concat();
+    DhParameters::from_der(der).expect("a tag, a length and what it holds are DER")
+}
+
+/// A tag with a length of 256 octets or more.
+fn header(tag: u8, length: usize) -> Vec<u8> {
+    let length = u16::try_from(length).expect("no group has 64 KiB").to_be_bytes();
+    vec![tag, 0x82, length[0], length[1]]
+}
+
+/// The first bits of e, and so its two before the point, as a number with another one added.
+fn e_and_constant(octets: usize, constant: u64) -> Vec<u8> {
+    // What the terms are cut off by, a unit of the last digit each, does not come up through two more.
+    let digits = octets / DIGIT + 2;
+    let mut term = vec![0; digits];
+    term[0] = 1 << 30;
+    let mut sum = term.clone();
+    for divisor in 1.. {
+        divide(&mut term, divisor);
+        if term.iter().all(|digit| *digit == 0) {
+            break;
+        }
+        add(&mut sum, &term);
+    }
+    let mut last = vec![0; digits];
+    last[digits - 3] = constant;
+    add(&mut sum, &last);
+    sum[..digits - 2].iter().flat_map(|digit| digit.to_be_bytes()[8 - DIGIT..].to_vec()).collect()
+}
+
+/// The octets of a digit of the numbers below, whose first digit is the most significant.
+const DIGIT: usize = 4;
+
+fn divide(number: &mut [u64], divisor: u64) {
+    let mut rest = 0;
+    for digit in number {
+        let all = (rest << (8 * DIGIT)) | *digit;
+        (*digit, rest) = (all / divisor, all % divisor);
+    }
+}
+
+fn add(number: &mut [u64], other: &[u64]) {
+    let mut carry = 0;
+    for (digit, other) in number.iter_mut().zip(other).rev() {
+        let all = *digit + other + carry;
+        (*digit, carry) = (all & 0xffff_ffff, all >> (8 * DIGIT));
+    }
+}
 
 #[cfg(test)]
 mod tests {
@@ -168,16 +218,23 @@ mod tests {
     }
 
     #[test]
-    fn the_group_of_the_rfc_is_what_it_says() {
-        let group = DhParameters::ffdhe2048();
-        assert_eq!(group.bits(), 2048);
-        let (prime, generator) = numbers(group.der()).unwrap();
-        // RFC 7919 appendix A: each modulus begins and ends with 64 bits of ones, around digits of e.
-        assert_eq!(prime[..8], [0xff; 8]);
-        assert_eq!(prime[248..], [0xff; 8]);
-        assert_eq!(prime[8..16], [0xad, 0xf8, 0x54, 0x58, 0xa2, 0xbb, 0x4a, 0x9a]);
-        assert_eq!(generator, [2]);
-        assert!(group.to_pem().starts_with("-----BEGIN DH PARAMETERS-----"));
+    fn the_groups_of_the_rfc_are_what_they_say() {
+        // The digits before the last 64 bits of ones, as RFC 7919 appendix A prints them.
+        for (group, bits, last) in [
+            (DhParameters::ffdhe2048(), 2048, [0x88, 0x6b, 0x42, 0x38, 0x61, 0x28, 0x5c, 0x97]),
+            (DhParameters::ffdhe3072(), 3072, [0x25, 0xe4, 0x1d, 0x2b, 0x66, 0xc6, 0x2e, 0x37]),
+            (DhParameters::ffdhe8192(), 8192, [0xd6, 0x8c, 0x8b, 0xb7, 0xc5, 0xc6, 0x42, 0x4c]),
+        ] {
+            assert_eq!(group.bits(), bits);
+            let (prime, generator) = numbers(group.der()).unwrap();
+            let (middle, end) = prime.split_at(bits / 8 - 8);
+            assert_eq!(middle[..8], [0xff; 8]);
+            assert_eq!(middle[8..16], [0xad, 0xf8, 0x54, 0x58, 0xa2, 0xbb, 0x4a, 0x9a]);
+            assert_eq!(middle[middle.len() - 8..], last);
+            assert_eq!(end, [0xff; 8]);
+            assert_eq!(generator, [2]);
+            assert!(group.to_pem().starts_with("-----BEGIN DH PARAMETERS-----"));
+        }
     }
 
     #[test]

@@ -129,6 +129,12 @@ pub(crate) fn key_matches(key: &PrivateKey, public_key_info: &[u8]) -> Option<bo
     }
 }
 
+/// The size of the modulus of a public key of RSA.
+#[cfg(feature = "rustls")]
+pub(crate) fn rsa_bits(public: &[u8]) -> Option<usize> {
+    rsa_modulus(public).ok().map(bits)
+}
+
 fn rsa_modulus(public: &[u8]) -> x509_cert::der::Result<UintRef<'_>> {
     let mut reader = SliceReader::new(public)?;
     let mut reader = enter(&mut reader)?;

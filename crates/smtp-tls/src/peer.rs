@@ -7,6 +7,8 @@
 
 mod address;
 #[cfg(feature = "client-certificates")]
+mod constraints;
+#[cfg(feature = "client-certificates")]
 mod judge;
 #[cfg(feature = "client-certificates")]
 mod revocation;

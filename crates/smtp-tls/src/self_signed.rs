@@ -72,7 +72,7 @@ pub fn self_signed(names: &[String]) -> Result<SelfSigned, SelfSignedError> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Identity, pem_sections};
+    use crate::{Identity, KeyAlgorithm, pem_sections};
 
     #[test]
     fn it_names_what_was_asked_for_and_is_valid_now() {
@@ -85,6 +85,7 @@ mod tests {
         let what = identity.leaf().describe().unwrap();
         assert_eq!(what.names, names);
         assert_eq!(what.subject, "CN=mx.example");
+        assert_eq!(what.key, KeyAlgorithm::Ec { bits: Some(256) });
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs();
         assert!(what.is_valid_at(now) && what.is_valid_at(now + 396 * 86_400 - 3600));
         assert!(!what.is_valid_at(now + 398 * 86_400) && !what.is_valid_at(now - 7200));

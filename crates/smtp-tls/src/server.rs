@@ -56,6 +56,33 @@ pub enum Resumption {
 ///
 /// Plain data: equal policies may share one [`Acceptor`](crate#backends). Nothing here is checked until
 /// a backend takes it.
+///
+/// ```
+/// use std::sync::Arc;
+/// use smtp_tls::{
+///     CipherString, ClientTrust, DhParameters, Identity, Resumption, ServerPolicy, TicketKeys,
+///     pem_sections,
+/// };
+///
+/// # fn policy(certificate: &str, key: &str, authority: &str, ticket_keys: &[u8])
+/// #     -> Result<ServerPolicy, Box<dyn std::error::Error>> {
+/// let sections = [pem_sections(certificate.as_bytes())?, pem_sections(key.as_bytes())?].concat();
+/// let identity = Identity::from_pem_sections(&sections)?;
+/// let authority = smtp_tls::Certificate::from_der(pem_sections(authority.as_bytes())?[0].der.clone());
+/// let policy = ServerPolicy {
+///     ciphers: Some(CipherString { text: "ECDHE+AESGCM:DHE+AESGCM".to_owned(), origin: None }),
+///     dh: vec![DhParameters::ffdhe3072()],
+///     clients: Some(Arc::new(ClientTrust::new(vec![authority], ["tim@example.org"]))),
+///     resumption: Resumption::Shared(TicketKeys::from_octets(ticket_keys)?),
+///     ..ServerPolicy::new(Arc::new(identity))
+/// };
+/// # Ok(policy)
+/// # }
+/// # let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/material");
+/// # let read = |name| std::fs::read_to_string(format!("{folder}/{name}")).unwrap();
+/// # let (certificate, key) = (read("ec-certificate.pem"), read("ec-pkcs8.pem"));
+/// # policy(&certificate, &key, &certificate, &[7; TicketKeys::LENGTH]).unwrap();
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct ServerPolicy {
     /// The certificate chain and its key, for clients that ask for no name or for none in `named`.
@@ -70,13 +97,13 @@ pub struct ServerPolicy {
     /// Which suites are offered under TLS 1.2. `None`: the backend's default.
     pub ciphers: Option<CipherString>,
     /// The groups for DHE, of any sizes. Where a library has DHE it takes the largest that its security
-    /// level allows, and the one of RFC 7919 where there is none, so that no DHE suite is without.
+    /// level allows, and where there is none the smallest of RFC 7919, so that no DHE suite is without.
     pub dh: Vec<DhParameters>,
     /// Whose client certificates open the relay. `None`: clients are asked for none.
     ///
     /// Clients are asked in the first handshake, and whatever they show or do not show, the session is
-    /// had; what they showed is in [`TlsInfo::client_chain`](crate::TlsInfo::client_chain). But for
-    /// [`ClientCertificateProblem`](crate::ClientCertificateProblem).
+    /// had, but for a [`ClientCertificateProblem`](crate::ClientCertificateProblem); what they showed is
+    /// in [`TlsInfo::client_chain`](crate::TlsInfo::client_chain).
     pub clients: Option<Arc<ClientTrust>>,
     /// Whether sessions may be resumed.
     pub resumption: Resumption,

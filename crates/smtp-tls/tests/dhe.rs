@@ -22,11 +22,13 @@ fn rustls_needs_no_group() {
 mod openssl {
     use std::{
         pin::Pin,
+        process::Command,
         sync::{Arc, LazyLock},
     };
 
     use ::openssl::{
         asn1::Asn1Time,
+        bn::BigNum,
         dh::Dh,
         hash::MessageDigest,
         pkey::PKey,
@@ -34,7 +36,7 @@ mod openssl {
         ssl::{Ssl, SslContext, SslMethod, SslVersion},
         x509::X509,
     };
-    use smtp_testkit::pki::{Key, Validity};
+    use smtp_testkit::process::{require_peer, run as run_program};
     use smtp_tls::{
         Certificate, CipherString, Identity, KeyKind, PrivateKey, ServerPolicy, Version,
     };
@@ -45,8 +47,12 @@ mod openssl {
     const STRING: OriginId = OriginId(99);
 
     static SMALL: LazyLock<[DhParameters; 2]> = LazyLock::new(|| {
-        [512, 1024].map(|bits| {
-            let der = Dh::generate_params(bits, 2).unwrap().params_to_der().unwrap();
+        // To make one of 1024 bits takes seconds.
+        let oakley = BigNum::get_rfc2409_prime_1024().unwrap();
+        let oakley = Dh::from_pqg(oakley, None, BigNum::from_u32(2).unwrap()).unwrap();
+        [Dh::generate_params(512, 2).unwrap(), oakley].map(|group| {
+            let bits = group.prime_p().num_bits().unsigned_abs();
+            let der = group.params_to_der().unwrap();
             DhParameters::from_der(der).unwrap().with_origin(OriginId(bits))
         })
     });
@@ -63,12 +69,8 @@ mod openssl {
     }
 
     fn policy(text: &str, dh: Vec<DhParameters>) -> ServerPolicy {
-        let leaf = root().issue_as(&[HOST], Key::Rsa, Validity::Now);
-        ServerPolicy {
-            ciphers: Some(CipherString { text: text.to_owned(), origin: Some(STRING) }),
-            dh,
-            ..server(&leaf)
-        }
+        let ciphers = Some(CipherString { text: text.to_owned(), origin: Some(STRING) });
+        ServerPolicy { ciphers, dh, ..server(&RSA_LEAF) }
     }
 
     /// An RSA key that security level 3 takes.
@@ -135,23 +137,37 @@ mod openssl {
 
     #[tokio::test]
     async fn without_a_string_the_librarys_own_suites_have_their_group() {
-        let leaf = root().issue_as(&[HOST], Key::Rsa, Validity::Now);
-        let acceptor = Acceptor::new(Backend::OpenSsl, &server(&leaf)).unwrap();
+        let acceptor = Acceptor::new(Backend::OpenSsl, &server(&RSA_LEAF)).unwrap();
         assert_eq!(acceptor.unhonoured(), []);
         assert_eq!(agreed(&acceptor).await, Some(2048));
     }
 
     #[tokio::test]
-    async fn a_level_above_every_group_is_said_so() {
+    async fn a_level_that_takes_no_group_of_the_policy_has_one_of_the_rfc() {
         let mut policy = policy("DHE+AES:ECDHE+AESGCM:@SECLEVEL=3", vec![large()]);
         policy.identity = strong();
         let acceptor = Acceptor::new(Backend::OpenSsl, &policy).unwrap();
         let said: Vec<_> =
             acceptor.unhonoured().iter().map(|u| (u.origin.unwrap(), u.loss)).collect();
-        assert_eq!(said, [(OriginId(2048), Loss::Whole), (STRING, Loss::Partial)]);
-        assert_eq!(agreed(&acceptor).await, None);
+        assert_eq!(said, [(OriginId(2048), Loss::Whole)]);
+        assert_eq!(agreed(&acceptor).await, Some(3072));
         let offer = acceptor.offer();
-        assert!(offer.tls12.iter().all(|suite| suite.name().starts_with("ECDHE")), "{offer:?}");
+        assert!(offer.tls12.iter().any(|suite| suite.name().starts_with("DHE")), "{offer:?}");
+    }
+
+    /// What the program calls the groups that it is given.
+    #[test]
+    fn openssl_knows_the_groups_of_the_rfc() {
+        let Some(program) = require_peer("openssl") else { return };
+        for group in
+            [DhParameters::ffdhe2048(), DhParameters::ffdhe3072(), DhParameters::ffdhe8192()]
+        {
+            let mut command = Command::new(&program);
+            command.args(["pkeyparam", "-text", "-noout"]);
+            let said = run_program(&mut command, group.to_pem().as_bytes()).stdout;
+            let name = format!("GROUP: ffdhe{}", group.bits());
+            assert!(said.iter().any(|line| line.trim() == name), "{name}: {said:?}");
+        }
     }
 
     #[test]

@@ -168,6 +168,41 @@ mod kinds {
         }
     }
 
+    /// It says its name twice.
+    #[tokio::test]
+    async fn a_client_that_has_to_begin_again_is_shown_each_issuer_once() {
+        let root = root();
+        let leaf = |key| root.intermediate("Middle").issue_as(&[DEFAULT], key, Validity::Now);
+        let [ecdsa, rsa] = [Key::Ecdsa, Key::Rsa].map(|key| identity(&leaf(key).chain_and_key()));
+        let mut named = policy(&root);
+        named.named.insert(DEFAULT, Arc::clone(&ecdsa)).unwrap();
+        named.named.insert(DEFAULT, Arc::clone(&rsa)).unwrap();
+        let beside = ServerPolicy { alternatives: vec![rsa], ..ServerPolicy::new(ecdsa) };
+        for policy in [named, beside] {
+            for backend in Backend::available() {
+                let acceptor = Acceptor::new(*backend, &policy).unwrap();
+                for schemes in ["ECDSA+SHA256", "RSA-PSS+SHA256"] {
+                    for groups in ["P-256", "ffdhe2048:P-256"] {
+                        let mut context = SslContext::builder(SslMethod::tls_client()).unwrap();
+                        context.set_min_proto_version(Some(SslVersion::TLS1_3)).unwrap();
+                        context.set_sigalgs_list(schemes).unwrap();
+                        context.set_groups_list(groups).unwrap();
+                        let mut ssl = Ssl::new(&context.build()).unwrap();
+                        ssl.set_hostname(DEFAULT).unwrap();
+                        let (near, far) = tokio::io::duplex(64 * 1024);
+                        let mut far = SslStream::new(ssl, far).unwrap();
+                        let (near, done) =
+                            tokio::join!(acceptor.accept(near), Pin::new(&mut far).connect());
+                        done.unwrap();
+                        near.unwrap();
+                        let count = far.ssl().peer_cert_chain().unwrap().len();
+                        assert_eq!(count, 2, "{backend} {schemes} {groups}");
+                    }
+                }
+            }
+        }
+    }
+
     #[test]
     fn a_second_certificate_of_one_kind_of_key_is_named_under_openssl() {
         let root = root();

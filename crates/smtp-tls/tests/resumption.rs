@@ -10,8 +10,8 @@ use std::sync::Arc;
 use common::*;
 use smtp_testkit::pki::{Authority, client::Client};
 use smtp_tls::{
-    Acceptor, Backend, ClientPolicy, ClientTrust, Connector, Resumption, ServerPolicy, TicketKeys,
-    TlsInfo, Version,
+    Acceptor, Backend, CipherString, ClientPolicy, ClientTrust, Connector, Resumption,
+    ServerPolicy, TicketKeys, TlsInfo, Version,
 };
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
@@ -74,6 +74,26 @@ async fn hosts_with_one_key_file_resume_each_others_sessions_through_one_rotatio
         for _ in 0..3 {
             assert!(!visit(&client, &off).await.resumed, "{version}");
         }
+    }
+}
+
+#[tokio::test]
+async fn a_session_never_crosses_which_suites_are_offered() {
+    let root = root();
+    let offering = |text: &str| {
+        let ciphers = Some(CipherString { text: text.to_owned(), origin: None });
+        let policy = ServerPolicy { ciphers, ..server(&leaf(&root)) };
+        Acceptor::new(Backend::Rustls, &ServerPolicy { resumption: keys(&[1]), ..policy }).unwrap()
+    };
+    let (long, short) = (offering("ECDHE+AES256"), offering("ECDHE+AES128"));
+    let versions = (Version::Tls12, Version::Tls12);
+    let client = connector(&ClientPolicy { versions, ..trusting(&root) });
+    for (acceptor, resumed) in
+        [(&long, false), (&long, true), (&short, false), (&short, true), (&long, false)]
+    {
+        let info = visit(&client, acceptor).await;
+        assert_eq!(info.resumed, resumed, "{}", info.suite);
+        assert!(acceptor.offer().tls12.iter().any(|suite| suite.name() == info.suite));
     }
 }
 

@@ -3,6 +3,7 @@
 #![allow(unreachable_pub)]
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 use std::process::Command;
 use std::time::{Duration, Instant};
@@ -73,9 +74,11 @@ impl Host {
         self.directory.path().join("Maildir")
     }
 
-    /// Writes one control file.
+    /// Writes one control file, for its owner alone, as private keys are kept.
     pub fn write(&self, name: &str, content: &str) -> &Self {
-        fs::write(self.control().join(name), content).unwrap();
+        let path = self.control().join(name);
+        fs::write(&path, content).unwrap();
+        fs::set_permissions(path, PermissionsExt::from_mode(0o600)).unwrap();
         self
     }
 

@@ -191,6 +191,16 @@ fn what_no_lookup_finds_can_be_listed() {
 }
 
 #[test]
+fn a_name_behind_general_is_reported_and_narrows_nothing() {
+    for content in ["general x.example {\n d 1\n}", "general a=b {\n d 1\n}"] {
+        let (lookup, diagnostics) = index(&Memory::new().file(FILE, content));
+        let said: Vec<_> = diagnostics.iter().map(|said| (said.severity, said.code)).collect();
+        assert_eq!(said, [(Severity::Warning, "context-parameter")], "{content}");
+        assert_eq!(find(&lookup, None, "y.example"), Some("1"));
+    }
+}
+
+#[test]
 fn contexts_that_can_match_nothing_are_reported() {
     for (content, code) in [
         ("domain {\n d 1\n}", "context-parameter"),

@@ -14,5 +14,6 @@ mod escape;
 mod lex;
 pub mod lookup;
 mod parse;
+pub(crate) mod pattern;
 pub mod tree;
 pub mod value;

@@ -114,7 +114,7 @@ impl Directive {
     /// Every string among the arguments, with commas or blanks between them.
     ///
     /// # Errors
-    /// There is none, or there is an option or a heredoc.
+    /// There is none, there is an option or a heredoc, or a block follows.
     pub fn texts(&self) -> Result<Vec<Spanned<&str>>, ValueError> {
         let mut texts = Vec::new();
         for argument in &self.arguments {
@@ -124,7 +124,7 @@ impl Directive {
             }
             texts.extend(values.iter().map(|value| Spanned::new(&*value.text, value.span)));
         }
-        if texts.is_empty() {
+        if texts.is_empty() || self.block.is_some() {
             return Err(self.value_error(self.span, Problem::NotStrings));
         }
         Ok(texts)

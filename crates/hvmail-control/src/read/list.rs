@@ -1,16 +1,18 @@
 //! Files that hold one entry a line, as qmail's `control_readfile` reads them: `rcpthosts`,
-//! `smtproutes`, `tls.tlsserverciphers`.
+//! `smtproutes`, `tls.tlsserverciphers`, `tls.tlsclients`.
 //!
 //! Blanks and tabs that end a line are cut, lines that are empty then are skipped, and so are lines
 //! whose first character is `#`. A line with a NUL, or that is no UTF-8, is left out and told at its
-//! place; how much that weighs depends on what the file is for, so the caller says it.
+//! place; how much that weighs depends on what the file is for, so the caller says it. More than
+//! [`MAX_LIST_ENTRIES`] are an error whatever the file is for.
 
 use super::{lines, unusable_text};
 use crate::diagnostic::{Bounded, Diagnostic, Severity};
+use crate::limits::MAX_LIST_ENTRIES;
 use crate::snapshot::{FileId, Span, Spanned};
 
 /// Reads the entries, in the order of the file. A line that is no text is a diagnostic of severity
-/// `lost`; no other diagnostic is made here.
+/// `lost`; at the first entry beyond [`MAX_LIST_ENTRIES`] there is an error, and the reading stops.
 pub fn entries(
     bytes: &[u8],
     file: FileId,
@@ -21,6 +23,16 @@ pub fn entries(
     for line in lines(bytes).map(super::RawLine::trim_end) {
         if line.is_empty() || line.bytes.starts_with(b"#") {
             continue;
+        }
+        if entries.len() == MAX_LIST_ENTRIES {
+            diagnostics.push(Severity::Error, || {
+                let message = format!(
+                    "this file has more than {MAX_LIST_ENTRIES} entries: nothing from here to its end is \
+                     read"
+                );
+                Diagnostic::error("too-many-entries", message).at(line.span(file))
+            });
+            break;
         }
         match unusable_text(line.bytes) {
             None => entries.push(Spanned {
@@ -61,6 +73,20 @@ mod tests {
         let (entries, _) = entries(b" #x\na#b\n", FILE, Severity::Warning);
         let read: Vec<_> = entries.into_iter().map(|e| e.value).collect();
         assert_eq!(read, [" #x", "a#b"]);
+    }
+
+    #[test]
+    fn the_first_entry_beyond_the_limit_is_an_error() {
+        let mut text = "a\n".repeat(MAX_LIST_ENTRIES) + "# no more\n\n";
+        let (all, diagnostics) = entries(text.as_bytes(), FILE, Severity::Warning);
+        assert_eq!((all.len(), diagnostics), (MAX_LIST_ENTRIES, Vec::new()));
+        let end = text.len();
+        text.push_str("b\nc\n");
+        let (all, diagnostics) = entries(text.as_bytes(), FILE, Severity::Warning);
+        assert_eq!(all.len(), MAX_LIST_ENTRIES);
+        let [said] = &diagnostics[..] else { panic!("{diagnostics:?}") };
+        assert_eq!((said.severity, said.code), (Severity::Error, "too-many-entries"));
+        assert_eq!(said.span().map(|span| (span.start, span.end)), Some((end, end + 1)));
     }
 
     #[test]

@@ -6,9 +6,9 @@
 //! panicking.
 
 use rcgen::{
-    BasicConstraints, CertificateParams, CertificateRevocationListParams, CertifiedIssuer, IsCa,
-    Issuer, KeyIdMethod, KeyPair, RevokedCertParams, SanType, SerialNumber, SigningKey,
-    date_time_ymd,
+    BasicConstraints, CertificateParams, CertificateRevocationListParams, CertifiedIssuer,
+    GeneralSubtree, IsCa, Issuer, KeyIdMethod, KeyPair, NameConstraints, RevokedCertParams,
+    SanType, SerialNumber, SigningKey, date_time_ymd,
 };
 pub use rcgen::{ExtendedKeyUsagePurpose as Purpose, KeyUsagePurpose as Use};
 
@@ -163,11 +163,26 @@ impl Authority {
 
     /// An authority of this name below this one that has a flaw.
     pub fn flawed_intermediate(&self, name: &str, flaw: Flaw) -> Self {
-        let issuer = CertifiedIssuer::signed_by(flawed(name, flaw), key(Key::Ecdsa), &self.issuer)
-            .expect("an authority signs one below it");
-        let mut chain = vec![issuer.pem()];
-        chain.extend(self.chain.iter().cloned());
-        Self { issuer, chain, name: name.to_owned() }
+        self.below(name, flawed(name, flaw))
+    }
+
+    /// An authority of this name below this one that may name the permitted mail addresses alone
+    /// (RFC 5280 section 4.2.1.10); with none permitted, all but the excluded.
+    pub fn constrained_intermediate(
+        &self,
+        name: &str,
+        permitted: &[&str],
+        excluded: &[&str],
+    ) -> Self {
+        let subtrees = |addresses: &[&str]| {
+            addresses.iter().map(|it| GeneralSubtree::Rfc822Name((*it).to_owned())).collect()
+        };
+        let mut params = authority(name);
+        params.name_constraints = Some(NameConstraints {
+            permitted_subtrees: subtrees(permitted),
+            excluded_subtrees: subtrees(excluded),
+        });
+        self.below(name, params)
     }
 
     /// A client's certificate.
@@ -185,6 +200,14 @@ impl Authority {
         let der = resign(&der(&leaf.certificate), self.issuer.key(), |parts| {
             parts.remove(0);
             parts.truncate(6);
+        });
+        Leaf { certificate: pem(&der), ..leaf.clone() }
+    }
+
+    /// The same certificate, with the public key of another one in PEM.
+    pub fn with_key_of(&self, leaf: &Leaf, other: &str) -> Leaf {
+        let der = resign(&der(&leaf.certificate), self.issuer.key(), |parts| {
+            parts[6] = subject_public_key_info(other);
         });
         Leaf { certificate: pem(&der), ..leaf.clone() }
     }
@@ -299,6 +322,11 @@ fn serial(certificate: &str) -> SerialNumber {
     let parts = parts(contents(tbs));
     let serial = parts.iter().find(|part| part[0] == 0x02).expect("a certificate has a serial");
     SerialNumber::from_slice(contents(serial))
+}
+
+fn subject_public_key_info(certificate: &str) -> Vec<u8> {
+    let certificate = der(certificate);
+    parts(contents(&parts(contents(&certificate))[0]))[6].clone()
 }
 
 /// Takes the signed part of a certificate or list apart, and signs what becomes of it.

@@ -1,11 +1,12 @@
-//! The group for DHE: the largest that the security level takes.
+//! The group for DHE: the largest of the policy's that the security level takes, or else the smallest of
+//! RFC 7919.
 
 use openssl::{
     bn::{BigNum, BigNumContext, BigNumRef},
     dh::Dh,
     error::ErrorStack,
     pkey::Params,
-    ssl::SslMethod,
+    ssl::{SslContextBuilder, SslMethod},
 };
 
 use super::{ciphers::Ciphers, context, library};
@@ -51,23 +52,33 @@ pub(super) fn choose(
             ),
         }
     }
-    if chosen.is_none() {
-        let standard = DhParameters::ffdhe2048();
-        let dh = Dh::params_from_der(standard.der()).map_err(|e| library(&e))?;
-        if probe.set_tmp_dh(&dh).is_ok() {
-            return Ok(Some(dh));
-        }
+    if let Some((dh, _)) = chosen {
+        return Ok(Some(dh));
+    }
+    let standard = standard(&mut probe).map_err(|e| library(&e))?;
+    if standard.is_none() {
         report(
             policy.ciphers.as_ref().and_then(|ciphers| ciphers.origin),
             Loss::Partial,
             format!(
-                "suites with DHE are not offered: security level {level} takes no group of {} bits, \
-                 and there is no larger one",
-                standard.bits()
+                "suites with DHE are not offered: security level {level} takes none of the groups of \
+                 RFC 7919"
             ),
         );
     }
-    Ok(chosen.map(|(dh, _)| dh))
+    Ok(standard)
+}
+
+/// The smallest of the groups of RFC 7919 that the context's security level takes. Between those that
+/// are tried no level has its limit.
+fn standard(context: &mut SslContextBuilder) -> Result<Option<Dh<Params>>, ErrorStack> {
+    for group in [DhParameters::ffdhe2048, DhParameters::ffdhe3072, DhParameters::ffdhe8192] {
+        let dh = Dh::params_from_der(group().der())?;
+        if context.set_tmp_dh(&dh).is_ok() {
+            return Ok(Some(dh));
+        }
+    }
+    Ok(None)
 }
 
 /// Whether both the number and the half of it are prime, as far as Fermat's test to the base 2 tells:
@@ -89,7 +100,57 @@ fn passes(number: &BigNumRef) -> Result<bool, ErrorStack> {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
+    use smtp_testkit::pki::{Authority, Key, Validity};
+
     use super::*;
+    use crate::{CipherString, Identity, OriginId, pem_sections};
+
+    #[test]
+    fn each_level_has_its_group_of_the_rfc() {
+        for (level, bits) in [
+            (0, Some(2048)),
+            (1, Some(2048)),
+            (2, Some(2048)),
+            (3, Some(3072)),
+            (4, Some(8192)),
+            (5, None),
+        ] {
+            let mut context = SslContextBuilder::new(SslMethod::tls_server()).unwrap();
+            context.set_security_level(level);
+            let group = standard(&mut context).unwrap();
+            assert_eq!(group.map(|dh| dh.prime_p().num_bits()), bits, "{level}");
+        }
+    }
+
+    #[test]
+    fn the_groups_of_the_rfc_are_safe_primes() {
+        for group in
+            [DhParameters::ffdhe2048(), DhParameters::ffdhe3072(), DhParameters::ffdhe8192()]
+        {
+            let dh = Dh::params_from_der(group.der()).unwrap();
+            assert!(is_safe_prime(dh.prime_p()).unwrap(), "{}", group.bits());
+        }
+    }
+
+    #[test]
+    fn a_level_above_every_group_is_said() {
+        let leaf = Authority::root("Root").issue_as(&["mx.example"], Key::Rsa, Validity::Now);
+        let sections = pem_sections(leaf.chain_and_key().as_bytes()).unwrap();
+        let identity = Arc::new(Identity::from_pem_sections(&sections).unwrap());
+        let text = "DHE+AES:ECDHE+AESGCM:@SECLEVEL=5".to_owned();
+        let policy = ServerPolicy {
+            ciphers: Some(CipherString { text, origin: Some(OriginId(9)) }),
+            dh: vec![DhParameters::ffdhe3072().with_origin(OriginId(3))],
+            ..ServerPolicy::new(identity)
+        };
+        let mut said = Vec::new();
+        let ciphers = Ciphers::of(&policy, &mut said).unwrap();
+        assert!(choose(&policy, &ciphers, &mut said).unwrap().is_none());
+        let said: Vec<_> = said.iter().map(|it| (it.origin.unwrap().0, it.loss)).collect();
+        assert_eq!(said, [(3, Loss::Whole), (9, Loss::Partial)]);
+    }
 
     #[test]
     fn a_damaged_modulus_is_found() {

@@ -1,13 +1,17 @@
 //! A server policy as OpenSSL contexts: one, and one more for each name with identities of its own.
 
-use std::{pin::Pin, sync::Arc};
+use std::{
+    pin::Pin,
+    sync::{Arc, LazyLock},
+};
 
 use openssl::{
     dh::Dh,
     error::ErrorStack,
+    ex_data::Index,
     pkey::Params,
     ssl::{
-        NameType, SniError, Ssl, SslContext, SslContextBuilder, SslMethod, SslOptions,
+        NameType, SniError, Ssl, SslContext, SslContextBuilder, SslMethod, SslOptions, SslRef,
         SslSessionCacheMode,
     },
     x509::X509,
@@ -77,10 +81,7 @@ impl Acceptor {
                 }
                 None => &issuers,
             };
-            for issuer in issuers {
-                ssl.add_chain_cert(issuer.clone()).map_err(|_| SniError::ALERT_FATAL)?;
-            }
-            Ok(())
+            add_issuers(ssl, issuers).map_err(|_| SniError::ALERT_FATAL)
         });
         let offer = settings.ciphers.offer(policy, settings.dh.is_some())?;
         Ok(Self { context: context.build(), offer, asks_clients: settings.asked_for.is_some() })
@@ -115,6 +116,23 @@ impl Acceptor {
         }
         Ok((Stream::new(Session::OpenSsl(super::Stream::new(stream))), info))
     }
+}
+
+/// Where the issuers stand that a connection has been given.
+static GIVEN: LazyLock<Result<Index<Ssl, usize>, ErrorStack>> = LazyLock::new(Ssl::new_ex_index);
+
+/// Adds them once: a client that is asked for another key share says its name twice.
+fn add_issuers(ssl: &mut SslRef, issuers: &[X509]) -> Result<(), ErrorStack> {
+    if issuers.is_empty() {
+        return Ok(());
+    }
+    let given = GIVEN.as_ref().copied().map_err(Clone::clone)?;
+    let here = issuers.as_ptr().addr();
+    if ssl.ex_data(given) == Some(&here) {
+        return Ok(());
+    }
+    ssl.set_ex_data(given, here);
+    issuers.iter().try_for_each(|issuer| ssl.add_chain_cert(issuer.clone()))
 }
 
 /// What every context of a policy has in common.

@@ -1,9 +1,9 @@
 //! The judge of client certificates, on webpki: one for every TLS library.
 //!
-//! Does: check the chain to an authority, the time, the purpose and the revocation lists, and look
-//! for the address. Does not: check that the client has the key, which the handshake did. Fails:
-//! whatever is wrong is a [`ClientRefusal`]; an authority or a list that cannot be used is told when
-//! the judge is made, and never lets anybody pass.
+//! Does: check the chain to an authority, the time, the purpose, the names that an authority may give,
+//! the client's kind of key and the revocation lists, and look for the address. Does not: check that the
+//! client has the key, which the handshake did. Fails: whatever is wrong is a [`ClientRefusal`]; an
+//! authority or a list that cannot be used is told when the judge is made, and never lets anybody pass.
 //!
 //! An authority need not be a root: trust ends at it, unless its own issuer is an authority, too.
 //! Then it is a step on the way to that one, and can be revoked by it. A certificate that may issue none
@@ -25,12 +25,14 @@ use x509_cert::{
 use super::{
     CertificateAddresses, ClientAddress, ClientRefusal, ClientTrust, ClientVerdict,
     UnusableAddress,
+    constraints::MailConstraints,
     revocation::{Lists, unix},
     subject, version_1,
 };
 use crate::{
-    Cause, Certificate, Loss, MalformedCertificate, Unhonoured,
+    Cause, Certificate, KeyAlgorithm, Loss, MalformedCertificate, Unhonoured,
     certificate::{Fields, key_identifiers},
+    key::public_key_algorithm,
 };
 
 /// id-kp-clientAuth (RFC 5280 section 4.2.1.12).
@@ -83,6 +85,7 @@ pub(super) struct Powers {
     pub(super) for_clients: bool,
     /// It may be a TLS client's own.
     is_client: bool,
+    mail: MailConstraints,
 }
 
 impl Powers {
@@ -106,6 +109,7 @@ impl Powers {
             signs_lists: may(KeyUses::crl_sign),
             for_clients,
             is_client: for_clients && may(|uses| uses.digital_signature() || uses.key_agreement()),
+            mail: MailConstraints::read(&fields)?,
         })
     }
 
@@ -185,7 +189,8 @@ impl ClientJudge {
     #[must_use]
     pub fn judge(&self, chain: &[Certificate], unix_seconds: u64) -> ClientVerdict {
         let Some((leaf, above)) = chain.split_first() else { return ClientVerdict::NotShown };
-        let judged = self.check(leaf, above, unix_seconds).and_then(|()| self.listed_address(leaf));
+        let checked = self.check(leaf, above, unix_seconds).and_then(|()| check_key(leaf));
+        let judged = checked.and_then(|()| self.listed_address(leaf));
         judged.map_or_else(ClientVerdict::Refused, ClientVerdict::Relay)
     }
 
@@ -248,6 +253,8 @@ impl ClientJudge {
             let options = options.with_expiration_policy(ExpirationPolicy::Enforce);
             Some(options.with_status_policy(UnknownStatusPolicy::Deny).build())
         });
+        // One that cannot be read or used is never taken.
+        let address = subject::of_subject(leaf).ok().flatten().and_then(Result::ok);
         let verify = |revocation| {
             client.verify_for_usage(
                 ALL_VERIFICATION_ALGS,
@@ -256,7 +263,7 @@ impl ClientJudge {
                 unix(now),
                 KeyUsage::client_auth(),
                 revocation,
-                Some(&|path| self.check_issuers(path, now)),
+                Some(&|path| self.check_issuers(path, address.as_ref(), now)),
             )
         };
         let checked = verify(revocation);
@@ -281,8 +288,15 @@ impl ClientJudge {
     }
 
     /// What webpki does not ask of issuers: whether the authority itself is in its time, and whether
-    /// what each of them signed is what it may sign (RFC 5280 section 4.2.1.3).
-    fn check_issuers(&self, path: &VerifiedPath<'_>, now: u64) -> Result<(), Error> {
+    /// what each of them signed is what it may sign (RFC 5280 section 4.2.1.3), with the address of
+    /// the client's subject that it may give (section 4.2.1.10).
+    fn check_issuers(
+        &self,
+        path: &VerifiedPath<'_>,
+        address: Option<&ClientAddress>,
+        now: u64,
+    ) -> Result<(), Error> {
+        let may_name = |issuer: &Powers| address.is_none_or(|address| issuer.mail.admit(address));
         let anchor = self.anchors.iter().position(|anchor| ptr::eq(anchor, path.anchor()));
         let powers = anchor.and_then(|at| self.powers.get(at)).ok_or(Error::UnknownIssuer)?;
         powers.check_time(now).map_err(|refused| match refused {
@@ -298,10 +312,16 @@ impl ClientJudge {
         if self.lists.is_some() && !powers.signs_lists {
             return Err(Error::IssuerNotCrlSigner);
         }
+        if !may_name(powers) {
+            return Err(Error::NameConstraintViolation);
+        }
         for issuer in path.intermediate_certificates() {
             let powers = Powers::read(&issuer.der()).map_err(|_| Error::MalformedExtensions)?;
             if !powers.signs_certificates {
                 return Err(Error::EndEntityUsedAsCa);
+            }
+            if !may_name(&powers) {
+                return Err(Error::NameConstraintViolation);
             }
         }
         Ok(())
@@ -334,6 +354,17 @@ impl ClientJudge {
             (None, Some(reason)) => ClientRefusal::AddressUnusable(reason),
             (None, None) => ClientRefusal::NoAddress,
         })
+    }
+}
+
+/// Whoever finds the private key of a weak public one has what the client proves that it has. OpenSSL
+/// passes that over in a handshake where trust is judged later.
+fn check_key(leaf: &Certificate) -> Result<(), ClientRefusal> {
+    match public_key_algorithm(Fields::read(leaf.der())?.public_key_info) {
+        KeyAlgorithm::Rsa { bits: 2048.. }
+        | KeyAlgorithm::Ec { bits: Some(_) }
+        | KeyAlgorithm::Ed25519 => Ok(()),
+        weak => Err(ClientRefusal::Key(weak)),
     }
 }
 

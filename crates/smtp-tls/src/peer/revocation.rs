@@ -12,13 +12,13 @@ use x509_cert::{
     der::{AnyRef, Decode, Reader, SliceReader, Tag, TagNumber, oid::AssociatedOid},
     ext::{Extensions, pkix::AuthorityKeyIdentifier},
     name::Name,
-    time::Time,
 };
 
 use super::{ClientRefusal, RevocationList, signed::Signed};
 use crate::{
-    MalformedCertificate, OriginId,
-    certificate::{enter, enter_tagged},
+    OriginId,
+    certificate::{contents, enter_tagged},
+    crl::Head,
 };
 
 /// All lists of a policy.
@@ -59,7 +59,10 @@ impl Lists {
             match List::read(list) {
                 Ok(list) => usable.push(list),
                 Err(reason) => unusable.push(Unusable {
-                    issuer: Outline::read(list.der()).ok().map(|it| it.issuer.to_vec()),
+                    issuer: Head::read(list.der())
+                        .and_then(|head| contents(head.issuer, Tag::Sequence))
+                        .ok()
+                        .map(<[u8]>::to_vec),
                     reason,
                     origin: list.origin(),
                 }),
@@ -127,12 +130,13 @@ impl Lists {
 impl List {
     fn read(list: &RevocationList) -> Result<Self, String> {
         let parsed = OwnedCertRevocationList::from_der(list.der()).map_err(|e| reason(&e))?;
-        let outline = Outline::read(list.der()).map_err(|e| e.to_string())?;
-        let next_update = outline.next_update.ok_or("it does not say when the next one is due")?;
+        let Head { this_update, next_update, rest, .. } =
+            Head::read(list.der()).map_err(|e| e.to_string())?;
+        let next_update = next_update.ok_or("it does not say when the next one is due")?;
         Ok(Self {
-            this_update: outline.this_update,
+            this_update,
             next_update,
-            key: outline.key,
+            key: key_identifier(rest).map_err(|e| e.to_string())?,
             list: parsed.into(),
             der: list.der().to_vec(),
             origin: list.origin(),
@@ -154,53 +158,24 @@ impl List {
     }
 }
 
-/// What a list says of itself (RFC 5280 section 5.1).
-struct Outline<'a> {
-    /// Without its tag.
-    issuer: &'a [u8],
-    this_update: u64,
-    next_update: Option<u64>,
-    key: Option<Vec<u8>>,
-}
-
 const EXTENSIONS: Tag = Tag::ContextSpecific { constructed: true, number: TagNumber(0) };
 
-impl<'a> Outline<'a> {
-    fn read(der: &'a [u8]) -> Result<Self, MalformedCertificate> {
-        let mut tbs = SliceReader::new(Signed::read(der)?.signed)?;
-        let mut tbs = enter(&mut tbs)?;
-        if Tag::peek(&tbs)? == Tag::Integer {
-            tbs.tlv_bytes()?;
+/// Which key signed a list, if its extensions say so (RFC 5280 section 5.2.1).
+fn key_identifier(mut rest: SliceReader<'_>) -> x509_cert::der::Result<Option<Vec<u8>>> {
+    while !rest.is_finished() {
+        if Tag::peek(&rest)? != EXTENSIONS {
+            rest.tlv_bytes()?;
+            continue;
         }
-        let _signature = tbs.tlv_bytes()?;
-        let mut issuer = enter(&mut tbs)?;
-        let issuer = issuer.read_slice(issuer.remaining_len())?;
-        let seconds = |time: Time| time.to_unix_duration().as_secs();
-        let this_update = seconds(Time::decode(&mut tbs)?);
-        let (mut next_update, mut key) = (None, None);
-        while !tbs.is_finished() {
-            match Tag::peek(&tbs)? {
-                Tag::UtcTime | Tag::GeneralizedTime => {
-                    next_update = Some(seconds(Time::decode(&mut tbs)?));
-                }
-                EXTENSIONS => {
-                    let extensions = Extensions::decode(&mut enter_tagged(&mut tbs, EXTENSIONS)?)?;
-                    key = extensions
-                        .iter()
-                        .find(|extension| extension.extn_id == AuthorityKeyIdentifier::OID)
-                        .and_then(|it| {
-                            AuthorityKeyIdentifier::from_der(it.extn_value.as_bytes()).ok()
-                        })
-                        .and_then(|identifier| identifier.key_identifier)
-                        .map(|identifier| identifier.as_bytes().to_vec());
-                }
-                _ => {
-                    tbs.tlv_bytes()?;
-                }
-            }
-        }
-        Ok(Self { issuer, this_update, next_update, key })
+        let extensions = Extensions::decode(&mut enter_tagged(&mut rest, EXTENSIONS)?)?;
+        return Ok(extensions
+            .iter()
+            .find(|extension| extension.extn_id == AuthorityKeyIdentifier::OID)
+            .and_then(|it| AuthorityKeyIdentifier::from_der(it.extn_value.as_bytes()).ok())
+            .and_then(|identifier| identifier.key_identifier)
+            .map(|identifier| identifier.as_bytes().to_vec()));
     }
+    Ok(None)
 }
 
 /// A name without its tag, as text.

@@ -3,7 +3,7 @@
 use thiserror::Error;
 
 use super::address::{ClientAddress, UnusableAddress};
-use crate::OriginId;
+use crate::{KeyAlgorithm, OriginId};
 
 /// What became of the certificates that a client showed.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -138,6 +138,12 @@ pub enum ClientRefusal {
          rare curves are not"
     )]
     Algorithm,
+    /// The certificate's key is too weak to prove anything, or of a kind that not every TLS library knows.
+    #[error(
+        "the certificate's key is {0}: RSA from 2048 bits on, ECDSA on P-256, P-384 and P-521, and \
+         Ed25519 are taken"
+    )]
+    Key(KeyAlgorithm),
     /// To search the chain would take too long.
     #[error("the chain is too long or too tangled")]
     TooComplex,
@@ -176,6 +182,7 @@ impl ClientRefusal {
             Self::Malformed(_) => "error in the certificate",
             Self::Version => "unsupported certificate version",
             Self::Algorithm => "certificate signature algorithm not supported",
+            Self::Key(_) => "EE certificate key too weak",
             Self::TooComplex => "certificate chain too long",
         }
     }

@@ -9,9 +9,11 @@ use rustls::{
     crypto::{CryptoProvider, WebPkiSupportedAlgorithms, verify_tls13_signature_with_raw_key},
 };
 use rustls_pki_types::{CertificateDer, SubjectPublicKeyInfoDer, alg_id};
-use x509_cert::der::{Reader, SliceReader, asn1::UintRef};
 
-use crate::certificate::{Fields, enter, public_key_parts};
+use crate::{
+    certificate::{Fields, public_key_parts},
+    key::rsa_bits,
+};
 
 /// The bits of an RSA key that the provider checks signatures with.
 const RSA: std::ops::RangeInclusive<usize> = 2048..=8192;
@@ -30,9 +32,7 @@ impl Proof {
 
     /// Whether a signature by the certificate's key can be checked at all.
     pub(super) fn is_possible(&self, certificate: &CertificateDer<'_>) -> Result<bool, Error> {
-        let fields = Fields::read(certificate).map_err(|_| CertificateError::BadEncoding)?;
-        let (algorithm, key) =
-            public_key_parts(fields.public_key_info).map_err(|_| CertificateError::BadEncoding)?;
+        let (algorithm, key) = key_parts(certificate)?;
         if algorithm == alg_id::RSA_ENCRYPTION.as_ref() {
             return Ok(RSA.contains(&rsa_bits(key).ok_or(CertificateError::BadEncoding)?));
         }
@@ -45,9 +45,7 @@ impl Proof {
         certificate: &CertificateDer<'_>,
         signed: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, Error> {
-        let fields = Fields::read(certificate).map_err(|_| CertificateError::BadEncoding)?;
-        let (algorithm, key) =
-            public_key_parts(fields.public_key_info).map_err(|_| CertificateError::BadEncoding)?;
+        let (algorithm, key) = key_parts(certificate)?;
         let (_, candidates) = self
             .0
             .mapping
@@ -76,10 +74,8 @@ impl Proof {
     }
 }
 
-fn rsa_bits(key: &[u8]) -> Option<usize> {
-    let mut whole = SliceReader::new(key).ok()?;
-    let mut fields = enter(&mut whole).ok()?;
-    let modulus = fields.decode::<UintRef<'_>>().ok()?;
-    let first = modulus.as_bytes().first()?;
-    Some(modulus.as_bytes().len() * 8 - first.leading_zeros() as usize)
+/// The algorithm identifier, without its SEQUENCE, and the key.
+fn key_parts<'a>(certificate: &'a CertificateDer<'_>) -> Result<(&'a [u8], &'a [u8]), Error> {
+    let fields = Fields::read(certificate).map_err(|_| CertificateError::BadEncoding)?;
+    Ok(public_key_parts(fields.public_key_info).map_err(|_| CertificateError::BadEncoding)?)
 }

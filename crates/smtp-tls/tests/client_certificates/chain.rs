@@ -3,9 +3,10 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use smtp_testkit::material;
 use smtp_testkit::pki::client::{Client, EMAIL_ADDRESS, Flaw, List, Purpose, Use, string};
 use smtp_testkit::pki::{Authority, Key, Leaf, Validity};
-use smtp_tls::{Certificate, ClientJudge, ClientRefusal, ClientTrust, ClientVerdict};
+use smtp_tls::{Certificate, ClientJudge, ClientRefusal, ClientTrust, ClientVerdict, KeyAlgorithm};
 
 use crate::{NOW, TIM, chain, judge, refusal, relays, trust};
 
@@ -147,6 +148,37 @@ fn only_authorities_issue() {
 }
 
 #[test]
+fn an_authority_names_no_mail_address_that_it_may_not() {
+    let root = Authority::root("root");
+    let under = |permitted: &[&str], excluded: &[&str]| {
+        root.constrained_intermediate("below", permitted, excluded)
+    };
+    let good = [
+        under(&["example.org"], &[]),
+        under(&["other.example", TIM], &["example.com"]),
+        under(&[], &[".example.org", "tom@example.org"]),
+    ];
+    for authority in &good {
+        assert_eq!(judge(&trust(&[&root]), &authority.issue_client(&tim())), relays());
+        assert_eq!(judge(&trust(&[authority]), &authority.issue_client(&tim())), relays());
+    }
+    for authority in [
+        under(&["other.example"], &[]),
+        under(&[], &["example.org"]),
+        under(&["example.org"], &["TIM@example.org"]),
+    ] {
+        let deeper = authority.intermediate("deeper");
+        for leaf in [authority.issue_client(&tim()), deeper.issue_client(&tim())] {
+            for trusted in [&root, &authority] {
+                assert_eq!(refusal(&trust(&[trusted]), &leaf), ClientRefusal::NameConstraints);
+            }
+        }
+        let old = authority.as_version_1(&authority.issue_client(&tim()));
+        assert_eq!(refusal(&trust(&[&authority]), &old), ClientRefusal::NameConstraints);
+    }
+}
+
+#[test]
 fn trust_ends_at_an_authority_that_is_no_root() {
     let root = Authority::root("root");
     let below = root.intermediate("below");
@@ -217,6 +249,23 @@ fn garbage_is_no_certificate() {
     let judge = ClientJudge::new(Arc::new(trust));
     assert_eq!(judge.unhonoured().len(), 1);
     assert_ne!(judge.judge(&[good], NOW), relays());
+}
+
+/// OpenSSL's handshake takes such a key, as it passes over all that its verification finds.
+#[test]
+fn a_weak_key_proves_nothing() {
+    let root = Authority::root("root");
+    let issued = root.issue_client(&tim());
+    let weak = root.with_key_of(&issued, material::RSA_1024);
+    let refused = ClientRefusal::Key(KeyAlgorithm::Rsa { bits: 1024 });
+    assert_eq!(refusal(&trust(&[&root]), &weak), refused);
+    assert_eq!(refused.reply_text(), "EE certificate key too weak");
+    assert_eq!(refusal(&trust(&[&root]), &root.as_version_1(&weak)), refused);
+    let itself = ClientTrust::new(vec![chain(&weak).remove(0)], [TIM]);
+    assert_eq!(refusal(&itself, &weak), refused);
+    let strong = root.issue_client(&Client { key: Key::Rsa, ..tim() });
+    let strong = root.with_key_of(&issued, &strong.certificate);
+    assert_eq!(judge(&trust(&[&root]), &strong), relays());
 }
 
 /// Each of these could be the issuer of each other: there are more paths than anybody can try.

@@ -164,6 +164,18 @@ fn every_kind_of_chain() {
         );
         case(&format!("root {flaw:?}"), &[&flawed], None, leaf, expected);
     }
+    let constraints: [(&[&str], &[&str], Expected); 5] = [
+        (&["example.org"], &[], Both),
+        (&[TIM], &["other.example"], Both),
+        (&[".example.org"], &[], Neither),
+        (&["other.example"], &[], Neither),
+        (&[], &["example.org"], NeitherFor("it tells what is excluded from what is not permitted")),
+    ];
+    for (permitted, excluded, expected) in constraints {
+        let below = root.constrained_intermediate("constrained", permitted, excluded);
+        let name = format!("permitted {permitted:?}, excluded {excluded:?}");
+        case(&name, &[&root], None, below.issue_client(&tim()), expected);
+    }
     let once = root.flawed_intermediate("last", Flaw::LastOfPath);
     case("path length kept", &[&root], None, once.issue_client(&tim()), Both);
     for (purposes, uses, expected) in [

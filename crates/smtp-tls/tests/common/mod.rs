@@ -1,7 +1,7 @@
 //! Both ends of a handshake, in memory.
 #![allow(dead_code, reason = "each test program uses its share")]
 
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use smtp_testkit::pki::{Authority, Key, Leaf, Validity};
 use smtp_tls::{
@@ -37,6 +37,10 @@ pub(crate) fn root() -> Authority {
 pub(crate) fn leaf(root: &Authority) -> Leaf {
     root.issue_as(&[HOST, "192.0.2.7"], Key::Ecdsa, Validity::Now)
 }
+
+/// To make a key of RSA takes longer than most of what is tried with it.
+pub(crate) static RSA_LEAF: LazyLock<Leaf> =
+    LazyLock::new(|| root().issue_as(&[HOST], Key::Rsa, Validity::Now));
 
 pub(crate) fn server(leaf: &Leaf) -> ServerPolicy {
     ServerPolicy::new(identity(&leaf.chain_and_key()))
