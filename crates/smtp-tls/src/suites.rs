@@ -170,7 +170,7 @@ mod tests {
         };
         let own = (Cause::Setting, "nonsense".to_owned());
         let library = (Cause::Library, "AESCCM8+HIGH".to_owned());
-        assert_eq!(said(Release::V3_0), [own.clone()]);
+        assert_eq!(said(Release::V3_0), std::slice::from_ref(&own));
         assert_eq!(said(Release::V3_2), [own, library]);
     }
 }
