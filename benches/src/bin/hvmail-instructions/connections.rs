@@ -22,7 +22,8 @@ fn name(case: &Case) -> String {
         Tls::V13 => "1.3",
     };
     let how = if case.resumed { "resumed" } else { "full" };
-    format!("{}-{}-{tls}-{how}", case.side, case.library)
+    let shown = if case.shown { "-shown" } else { "" };
+    format!("{}-{}-{tls}-{how}{shown}", case.side, case.library)
 }
 
 /// What does one connection of a case.
