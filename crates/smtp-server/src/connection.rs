@@ -89,7 +89,7 @@ impl<S: HandlerSession> Connection<'_, S> {
                 }
                 Output::Hello(hello) => known.set_name(hello),
                 Output::Mail(ask, mail) => {
-                    known.begin_transaction(&mail);
+                    known.begin_transaction(mail.parameters.smtputf8, mail.parameters.body);
                     let context = known.context(self.peer);
                     let verdict = self.handler.mail(&context, mail).await;
                     session.answer(ask, verdict)?;

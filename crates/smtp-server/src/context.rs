@@ -4,7 +4,7 @@
 //! says of itself. Fails: nothing here fails.
 
 use smtp_proto::server::{Hello, Session};
-use smtp_proto::wire::{BodyType, Mail};
+use smtp_proto::wire::BodyType;
 use smtp_tls::TlsInfo;
 
 use crate::handler::Peer;
@@ -95,9 +95,9 @@ impl Known {
         self.extended = Some(hello.extended);
     }
 
-    pub(crate) fn begin_transaction(&mut self, mail: &Mail<'_>) {
-        self.smtputf8 = mail.parameters.smtputf8;
-        self.body = mail.parameters.body;
+    pub(crate) fn begin_transaction(&mut self, smtputf8: bool, body: Option<BodyType>) {
+        self.smtputf8 = smtputf8;
+        self.body = body;
     }
 
     pub(crate) fn end_transaction(&mut self) {
