@@ -73,6 +73,8 @@ pub struct Case {
     pub group: Group,
     /// Whether an earlier session is resumed.
     pub resumed: bool,
+    /// Whether the server asks for a certificate, and the client shows one.
+    pub shown: bool,
 }
 
 /// Why a case cannot be measured here.
@@ -94,7 +96,13 @@ impl Case {
                     for key in [Key::P256, Key::Rsa2048] {
                         for resumed in [false, true] {
                             for library in [Library::Rustls, Library::OpenSsl] {
-                                cases.push(Self { side, library, path, tls, key, group, resumed });
+                                let shown = false;
+                                let case =
+                                    Self { side, library, path, tls, key, group, resumed, shown };
+                                cases.push(case);
+                                if case.is_for_certificates() {
+                                    cases.push(Self { shown: true, ..case });
+                                }
                             }
                         }
                     }
@@ -102,6 +110,13 @@ impl Case {
             }
         }
         cases
+    }
+
+    /// Another path, key or group would add to a client's certificate what it adds without one; and on
+    /// OpenSSL a server that asks for one resumes nothing.
+    fn is_for_certificates(&self) -> bool {
+        (self.path, self.key, self.group, self.resumed)
+            == (Path::StartTls, Key::P256, Group::X25519, false)
     }
 
     /// Why this case cannot be measured here, if it cannot.
@@ -156,7 +171,7 @@ impl fmt::Display for Library {
     }
 }
 
-/// `STARTTLS 1.3 P-256 X25519 full`
+/// `STARTTLS 1.3 P-256 X25519 full`, and `shown` behind it where the client shows a certificate.
 impl fmt::Display for Case {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let path = match self.path {
@@ -176,6 +191,7 @@ impl fmt::Display for Case {
             Group::X25519MlKem768 => "X25519MLKEM768",
         };
         let how = if self.resumed { "resumed" } else { "full" };
-        f.pad(&format!("{path} {tls} {key} {group} {how}"))
+        let shown = if self.shown { " shown" } else { "" };
+        f.pad(&format!("{path} {tls} {key} {group} {how}{shown}"))
     }
 }

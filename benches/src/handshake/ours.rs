@@ -1,13 +1,16 @@
 //! This workspace's way: its sessions, its acceptor and connector, its stream.
 //!
 //! Driven as `smtp-server` and `smtp-client` drive them, without their clocks, limits and logs: those
-//! belong to a socket, and are measured over one.
+//! belong to a socket, and are measured over one. A client's certificate is judged as soon as it is there.
 
 use std::sync::Arc;
+use std::time::SystemTime;
 
 use smtp_proto::wire::{ClientName, Extension};
 use smtp_proto::{client, server};
-use smtp_tls::{Acceptor, AfterEhlo, ClientPolicy, Connector, Stream};
+use smtp_tls::{
+    Acceptor, AfterEhlo, ClientJudge, ClientPolicy, ClientVerdict, Connector, Stream, TlsInfo,
+};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use super::case::Path;
@@ -56,17 +59,26 @@ impl Transport {
 
 pub(super) struct Server {
     acceptor: Acceptor,
+    /// Where clients are asked for a certificate.
+    judge: Option<ClientJudge>,
     smtp: Arc<server::Config>,
 }
 
 impl Server {
-    pub(super) fn new(acceptor: Acceptor, path: Path) -> Self {
+    pub(super) fn new(acceptor: Acceptor, judge: Option<ClientJudge>, path: Path) -> Self {
         let mut smtp = server::Config::new(HOST);
         smtp.tls = match path {
             Path::StartTls => server::Tls::StartTls,
             Path::Smtps => server::Tls::Implicit,
         };
-        Self { acceptor, smtp: Arc::new(smtp) }
+        Self { acceptor, judge, smtp: Arc::new(smtp) }
+    }
+
+    fn judge(&self, info: &TlsInfo) {
+        let Some(judge) = &self.judge else { return };
+        let now = SystemTime::UNIX_EPOCH.elapsed().expect("a clock").as_secs();
+        let verdict = judge.judge(&info.client_chain, now);
+        assert!(matches!(verdict, ClientVerdict::Relay(_)), "{verdict:?}");
     }
 
     /// Serves one connection; says whether its TLS session was resumed.
@@ -82,6 +94,7 @@ impl Server {
                     let accepted = self.acceptor.accept(transport.clear()).await;
                     let (stream, info) = accepted.expect("accepted");
                     transport = Transport::Tls(Box::new(stream));
+                    self.judge(&info);
                     resumed = Some(info.resumed);
                     clock.enter(Phase::Inside);
                     session.tls_established().expect("in order");

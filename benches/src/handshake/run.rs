@@ -5,11 +5,11 @@ use std::hint::black_box;
 use std::pin::{Pin, pin};
 use std::task::{Context, Poll, Waker};
 
-use smtp_tls::{Acceptor, Backend, Connector};
+use smtp_tls::{Acceptor, Backend, ClientJudge, Connector};
 
 use super::bare;
 use super::bare::rustls::Outcome;
-use super::case::{Case, Group, Library, Path, Side, Tls};
+use super::case::{Case, Group, Library, Side, Tls};
 use super::clock::{Clock, Phase, Spent};
 use super::material::Material;
 use super::memory;
@@ -74,13 +74,13 @@ impl Prepared {
         let backend = backend(case.library);
         let subject = match (who, case.side, case.library) {
             (Who::Ours, Side::Server, _) => {
-                let policy = material.server_policy();
+                let policy = material.server_policy(&case);
                 let acceptor = Acceptor::new(backend, &policy).expect("an acceptor");
-                Subject::OurServer(ours::Server::new(acceptor, case.path))
+                let judge = policy.clients.map(ClientJudge::new);
+                Subject::OurServer(ours::Server::new(acceptor, judge, case.path))
             }
             (Who::Ours, Side::Client, _) => {
-                let mut policy = material.client_policy();
-                policy.implicit = case.path == Path::Smtps;
+                let policy = material.client_policy(&case);
                 let connector = Connector::new(backend, &policy).expect("a connector");
                 Subject::OurClient(ours::Client::new(connector, policy))
             }

@@ -148,7 +148,7 @@ fn thread_time() -> Duration {
 fn connection_policy(case: Option<Case>, material: &Material) -> ConnectionPolicy {
     let policy = ConnectionPolicy::new(Arc::new(smtp_proto::server::Config::new(HOST)));
     let Some(case) = case else { return policy };
-    let acceptor = Acceptor::new(backend(case.library), &material.server_policy());
+    let acceptor = Acceptor::new(backend(case.library), &material.server_policy(&case));
     let acceptor = acceptor.expect("an acceptor");
     match case.path {
         Path::StartTls => policy.with_starttls(acceptor),
@@ -158,9 +158,8 @@ fn connection_policy(case: Option<Case>, material: &Material) -> ConnectionPolic
 
 fn client_policy(case: Option<Case>, material: &Material) -> ClientPolicy {
     let Some(case) = case else { return ClientPolicy::plaintext() };
-    let mut policy = material.client_policy();
+    let mut policy = material.client_policy(&case);
     policy.server_name = Some(HOST.into());
-    policy.implicit = case.path == Path::Smtps;
     policy
 }
 

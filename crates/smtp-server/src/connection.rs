@@ -4,6 +4,7 @@
 //! Does not: know what a command means, or read ahead of a sink. Fails: whatever ends the
 //! connection early drops the sink with it, and so the message.
 
+use std::future::poll_fn;
 use std::io;
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,7 +12,6 @@ use std::time::Duration;
 use smtp_proto::server::{AuthVerdict, Commit, Event, Output, Phase, Session, Verdict};
 use smtp_proto::wire::Refusal;
 use smtp_tls::TlsInfo;
-use tokio::net::TcpStream;
 use tokio::sync::watch;
 use tokio::time::{Instant, timeout, timeout_at};
 use tracing::{debug, info, warn};
@@ -36,19 +36,24 @@ const CLOSE_OCTETS: usize = 16 * 1024 * 1024;
 const CLOSE_READ: usize = 16 * 1024;
 
 /// One accepted connection with everything that it needs.
+///
+/// Thousands of them wait at a time, and each takes as much memory as the largest of its states. So
+/// what is large and short is boxed, and nothing is moved from one future into the next: each would
+/// have room for it.
 #[derive(Debug)]
 pub(crate) struct Connection<'a, S> {
     pub(crate) peer: Peer<'a>,
     pub(crate) policy: Arc<ConnectionPolicy>,
     pub(crate) handler: S,
     pub(crate) stopping: watch::Receiver<bool>,
+    /// None during a handshake, and behind one that failed.
+    pub(crate) transport: Option<Transport>,
 }
 
 impl<S: HandlerSession> Connection<'_, S> {
     /// Serves the connection to its end.
-    pub(crate) async fn serve(mut self, socket: TcpStream) {
-        let mut transport = Some(Transport::Clear(socket));
-        if let Err(error) = self.run(&mut transport).await {
+    pub(crate) async fn serve(&mut self) {
+        if let Err(error) = self.run().await {
             match error {
                 ConnectionError::Misuse(_) => warn!(peer = %self.peer.address, "{error}"),
                 ConnectionError::Write(_) | ConnectionError::WriteTimedOut => {
@@ -57,15 +62,15 @@ impl<S: HandlerSession> Connection<'_, S> {
             }
             return;
         }
-        if let Some(transport) = transport {
+        if let Some(transport) = &mut self.transport {
             // A peer that does not take its goodbye in time goes without one.
             let _ = timeout(CLOSE_TIMEOUT, close(transport)).await;
         }
     }
 
-    async fn run(&mut self, transport: &mut Option<Transport>) -> Result<(), ConnectionError> {
+    async fn run(&mut self) -> Result<(), ConnectionError> {
         let mut session = Session::new(Arc::clone(&self.policy.smtp));
-        let mut known = Known::default();
+        let mut known = Known::new(self.policy.smtp.lmtp);
         let mut patience = Patience::new(&self.policy);
         let mut sink: Option<S::Sink> = None;
         let mut storage_error: Option<io::Error> = None;
@@ -76,34 +81,37 @@ impl<S: HandlerSession> Connection<'_, S> {
             if !matches!(output, Output::Wait(_)) {
                 patience.moved();
             }
-            let context = known.context(self.peer, self.policy.smtp.lmtp);
             match output {
                 Output::Transmit(octets) => {
                     let wait = Wait::begin(Phase::Command, false);
-                    transmit(&self.policy, transport.as_mut(), octets).await?;
+                    transmit(&self.policy, self.transport.as_mut(), octets).await?;
                     patience.spend(wait);
                 }
                 Output::Hello(hello) => known.set_name(hello),
                 Output::Mail(ask, mail) => {
-                    known.begin_transaction(&mail);
-                    let context = known.context(self.peer, self.policy.smtp.lmtp);
+                    known.begin_transaction(mail.parameters.smtputf8, mail.parameters.body);
+                    let context = known.context(self.peer);
                     let verdict = self.handler.mail(&context, mail).await;
                     session.answer(ask, verdict)?;
                 }
                 Output::Rcpt(ask, rcpt) => {
+                    let context = known.context(self.peer);
                     let verdict = self.handler.rcpt(&context, rcpt).await;
                     session.answer(ask, verdict)?;
                 }
                 Output::Auth(ask, exchange) => {
+                    let context = known.context(self.peer);
                     let verdict = self.handler.authenticate(&context, exchange).await;
                     session.answer(ask, self.authenticated(verdict, &mut known))?;
                 }
                 Output::Request(ask, command) => {
+                    let context = known.context(self.peer);
                     let reply = self.handler.request(&context, command).await;
                     session.answer(ask, reply)?;
                 }
                 Output::Data(ask) => {
                     storage_error = None;
+                    let context = known.context(self.peer);
                     let verdict = match self.handler.data(&context).await {
                         Ok(opened) => {
                             sink = Some(opened);
@@ -123,7 +131,7 @@ impl<S: HandlerSession> Connection<'_, S> {
                 }
                 Output::EndOfMessage(ask) => {
                     let commit = match sink.take() {
-                        Some(sink) => sink.commit().await,
+                        Some(sink) => Box::pin(sink.commit()).await,
                         None => Commit::Refused(not_kept(storage_error.take())),
                     };
                     known.end_transaction();
@@ -141,11 +149,10 @@ impl<S: HandlerSession> Connection<'_, S> {
                     self.handler.reset();
                 }
                 Output::StartTls => {
-                    // Boxed: a connection that only waits is not to be as large as a handshake.
-                    let handshake = handshake(self.peer, &self.policy, transport.take());
+                    let handshake = handshake(self.peer, &self.policy, self.transport.take());
                     match Box::pin(handshake).await {
                         Some((secured, info)) => {
-                            *transport = Some(secured);
+                            self.transport = Some(secured);
                             known.tls = Some(info);
                             session.tls_established()?;
                         }
@@ -155,7 +162,7 @@ impl<S: HandlerSession> Connection<'_, S> {
                 Output::Wait(phase) => {
                     let wait = Wait::begin(phase, sink.is_some());
                     let deadline = patience.deadline(&self.policy, wait);
-                    let read = read(transport.as_mut(), session.input(), deadline);
+                    let read = read(self.transport.as_mut(), &mut session, deadline);
                     let input = tokio::select! {
                         biased;
                         () = stop(&mut self.stopping), if !told_to_stop => Input::Stop,
@@ -272,9 +279,20 @@ enum Input {
 
 /// An error of the socket, and a TLS stream cut short, are an end like any other: what the
 /// session makes of it depends on whether it came where a message was whole.
-async fn read(transport: Option<&mut Transport>, space: &mut [u8], deadline: Instant) -> Input {
+async fn read(
+    transport: Option<&mut Transport>,
+    session: &mut Session,
+    deadline: Instant,
+) -> Input {
     let Some(transport) = transport else { return Input::End };
-    match timeout_at(deadline, transport.read(space)).await {
+    let octets = poll_fn(|cx| {
+        let read = transport.poll_read(cx, session.input());
+        if read.is_pending() {
+            session.idle();
+        }
+        read
+    });
+    match timeout_at(deadline, octets).await {
         Ok(Ok(0) | Err(_)) => Input::End,
         Ok(Ok(n)) => Input::Octets(n),
         Err(_) => Input::TimedOut,
@@ -290,7 +308,7 @@ fn not_kept(error: Option<io::Error>) -> Refusal {
     storage_refusal(&error.unwrap_or_else(|| io::ErrorKind::Other.into()))
 }
 
-async fn close(mut transport: Transport) {
+async fn close(transport: &mut Transport) {
     if transport.shutdown().await.is_err() {
         return;
     }
@@ -311,7 +329,7 @@ mod tests {
     use crate::discard::{Discard, DiscardSink};
     use smtp_proto::server::Config;
     use smtp_proto::wire::Rcpt;
-    use tokio::net::TcpListener;
+    use tokio::net::{TcpListener, TcpStream};
 
     struct Anybody(Discard);
 
@@ -334,13 +352,14 @@ mod tests {
         let address = listener.local_addr().unwrap();
         let socket = TcpStream::connect(address).await.unwrap();
         let (_stop, stopping) = watch::channel(false);
-        let connection = Connection {
+        let mut connection = Connection {
             peer: Peer::new("smtp", address, address),
             policy: Arc::new(ConnectionPolicy::new(Arc::new(Config::new("mx.example.org")))),
             handler: Anybody(Discard::default()),
             stopping,
+            transport: Some(Transport::Clear(socket)),
         };
-        let size = size_of_val(&connection.serve(socket));
-        assert!(size < 2048, "{size} octets");
+        let size = size_of_val(&connection) + size_of_val(&connection.serve());
+        assert!(size < 1280, "{size} octets");
     }
 }

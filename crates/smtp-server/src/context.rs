@@ -4,7 +4,7 @@
 //! says of itself. Fails: nothing here fails.
 
 use smtp_proto::server::{Hello, Session};
-use smtp_proto::wire::{BodyType, Mail};
+use smtp_proto::wire::BodyType;
 use smtp_tls::TlsInfo;
 
 use crate::handler::Peer;
@@ -64,6 +64,7 @@ impl<'a> Context<'a> {
 /// The same, kept beside the session so that a question can be asked with it.
 #[derive(Debug, Default)]
 pub(crate) struct Known {
+    lmtp: bool,
     pub(crate) tls: Option<TlsInfo>,
     pub(crate) identity: Option<String>,
     name: String,
@@ -74,6 +75,10 @@ pub(crate) struct Known {
 }
 
 impl Known {
+    pub(crate) fn new(lmtp: bool) -> Self {
+        Self { lmtp, ..Self::default() }
+    }
+
     /// Forgets what the session has forgotten: behind STARTTLS, and behind XCLIENT.
     pub(crate) fn follow(&mut self, session: &Session) {
         if !session.authenticated() {
@@ -90,9 +95,9 @@ impl Known {
         self.extended = Some(hello.extended);
     }
 
-    pub(crate) fn begin_transaction(&mut self, mail: &Mail<'_>) {
-        self.smtputf8 = mail.parameters.smtputf8;
-        self.body = mail.parameters.body;
+    pub(crate) fn begin_transaction(&mut self, smtputf8: bool, body: Option<BodyType>) {
+        self.smtputf8 = smtputf8;
+        self.body = body;
     }
 
     pub(crate) fn end_transaction(&mut self) {
@@ -100,13 +105,13 @@ impl Known {
         self.body = None;
     }
 
-    pub(crate) fn context<'a>(&'a self, peer: Peer<'a>, lmtp: bool) -> Context<'a> {
+    pub(crate) fn context<'a>(&'a self, peer: Peer<'a>) -> Context<'a> {
         Context {
             peer,
             hello: self.extended.map(|extended| Hello { name: &self.name, extended }),
             tls: self.tls.as_ref(),
             authenticated: self.identity.as_deref(),
-            lmtp,
+            lmtp: self.lmtp,
             smtputf8: self.smtputf8,
             body: self.body,
         }

@@ -23,6 +23,7 @@ use crate::generation::{Generation, Place, Standing};
 use crate::handler::{Admission, Handler, Peer};
 use crate::server::Drained;
 use crate::socket::{BACKLOG, Bound};
+use crate::transport::Transport;
 
 /// How long accepting rests when the host has no descriptor or memory left.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
@@ -222,7 +223,8 @@ async fn connection<H: Handler>(
     };
     // A long connection keeps nothing else of its generation.
     drop((handler, standing));
-    Connection { peer, policy, handler: session, stopping }.serve(socket).await;
+    let transport = Some(Transport::Clear(socket));
+    Connection { peer, policy, handler: session, stopping, transport }.serve().await;
     drop(place);
 }
 

@@ -40,7 +40,10 @@ impl PeerName {
 
 /// The SNI that a client sent, if it is a host name at all. It ends up in logs and header lines.
 pub(crate) fn received_name(name: &str) -> Option<String> {
-    PeerName::parse(name).server_name().map(str::to_owned)
+    match PeerName::parse(name) {
+        PeerName::Dns(name) => Some(name),
+        PeerName::Ip(_) | PeerName::Unusable(_) => None,
+    }
 }
 
 #[cfg(test)]

@@ -71,6 +71,7 @@ pub(crate) fn run(arguments: &Arguments) -> Outcome {
         key: Key::P256,
         group: Group::X25519,
         resumed: arguments.resumed,
+        shown: false,
     };
     case.is_possible().map_err(|absent| absent.0)?;
     let case = (arguments.path != PathName::Clear).then_some(case);

@@ -60,7 +60,7 @@ impl Server {
                 serve(stream, OFFER_INSIDE).await;
             }
             #[cfg(feature = "openssl")]
-            Self::OpenSsl(openssl::Server { context, path }) => {
+            Self::OpenSsl(openssl::Server { context, path, .. }) => {
                 offer(&mut socket, *path).await;
                 let tls = Ssl::new(context).expect("a server");
                 let mut stream = SslStream::new(tls, socket).expect("a stream");

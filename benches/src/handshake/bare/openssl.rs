@@ -7,8 +7,9 @@ use openssl::ssl::{
     ErrorCode, Ssl, SslContext, SslContextBuilder, SslMethod, SslOptions, SslSessionCacheMode,
     SslStream, SslVerifyMode, SslVersion,
 };
+use openssl::stack::Stack;
 use openssl::x509::X509;
-use openssl::x509::store::X509StoreBuilder;
+use openssl::x509::store::{X509Store, X509StoreBuilder};
 
 use super::super::case::{Case, Path};
 use super::super::clock::{Clock, Phase};
@@ -28,25 +29,51 @@ fn context(method: SslMethod) -> SslContextBuilder {
     context
 }
 
+fn show(context: &mut SslContextBuilder, (certificate, key): (Vec<u8>, Vec<u8>)) {
+    let certificate = X509::from_der(&certificate).expect("a certificate");
+    context.set_certificate(&certificate).expect("a certificate");
+    let key = PKey::private_key_from_der(&key).expect("a key");
+    context.set_private_key(&key).expect("a key");
+}
+
+fn root(material: &Material) -> X509 {
+    X509::from_der(&material.root_der()).expect("a root")
+}
+
+fn store(material: &Material) -> X509Store {
+    let mut store = X509StoreBuilder::new().expect("a store");
+    store.add_cert(root(material)).expect("a root");
+    store.build()
+}
+
 pub(crate) struct Server {
     pub(super) context: SslContext,
     pub(super) path: Path,
+    asks: bool,
 }
 
 impl Server {
     pub(crate) fn subject(case: &Case, material: &Material) -> Self {
-        let (certificate, key) = material.leaf_der();
         let mut context = context(SslMethod::tls_server());
-        let certificate = X509::from_der(&certificate).expect("a certificate");
-        context.set_certificate(&certificate).expect("a certificate");
-        let key = PKey::private_key_from_der(&key).expect("a key");
-        context.set_private_key(&key).expect("a key");
-        context.set_session_cache_mode(SslSessionCacheMode::SERVER);
-        context.set_session_cache_size(SESSIONS);
+        show(&mut context, material.leaf_der());
         context.set_session_id_context(b"smtp").expect("a context");
+        if case.shown {
+            let mut names = Stack::new().expect("a stack");
+            names.push(root(material).subject_name().to_owned().expect("a name")).expect("room");
+            context.set_client_ca_list(names);
+            context.set_verify_cert_store(store(material)).expect("a store");
+            context.set_verify(SslVerifyMode::PEER);
+            // As the acceptor does: a certificate is not to outlive its revocation.
+            context.set_session_cache_mode(SslSessionCacheMode::OFF);
+            context.set_options(SslOptions::NO_TICKET);
+            context.set_num_tickets(0).expect("a number");
+        } else {
+            context.set_session_cache_mode(SslSessionCacheMode::SERVER);
+            context.set_session_cache_size(SESSIONS);
+        }
         // Whoever wants to know the name that the client asked for has one; it lengthens each ticket.
         context.set_servername_callback(|_, _| Ok(()));
-        Self { context: context.build(), path: case.path }
+        Self { context: context.build(), path: case.path, asks: case.shown }
     }
 
     /// Serves one connection; says whether its TLS session was resumed.
@@ -58,6 +85,7 @@ impl Server {
         while unfinished(stream.accept()) {
             stream.get_ref().readable().await;
         }
+        assert_eq!(stream.ssl().peer_certificate().is_some(), self.asks);
         clock.enter(Phase::Inside);
         super::serve(&mut stream, self.path, clock).await;
         stream.ssl().session_reused()
@@ -73,9 +101,10 @@ impl Client {
     pub(crate) fn subject(case: &Case, material: &Material) -> Self {
         let mut context = context(SslMethod::tls_client());
         context.set_session_cache_mode(SslSessionCacheMode::OFF);
-        let mut store = X509StoreBuilder::new().expect("a store");
-        store.add_cert(X509::from_der(&material.root_der()).expect("a root")).expect("a root");
-        context.set_verify_cert_store(store.build()).expect("a store");
+        if case.shown {
+            show(&mut context, material.client_der());
+        }
+        context.set_verify_cert_store(store(material)).expect("a store");
         context.set_verify(SslVerifyMode::PEER);
         Self { context: context.build(), path: case.path }
     }

@@ -7,7 +7,7 @@ use rustls::client::Resumption;
 use rustls::crypto::aws_lc_rs::{Ticketer, default_provider, kx_group};
 use rustls::crypto::{CryptoProvider, SupportedKxGroup};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
-use rustls::server::{NoServerSessionStorage, ServerSessionMemoryCache};
+use rustls::server::{NoServerSessionStorage, ServerSessionMemoryCache, WebPkiClientVerifier};
 use rustls::version::{TLS12, TLS13};
 use rustls::{
     ClientConfig, ClientConnection, Connection, HandshakeKind, RootCertStore, ServerConfig,
@@ -56,9 +56,16 @@ fn peer_versions(case: &Case) -> &'static [&'static SupportedProtocolVersion] {
     }
 }
 
+fn roots(material: &Material) -> RootCertStore {
+    let mut roots = RootCertStore::empty();
+    roots.add(CertificateDer::from(material.root_der())).expect("a root");
+    roots
+}
+
 pub(crate) struct Server {
     pub(super) config: Arc<ServerConfig>,
     pub(super) path: Path,
+    asks: bool,
 }
 
 impl Server {
@@ -80,10 +87,20 @@ impl Server {
         resumption: bool,
     ) -> Self {
         let (certificate, key) = material.leaf_der();
+        let verifier = match case.shown {
+            true => {
+                let (roots, provider) = (Arc::new(roots(material)), Arc::clone(&provider));
+                WebPkiClientVerifier::builder_with_provider(roots, provider)
+                    .allow_unauthenticated()
+                    .build()
+                    .expect("roots")
+            }
+            false => WebPkiClientVerifier::no_client_auth(),
+        };
         let mut config = ServerConfig::builder_with_provider(provider)
             .with_protocol_versions(versions)
             .expect("versions")
-            .with_no_client_auth()
+            .with_client_cert_verifier(verifier)
             .with_single_cert(
                 vec![CertificateDer::from(certificate)],
                 PrivateKeyDer::Pkcs8(key.into()),
@@ -97,7 +114,7 @@ impl Server {
             config.session_storage = Arc::new(NoServerSessionStorage {});
             config.send_tls13_tickets = 0;
         }
-        Self { config: Arc::new(config), path: case.path }
+        Self { config: Arc::new(config), path: case.path, asks: case.shown }
     }
 
     pub(crate) async fn serve(&self, mut end: End, clock: &Clock) -> Outcome {
@@ -106,6 +123,7 @@ impl Server {
         let tls = ServerConnection::new(Arc::clone(&self.config)).expect("a server").into();
         let mut by_hand = ByHand { tls, end };
         by_hand.handshake().await;
+        assert_eq!(by_hand.tls.peer_certificates().is_some(), self.asks);
         clock.enter(Phase::Inside);
         super::serve(&mut by_hand, self.path, clock).await;
         by_hand.outcome()
@@ -136,13 +154,19 @@ impl Client {
         versions: &[&'static SupportedProtocolVersion],
         resumption: bool,
     ) -> Self {
-        let mut roots = RootCertStore::empty();
-        roots.add(CertificateDer::from(material.root_der())).expect("a root");
-        let mut config = ClientConfig::builder_with_provider(provider)
+        let config = ClientConfig::builder_with_provider(provider)
             .with_protocol_versions(versions)
             .expect("versions")
-            .with_root_certificates(roots)
-            .with_no_client_auth();
+            .with_root_certificates(roots(material));
+        let mut config = match case.shown {
+            true => {
+                let (certificate, key) = material.client_der();
+                let chain = vec![CertificateDer::from(certificate)];
+                let key = PrivateKeyDer::Pkcs8(key.into());
+                config.with_client_auth_cert(chain, key).expect("a certificate")
+            }
+            false => config.with_no_client_auth(),
+        };
         config.resumption = match resumption {
             true => Resumption::in_memory_sessions(HOSTS),
             false => Resumption::disabled(),

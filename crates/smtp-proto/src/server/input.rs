@@ -1,8 +1,9 @@
 //! The octets that a session was given and has not used.
 //!
 //! Does: own one buffer: small while commands come, larger while a message comes fast, small
-//! again afterwards; leave no second copy of unused input behind. Does not: look at what is in it,
-//! or show it. Fails: nothing here fails; a buffer that may not grow further simply has no space.
+//! again afterwards, and none while a driver that says so waits; leave no second copy of unused
+//! input behind. Does not: look at what is in it, or show it. Fails: nothing here fails; a buffer
+//! that may not grow further simply has no space.
 
 use alloc::vec::Vec;
 use core::fmt;
@@ -16,6 +17,8 @@ pub(super) struct Input {
     buffer: Vec<u8>,
     start: usize,
     end: usize,
+    /// How large the buffer was when it was given back last.
+    given_back: usize,
 }
 
 impl Input {
@@ -49,7 +52,20 @@ impl Input {
     }
 
     pub(super) fn space(&mut self) -> &mut [u8] {
+        if self.buffer.is_empty() {
+            self.buffer = alloc::vec![0; self.given_back];
+        }
         &mut self.buffer[self.end..]
+    }
+
+    /// Gives the buffer back if it is no larger than `most` and has no unused input; there is one
+    /// again for who asks for space.
+    pub(super) fn give_back(&mut self, most: usize) {
+        if self.len() == 0 && (1..=most).contains(&self.buffer.len()) {
+            self.given_back = self.buffer.len();
+            self.buffer = Vec::new();
+            self.clear();
+        }
     }
 
     /// Takes `n` octets of the space as read; `false` if it has not so many.
@@ -154,6 +170,26 @@ mod tests {
             input.make_space(8 * 1024, 64 * 1024);
             assert_eq!(input.space().len(), 8 * 1024);
         }
+    }
+
+    #[test]
+    fn it_is_given_back_while_it_is_small_and_empty_and_comes_again() {
+        let mut input = Input::default();
+        input.make_space(SERVER_IDLE_BUFFER, SERVER_IDLE_BUFFER);
+        assert!(input.filled(10));
+        input.give_back(SERVER_IDLE_BUFFER);
+        assert_eq!(input.unused(), [0; 10]);
+        input.take(10);
+        for _ in 0..2 {
+            input.give_back(SERVER_IDLE_BUFFER);
+            assert_eq!(input.buffer.capacity(), 0);
+        }
+        assert_eq!(input.space().len(), SERVER_IDLE_BUFFER);
+        input.give_back(SERVER_IDLE_BUFFER);
+        input.make_space(8 * 1024, 64 * 1024);
+        assert_eq!(input.space().len(), 8 * 1024);
+        input.give_back(SERVER_IDLE_BUFFER);
+        assert_eq!(input.buffer.len(), 8 * 1024);
     }
 
     #[test]

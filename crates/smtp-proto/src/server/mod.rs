@@ -190,6 +190,16 @@ impl Session {
         if self.waiting { self.input.space() } else { &mut [] }
     }
 
+    /// The wait may be a long one: gives back what is not needed for it. [`Session::input`] is as before
+    /// when it is asked for again. A server whose clients mostly do nothing holds so much less memory;
+    /// what is read at once needs none of this.
+    pub fn idle(&mut self) {
+        if self.waiting {
+            self.input.give_back(limits::SERVER_IDLE_BUFFER);
+            self.talk.queue.give_back();
+        }
+    }
+
     /// `n` octets were read into [`Session::input`]. None is no end of input: the session waits on.
     /// A driver whose read found the end says [`Session::end_of_input`].
     ///

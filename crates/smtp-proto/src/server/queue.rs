@@ -66,6 +66,13 @@ impl Queue {
         }
     }
 
+    /// Gives its space back, if nothing is held.
+    pub(super) fn give_back(&mut self) {
+        if self.held() == 0 {
+            self.replies = Vec::new();
+        }
+    }
+
     pub(super) fn mark_handed_out(&mut self) {
         self.handed_out = true;
     }

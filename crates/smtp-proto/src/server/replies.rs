@@ -151,18 +151,17 @@ fn configured(out: &mut Vec<u8>, text: fmt::Arguments<'_>) {
     struct Line<'a>(&'a mut Vec<u8>);
     impl Write for Line<'_> {
         fn write_str(&mut self, text: &str) -> fmt::Result {
-            let start = self.0.len();
             self.0.extend_from_slice(text.as_bytes());
-            for octet in &mut self.0[start..] {
-                if !matches!(octet, b' '..=b'~') {
-                    *octet = b' ';
-                }
-            }
             Ok(())
         }
     }
+    let start = out.len();
     let wrote = Line(out).write_fmt(text);
     debug_assert!(wrote.is_ok(), "writing to memory does not fail");
+    // Each is written, whatever it is: so many can be done at a time.
+    for octet in &mut out[start..] {
+        *octet = if (b' '..=b'~').contains(octet) { *octet } else { b' ' };
+    }
     out.extend_from_slice(b"\r\n");
 }
 

@@ -98,6 +98,26 @@ fn an_answer_after_the_session_gave_up_is_too_late() {
 }
 
 #[test]
+fn a_session_that_idles_loses_nothing_and_has_space_again() {
+    let mut session = session(Tls::Unavailable);
+    session.idle();
+    to_wait(&mut session);
+    let space = session.input().len();
+    session.input()[..7].copy_from_slice(b"EHLO a.");
+    session.received(7).unwrap();
+    to_wait(&mut session);
+    session.idle();
+    feed(&mut session, b"example\r\n");
+    assert!(to_wait(&mut session).1.starts_with(b"250-"));
+    session.idle();
+    session.idle();
+    assert_eq!(session.input().len(), space);
+    session.idle();
+    session.timed_out();
+    assert!(ends(&mut session).starts_with(b"421 "));
+}
+
+#[test]
 fn tls_is_reported_only_when_it_was_asked_for() {
     let mut session = session(Tls::StartTls);
     assert_eq!(session.tls_established(), Err(ApiMisuse::TlsNotAsked));

@@ -290,6 +290,10 @@ fn reply_to(command: Command<'_>) -> Option<Reply> {
 impl Side for Driver {
     fn feed(&mut self, mut bytes: &[u8]) {
         while !bytes.is_empty() && !self.closed {
+            if bytes.len() % 2 == 0 {
+                // Some waits are long ones.
+                self.session.idle();
+            }
             let space = self.session.input();
             let n = space.len().min(bytes.len());
             assert!(n > 0, "a session that waits has space");
