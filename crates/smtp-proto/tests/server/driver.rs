@@ -290,7 +290,7 @@ fn reply_to(command: Command<'_>) -> Option<Reply> {
 impl Side for Driver {
     fn feed(&mut self, mut bytes: &[u8]) {
         while !bytes.is_empty() && !self.closed {
-            if bytes.len() % 2 == 0 {
+            if bytes.len().is_multiple_of(2) {
                 // Some waits are long ones.
                 self.session.idle();
             }
