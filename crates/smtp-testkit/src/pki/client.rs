@@ -229,6 +229,23 @@ impl Authority {
         list_pem(&changed)
     }
 
+    /// A list with one more extension ([`extension`]), as PEM.
+    pub fn list_with(&self, list: &List<'_>, extension: &[u8]) -> String {
+        let changed = resign(&self.list_der(list), self.issuer.key(), |parts| {
+            let all = parts.last_mut().expect("a list has extensions");
+            *all = tlv(0xa0, &tlv(0x30, &[contents(contents(all)), extension].concat()));
+        });
+        list_pem(&changed)
+    }
+
+    /// A list of version 2 without any extension, as PEM.
+    pub fn list_without_extensions(&self, list: &List<'_>) -> String {
+        let changed = resign(&self.list_der(list), self.issuer.key(), |parts| {
+            parts.pop().expect("a list has extensions");
+        });
+        list_pem(&changed)
+    }
+
     fn list_der(&self, list: &List<'_>) -> Vec<u8> {
         let (from, until) = match list.validity {
             Validity::Now => (2020, 2049),
@@ -258,6 +275,12 @@ impl Authority {
         let issuer = Issuer::from_params(&willing, self.issuer.key());
         params.signed_by(&issuer).expect("an authority signs its list").der().to_vec()
     }
+}
+
+/// An extension in DER. Its type comes without a tag.
+pub fn extension(kind: &[u8], critical: bool, value: &[u8]) -> Vec<u8> {
+    let critical = if critical { tlv(0x01, &[0xff]) } else { Vec::new() };
+    tlv(0x30, &[tlv(0x06, kind), critical, tlv(0x04, value)].concat())
 }
 
 /// A distinguished name in DER.

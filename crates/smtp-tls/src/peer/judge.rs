@@ -3,7 +3,8 @@
 //! Does: check the chain to an authority, the time, the purpose, the names that an authority may give,
 //! the client's kind of key and the revocation lists, and look for the address. Does not: check that the
 //! client has the key, which the handshake did. Fails: whatever is wrong is a [`ClientRefusal`]; an
-//! authority or a list that cannot be used is told when the judge is made, and never lets anybody pass.
+//! authority or a list that cannot be used is told when the judge is made, and never lets anybody pass:
+//! with a list that cannot be used nobody does whose chain has its issuer, whatever other lists there are.
 //!
 //! An authority need not be a root: trust ends at it, unless its own issuer is an authority, too.
 //! Then it is a step on the way to that one, and can be revoked by it. A certificate that may issue none
@@ -161,7 +162,8 @@ impl ClientJudge {
             lost(
                 unusable.origin,
                 format!(
-                    "a revocation list cannot be used, and who needs it cannot relay: {}",
+                    "a revocation list cannot be used, and {}: {}",
+                    unusable.consequence(),
                     unusable.reason
                 ),
             );
@@ -275,7 +277,9 @@ impl ClientJudge {
                 return Err(list_fault(lists, &path, now)
                     .unwrap_or_else(|| refusal(Error::UnknownRevocationStatus)));
             }
-            (Ok(_), _) => {}
+            // Whatever the others say: this one may be the one that revokes.
+            (Ok(path), Some(lists)) => check_usable(lists, &path)?,
+            (Ok(_), None) => {}
             (Err(error), Some(lists)) if is_of_lists(&error) => {
                 let path = verify(None).map_err(refusal)?;
                 return Err(list_fault(lists, &path, now).unwrap_or_else(|| refusal(error)));
@@ -401,6 +405,12 @@ fn has_issuer_among(authority: &Certificate, all: &[Certificate]) -> bool {
 fn chain_keys(leaf: &Certificate, above: &[Certificate]) -> Vec<Vec<u8>> {
     let chain = std::iter::once(leaf).chain(above);
     chain.filter_map(|certificate| key_identifiers(certificate.der()).1).collect()
+}
+
+/// Whether every list of a chain's issuers can be used.
+fn check_usable(lists: &Lists, path: &VerifiedPath<'_>) -> Result<(), ClientRefusal> {
+    lists.check_usable(path.anchor().subject.as_ref())?;
+    path.intermediate_certificates().try_for_each(|issuer| lists.check_usable(issuer.subject()))
 }
 
 /// What is wrong with the lists of a chain's issuers, from the authority down.
