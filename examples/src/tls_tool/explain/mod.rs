@@ -7,6 +7,7 @@
 mod json;
 mod text;
 
+use std::cell::RefCell;
 use std::process::ExitCode;
 
 use hvmail_control::diagnostic::{Severity, printable};
@@ -18,12 +19,14 @@ use smtp_tls::{Acceptor, Backend, ConfigError, Connector};
 use super::arguments::Explain;
 use super::directory;
 use crate::exit::{Exit, Failure};
+use crate::judges::Judges;
 use crate::{print, tls};
 
 /// What was asked for.
 struct Report<'c> {
     control: &'c Control,
     backend: Backend,
+    judges: RefCell<Judges>,
     /// What holds for every service; `None` where only outgoing mail was asked for.
     host: Option<Vec<Explained>>,
     services: Option<Vec<Service>>,
@@ -89,6 +92,7 @@ impl<'c> Report<'c> {
         Ok(Self {
             control,
             backend,
+            judges: RefCell::default(),
             host: about_services.then(|| explain::host(control)),
             services: about_services.then_some(services),
             mail,
