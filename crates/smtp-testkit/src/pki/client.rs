@@ -212,6 +212,14 @@ impl Authority {
         Leaf { certificate: pem(&der), ..leaf.clone() }
     }
 
+    /// The same certificate, which does not say by which key it was signed.
+    pub fn as_of_unnamed_key(&self, leaf: &Leaf) -> Leaf {
+        let der = resign(&der(&leaf.certificate), self.issuer.key(), |parts| {
+            forget_key(parts.last_mut().expect("a certificate has extensions"));
+        });
+        Leaf { certificate: pem(&der), ..leaf.clone() }
+    }
+
     /// A revocation list, as PEM.
     pub fn list(&self, list: &List<'_>) -> String {
         list_pem(&self.list_der(list))
@@ -234,6 +242,14 @@ impl Authority {
         let changed = resign(&self.list_der(list), self.issuer.key(), |parts| {
             let all = parts.last_mut().expect("a list has extensions");
             *all = tlv(0xa0, &tlv(0x30, &[contents(contents(all)), extension].concat()));
+        });
+        list_pem(&changed)
+    }
+
+    /// A list that does not say which key signed it, as PEM.
+    pub fn list_of_unnamed_key(&self, list: &List<'_>) -> String {
+        let changed = resign(&self.list_der(list), self.issuer.key(), |parts| {
+            forget_key(parts.last_mut().expect("a list has extensions"));
         });
         list_pem(&changed)
     }
@@ -361,6 +377,13 @@ fn resign(signed: &[u8], key: &KeyPair, change: impl FnOnce(&mut Vec<Vec<u8>>)) 
     let signature = key.sign(&tbs).expect("a key signs");
     let signature = tlv(0x03, &[&[0][..], &signature].concat());
     tlv(0x30, &[tbs, outer[1].clone(), signature].concat())
+}
+
+/// Makes authorityKeyIdentifier, where it is there, an extension that nobody knows.
+fn forget_key(extensions: &mut [u8]) {
+    if let Some(at) = extensions.windows(3).position(|it| it == [0x55, 0x1d, 35]) {
+        extensions[at + 2] = 99;
+    }
 }
 
 fn tlv(tag: u8, contents: &[u8]) -> Vec<u8> {

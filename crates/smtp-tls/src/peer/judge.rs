@@ -278,7 +278,7 @@ impl ClientJudge {
                     .unwrap_or_else(|| refusal(Error::UnknownRevocationStatus)));
             }
             // Whatever the others say: this one may be the one that revokes.
-            (Ok(path), Some(lists)) => check_usable(lists, &path)?,
+            (Ok(path), Some(lists)) => check_lists(lists, &path, now)?,
             (Ok(_), None) => {}
             (Err(error), Some(lists)) if is_of_lists(&error) => {
                 let path = verify(None).map_err(refusal)?;
@@ -407,10 +407,19 @@ fn chain_keys(leaf: &Certificate, above: &[Certificate]) -> Vec<Vec<u8>> {
     chain.filter_map(|certificate| key_identifiers(certificate.der()).1).collect()
 }
 
-/// Whether every list of a chain's issuers can be used.
-fn check_usable(lists: &Lists, path: &VerifiedPath<'_>) -> Result<(), ClientRefusal> {
-    lists.check_usable(path.anchor().subject.as_ref())?;
-    path.intermediate_certificates().try_for_each(|issuer| lists.check_usable(issuer.subject()))
+/// Whether every list of a chain's issuers can be used, and whether the last ones revoke.
+fn check_lists(lists: &Lists, path: &VerifiedPath<'_>, now: u64) -> Result<(), ClientRefusal> {
+    let anchor = path.anchor();
+    let (mut name, mut key) = (anchor.subject.as_ref(), spki_for_anchor(anchor));
+    let mut revoked = false;
+    for certificate in path.intermediate_certificates().rev() {
+        lists.check_usable(name)?;
+        revoked |= lists.last_revokes((name, &key), certificate.serial(), now)?;
+        (name, key) = (certificate.subject(), certificate.subject_public_key_info());
+    }
+    lists.check_usable(name)?;
+    revoked |= lists.last_revokes((name, &key), path.end_entity().serial(), now)?;
+    if revoked { Err(ClientRefusal::Revoked) } else { Ok(()) }
 }
 
 /// What is wrong with the lists of a chain's issuers, from the authority down.

@@ -114,6 +114,24 @@ impl Lists {
         }
     }
 
+    /// Whether the last list that was made with this issuer's key has this serial number, where there are
+    /// several: webpki may have been given another one first, and asks no other.
+    pub(super) fn last_revokes(
+        &self,
+        (issuer, key): (&[u8], &SubjectPublicKeyInfoDer<'_>),
+        serial: &[u8],
+        now: u64,
+    ) -> Result<bool, ClientRefusal> {
+        let mut in_force = self
+            .usable
+            .iter()
+            .filter(|list| list.this_update <= now && list.list.issuer() == issuer);
+        if in_force.clone().nth(1).is_none() {
+            return Ok(false);
+        }
+        in_force.find(|list| list.is_signed_by(key)).map_or(Ok(false), |list| list.revokes(serial))
+    }
+
     /// The list in force of this issuer, whose name comes without its tag, or what is wrong with it.
     pub(super) fn of_issuer(
         &self,

@@ -156,6 +156,23 @@ fn a_list_that_cannot_be_used_is_not_as_good_as_none() {
     assert_eq!(refusal(&trust, &leaf), ClientRefusal::CrlMissing { issuer: "CN=root".into() });
 }
 
+#[test]
+fn the_last_list_holds_whether_or_not_it_names_its_key() {
+    let root = Authority::root("root");
+    let leaf = root.as_of_unnamed_key(&root.issue_client(&tim()));
+    let newer = List { revoked: &[&leaf.certificate], since: Some(2024), ..List::default() };
+    let (unnamed, named) = (List::default(), List::default());
+    for (old, new) in [
+        (root.list_of_unnamed_key(&unnamed), root.list(&newer)),
+        (root.list(&named), root.list_of_unnamed_key(&newer)),
+    ] {
+        for lists in [[&*old, &*new], [&*new, &*old]] {
+            let trust = with_lists(trust(&[&root]), &lists);
+            assert_eq!(refusal(&trust, &leaf), ClientRefusal::Revoked);
+        }
+    }
+}
+
 /// id-ce-deltaCRLIndicator, id-ce-issuingDistributionPoint, and one that nobody knows.
 const DELTA: &[u8] = &[0x55, 0x1d, 27];
 const PART: &[u8] = &[0x55, 0x1d, 28];
