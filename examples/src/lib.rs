@@ -5,6 +5,7 @@
 
 mod acceptors;
 pub mod exit;
+mod judges;
 pub mod print;
 pub mod send;
 pub mod smtpd;

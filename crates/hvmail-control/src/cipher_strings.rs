@@ -5,12 +5,16 @@
 //! refuses breaks each service that it is in force for. One in an access rule breaks every service under the
 //! rules: the clients of that rule were to be kept from something, and nobody knows from what.
 //!
-//! A word without effect is a warning at its place, unless the string means the same without it.
+//! A word without effect is a warning at its place, unless the string means the same without it; so is a
+//! string that keeps suites without encryption or authentication where its security level lets them be used.
 
 use std::collections::HashMap;
 use std::ops::Range;
 
-use smtp_tls::cipher::{self, CipherError, CipherList, Ignored, Operator, Reason, SecurityLevel};
+use smtp_tls::cipher::{
+    self, Authentication, CipherError, CipherList, Encryption, Ignored, Operator, Reason,
+    SecurityLevel, Suite,
+};
 use smtp_tls::{CipherString, Version};
 
 use crate::diagnostic::{Diagnostic, Severity, quoted};
@@ -264,7 +268,8 @@ fn findings(read: &Result<CipherList, CipherError>) -> Vec<Finding> {
         Ok(list) => {
             let mut found: Vec<_> = list.ignored.iter().filter_map(without_effect).collect();
             let level = list.security_level.unwrap_or(SecurityLevel::USUAL);
-            if list.at_level(level, (Version::Tls12, Version::Tls13)).tls12.is_empty() {
+            let offered = list.at_level(level, (Version::Tls12, Version::Tls13)).tls12;
+            if offered.is_empty() {
                 let message = format!(
                     "at security level {level} OpenSSL negotiates none of this string's suites: a client \
                      needs TLS 1.3"
@@ -272,9 +277,33 @@ fn findings(read: &Result<CipherList, CipherError>) -> Vec<Finding> {
                 let diagnostic = Diagnostic::warning("ciphers-without-tls12", message);
                 found.push(Finding { range: None, diagnostic });
             }
+            found.extend(unprotected(&offered, level));
             found
         }
     }
+}
+
+/// What there is to say of suites that protect nothing, as far as the security level lets OpenSSL use them.
+fn unprotected(offered: &[&'static Suite], level: SecurityLevel) -> impl Iterator<Item = Finding> {
+    type Lacks = fn(&Suite) -> bool;
+    let kinds: [(&str, &str, Lacks); 2] = [
+        ("ciphers-without-encryption", "do not encrypt", |suite| {
+            suite.encryption() == Encryption::Null
+        }),
+        ("ciphers-without-authentication", "do not authenticate the server", |suite| {
+            suite.authentication() == Authentication::Anonymous
+        }),
+    ];
+    let found = kinds.map(|(code, what, lacks)| {
+        let mut lacking = offered.iter().filter(|suite| lacks(suite));
+        let first = lacking.next()?.name();
+        let message = format!(
+            "at security level {level} OpenSSL may negotiate suites that {what}: {first} is the first of {}",
+            lacking.count() + 1
+        );
+        Some(Finding { range: None, diagnostic: Diagnostic::warning(code, message) })
+    });
+    found.into_iter().flatten()
 }
 
 /// What there is to say of a word without effect; nothing where the string means the same without it.

@@ -175,7 +175,7 @@ fn a_word_that_takes_out_what_nobody_has_is_not_told() {
 fn a_string_that_leaves_tls_1_3_alone_is_told() {
     for (string, alone) in [
         ("NULL-SHA256", true),
-        ("NULL-SHA256:@SECLEVEL=0", false),
+        ("AES128-SHA256:@SECLEVEL=0", false),
         ("PSK", true),
         ("aNULL", true),
         ("HIGH", false),
@@ -185,4 +185,42 @@ fn a_string_that_leaves_tls_1_3_alone_is_told() {
         assert_eq!(told(&control), alone.then_some(expected).as_slice(), "{string}");
         assert_eq!(running(&control), ["smtp"]);
     }
+}
+
+#[test]
+fn suites_that_protect_nothing_are_told_where_they_can_be_negotiated() {
+    let (clear, anonymous) = ("ciphers-without-encryption", "ciphers-without-authentication");
+    for (string, expected) in [
+        ("NULL:!aNULL@SECLEVEL=0", &[(clear, "first of ")][..]),
+        ("NULL-SHA256:@SECLEVEL=0", &[(clear, "NULL-SHA256 is the first of 1")]),
+        (
+            "HIGH:NULL-SHA:@SECLEVEL=0",
+            &[(anonymous, "first of "), (clear, "NULL-SHA is the first of 1")],
+        ),
+        ("HIGH:!aNULL:@SECLEVEL=0", &[]),
+        ("ADH-AES128-SHA:@SECLEVEL=0", &[(anonymous, "ADH-AES128-SHA is the first of 1")]),
+        ("AECDH-NULL-SHA:@SECLEVEL=0", &[(anonymous, "first of 1"), (clear, "first of 1")]),
+        ("ALL:@SECLEVEL=0", &[(anonymous, "first of ")]),
+        ("COMPLEMENTOFDEFAULT:@SECLEVEL=0", &[(anonymous, "first of ")]),
+        ("ALL", &[]),
+        ("ALL:NULL:@SECLEVEL=1", &[]),
+        ("ALL:COMPLEMENTOFALL", &[]),
+    ] {
+        let control = Control::load(&with_certificate().file(FILE, format!("# ours\n{string}\n")));
+        let codes: Vec<_> = expected
+            .iter()
+            .map(|(code, _)| format!("tls.tlsserverciphers:2:1 warning[{code}]"))
+            .collect();
+        assert_eq!(told(&control), codes, "{string}");
+        for (code, says) in expected {
+            let mut all = control.diagnostics.iter();
+            let said = all.find(|it| it.code == *code).unwrap();
+            assert!(said.message.contains(says), "{string}: {}", said.message);
+        }
+        assert_eq!(running(&control), ["smtp"]);
+    }
+    // In an access rule, at its place.
+    let rules = ":allow,TLSCIPHERS=\"NULL-SHA@SECLEVEL=0\"\n";
+    let control = Control::load(&with_certificate().file("smtp.tcp", rules));
+    assert_eq!(told(&control), [format!("smtp.tcp:1:20 warning[{clear}]")]);
 }

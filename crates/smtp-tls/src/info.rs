@@ -2,7 +2,10 @@
 
 use std::sync::Arc;
 
-use crate::{Backend, Certificate, Version};
+use crate::{
+    Backend, Certificate, Version,
+    cipher::{self, Encryption},
+};
 
 /// The facts of an established TLS session.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -30,4 +33,32 @@ pub struct TlsInfo {
     /// session that it resumes had them. It has the first one's key; nothing else about them was
     /// checked. Empty where it was asked for none, or showed none.
     pub client_chain: Arc<[Certificate]>,
+}
+
+impl TlsInfo {
+    /// Whether the suite is known to encrypt what is sent. Some of TLS 1.2 do not, which OpenSSL
+    /// negotiates where a cipher string asks for them at security level 0.
+    #[must_use]
+    pub fn is_encrypted(&self) -> bool {
+        encrypts(self.suite)
+    }
+}
+
+fn encrypts(name: &str) -> bool {
+    cipher::suite_named(name).is_some_and(|suite| suite.encryption() != Encryption::Null)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_suite_without_encryption_does_not_encrypt() {
+        for name in ["TLS_AES_256_GCM_SHA384", "ECDHE-RSA-AES128-GCM-SHA256", "AES128-SHA"] {
+            assert!(encrypts(name), "{name}");
+        }
+        for name in ["NULL-SHA256", "ECDHE-RSA-NULL-SHA", "AECDH-NULL-SHA", "TLS_SHA256_SHA256"] {
+            assert!(!encrypts(name), "{name}");
+        }
+    }
 }

@@ -11,9 +11,10 @@ use hvmail_control::{Control, Service, ServiceTls};
 use smtp_proto::server::{Config, ExtensionsAfterHelo};
 use smtp_proto::wire::{Capability, ClientNames, Limits};
 use smtp_server::{Acceptor, ConnectionPolicy};
-use smtp_tls::{ClientJudge, ClientTrust, ConfigError};
+use smtp_tls::{ClientJudge, ConfigError};
 
 use crate::acceptors::Acceptors;
+use crate::judges::Judges;
 use crate::print;
 
 /// What is offered beside the server's own. Not DSN, DELIVERBY and the like, for a Maildir notifies
@@ -25,8 +26,7 @@ const OFFERED: [Capability<'static>; 2] = [Capability::Chunking, Capability::Smt
 #[derive(Debug, Default)]
 pub(super) struct Policies {
     connections: HashMap<&'static str, HashMap<ServiceTls, Arc<ConnectionPolicy>>>,
-    /// One for all services, as a rule: it is the same files for all.
-    judges: Vec<Arc<ClientJudge>>,
+    judges: Judges,
 }
 
 /// A service that the TLS library cannot serve as it is asked to.
@@ -62,12 +62,8 @@ impl Policies {
     }
 
     fn add_judge(&mut self, control: &Control, service: &Service, tls: &ServiceTls) {
-        if let Some(trust) = clients(tls)
-            && self.judge(tls).is_none()
-        {
-            let judge = ClientJudge::new(Arc::clone(trust));
+        if let Some(judge) = self.judges.add(tls) {
             print::unhonoured(control, service.name, judge.unhonoured());
-            self.judges.push(Arc::new(judge));
         }
     }
 
@@ -88,15 +84,7 @@ impl Policies {
 
     /// Who judges the certificates that clients show under such a policy, where they are asked for any.
     pub(super) fn judge(&self, tls: &ServiceTls) -> Option<Arc<ClientJudge>> {
-        let trust = clients(tls)?;
-        self.judges.iter().find(|judge| judge.trust() == trust).map(Arc::clone)
-    }
-}
-
-const fn clients(tls: &ServiceTls) -> Option<&Arc<ClientTrust>> {
-    match tls {
-        ServiceTls::None => None,
-        ServiceTls::StartTls(policy) | ServiceTls::Implicit(policy) => policy.clients.as_ref(),
+        self.judges.find(tls).map(Arc::clone)
     }
 }
 

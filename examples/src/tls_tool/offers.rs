@@ -11,6 +11,8 @@ use smtp_tls::{
     Acceptor, Backend, Cause, ConfigError, Loss, ServerOffer, ServerPolicy, Unhonoured, Version,
 };
 
+use crate::judges::Judges;
+
 /// What a client gets that has all that the server has.
 pub(super) struct ModernPeer {
     pub(super) version: Version,
@@ -33,10 +35,16 @@ pub(super) fn modern_peer(offer: &ServerOffer) -> Option<ModernPeer> {
 /// doing is among the directory's diagnostics.
 pub(super) fn diagnostics(control: &Control, backend: Backend) -> Vec<Diagnostic> {
     let mut said: Vec<Diagnostic> = Vec::new();
+    let mut judges = Judges::default();
     for service in control.services.iter().filter(|service| service.enabled.value) {
         for tls in control.tls_policies(service) {
             let Some(policy) = tls.policy() else { continue };
-            for diagnostic in of_policy(control, service, policy, backend) {
+            let of_judge = judges.unhonoured(&tls);
+            let of_judge = of_judge.iter().map(|it| not_honoured(control, backend, it));
+            let of_judge = of_judge.map(|diagnostic| diagnostic.for_service(service.name));
+            for diagnostic in
+                of_policy(control, service, policy, backend).into_iter().chain(of_judge)
+            {
                 let alike = said.iter_mut().find(|other| {
                     (&other.place, &other.message) == (&diagnostic.place, &diagnostic.message)
                 });

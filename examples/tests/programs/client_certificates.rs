@@ -4,11 +4,11 @@ use std::fs;
 use std::path::PathBuf;
 use std::process::Command;
 
-use smtp_testkit::pki::client::{Client, List, Purpose};
+use smtp_testkit::pki::client::{Client, List, Purpose, extension};
 use smtp_testkit::pki::{Authority, Leaf, Validity};
 use smtp_testkit::process::{self, Finished, TempDir, require_peer};
 
-use crate::support::{BACKENDS, Host};
+use crate::support::{BACKENDS, Host, TLS_TOOL};
 
 const TIM: &str = "Tim@Example.org";
 const ELSEWHERE: &str = "c@elsewhere.example";
@@ -242,6 +242,56 @@ fn what_is_revoked_does_not_relay() {
         let told =
             |line: &&String| line.contains("does not open the relay") && line.contains(place);
         assert!(log.iter().any(|line| told(&line)), "{log:#?}");
+    }
+}
+
+/// What a list that cannot be used revokes, nobody knows: another list does not stand in for it, and the
+/// programs say so alike.
+#[test]
+fn a_list_that_cannot_be_used_closes_the_relay_and_is_told() {
+    let root = Authority::root("clients");
+    let bad = root.issue_client(&tim());
+    let old = root.list(&List::default());
+    let newer = List { revoked: &[&bad.certificate], since: Some(2024), ..List::default() };
+    // onlyContainsUserCerts (RFC 5280 section 5.2.5).
+    let part = extension(&[0x55, 0x1d, 28], true, b"\x30\x03\x81\x01\xff");
+    let both = format!("{old}{}", root.list_with(&newer, &part));
+    let line = old.lines().count() + 1;
+    let bad = Files::new(&bad);
+    for backend in BACKENDS {
+        let host = host(&root, Some(&both));
+        let program = host.serve(&["--tls", backend]);
+        for foreign in foreign() {
+            for way in WAYS {
+                refused(&*foreign, &host, way, Some(&bad), ": unable to get certificate CRL");
+            }
+        }
+        let why = "a revocation list cannot be used, and nobody can relay whose chain has CN=clients \
+                   as an issuer: it is for a part of its issuer's certificates alone";
+        let place = format!("{}/tls.clientcrl.pem:{line}:1", host.control().display());
+        let log = program.stderr();
+        let warned =
+            |it: &&String| it.starts_with(&format!("{place}: warning[")) && it.ends_with(why);
+        assert_eq!(log.iter().filter(warned).count(), 1, "{log:#?}");
+        let refused = |it: &&String| it.contains("does not open the relay") && it.contains(&place);
+        assert!(log.iter().any(|it| refused(&it)), "{log:#?}");
+
+        let control = host.control();
+        let tool = |arguments: &[&str]| {
+            let mut command = Command::new(TLS_TOOL);
+            let command = command.arg(arguments[0]).arg(&control).args(["--tls", backend]);
+            process::run(command.args(&arguments[1..]), b"").stdout.join("\n")
+        };
+        let check = tool(&["check"]);
+        assert_eq!(check.matches(why).count(), 1, "{check}");
+        assert!(check.contains(&format!("--> {place}\n")), "{check}");
+        let text = tool(&["explain", "--service", "smtp3"]);
+        assert!(text.contains(&format!("clients: {why}  {place}")), "{text}");
+        let json = tool(&["explain", "--service", "smtp3", "--json"]);
+        let json: serde_json::Value = serde_json::from_str(&json).unwrap();
+        let all = json["services"][0]["tls"]["unhonoured"].as_array().unwrap();
+        let said = all.iter().find(|it| it["reason"] == why).unwrap_or_else(|| panic!("{json:#}"));
+        assert_eq!((&said["setting"], &said["place"]), (&"clients".into(), &place.clone().into()));
     }
 }
 

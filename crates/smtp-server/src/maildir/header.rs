@@ -44,7 +44,8 @@ fn print(
     write!(out, "({})\n  by {} with ", context.peer.address.ip().to_canonical(), Safe(host_name))?;
     out.push_str(context.protocol());
     if let Some(tls) = context.tls {
-        write!(out, " ({} encrypted)", Safe(tls.suite))?;
+        let encrypted = if tls.is_encrypted() { " encrypted" } else { "" };
+        write!(out, " ({}{encrypted})", Safe(tls.suite))?;
     }
     if let Some(address) = envelope.certified() {
         write!(out, "\n  (cert {})", Comment(address.as_str()))?;

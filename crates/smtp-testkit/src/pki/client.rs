@@ -212,6 +212,14 @@ impl Authority {
         Leaf { certificate: pem(&der), ..leaf.clone() }
     }
 
+    /// The same certificate, which does not say by which key it was signed.
+    pub fn as_of_unnamed_key(&self, leaf: &Leaf) -> Leaf {
+        let der = resign(&der(&leaf.certificate), self.issuer.key(), |parts| {
+            forget_key(parts.last_mut().expect("a certificate has extensions"));
+        });
+        Leaf { certificate: pem(&der), ..leaf.clone() }
+    }
+
     /// A revocation list, as PEM.
     pub fn list(&self, list: &List<'_>) -> String {
         list_pem(&self.list_der(list))
@@ -225,6 +233,31 @@ impl Authority {
             // cRLNumber becomes deltaCRLIndicator: both are a number.
             let at = extensions.windows(3).position(|it| it == [0x55, 0x1d, 20]);
             extensions[at.expect("rcgen numbers its lists") + 2] = 27;
+        });
+        list_pem(&changed)
+    }
+
+    /// A list with one more extension ([`extension`]), as PEM.
+    pub fn list_with(&self, list: &List<'_>, extension: &[u8]) -> String {
+        let changed = resign(&self.list_der(list), self.issuer.key(), |parts| {
+            let all = parts.last_mut().expect("a list has extensions");
+            *all = tlv(0xa0, &tlv(0x30, &[contents(contents(all)), extension].concat()));
+        });
+        list_pem(&changed)
+    }
+
+    /// A list that does not say which key signed it, as PEM.
+    pub fn list_of_unnamed_key(&self, list: &List<'_>) -> String {
+        let changed = resign(&self.list_der(list), self.issuer.key(), |parts| {
+            forget_key(parts.last_mut().expect("a list has extensions"));
+        });
+        list_pem(&changed)
+    }
+
+    /// A list of version 2 without any extension, as PEM.
+    pub fn list_without_extensions(&self, list: &List<'_>) -> String {
+        let changed = resign(&self.list_der(list), self.issuer.key(), |parts| {
+            parts.pop().expect("a list has extensions");
         });
         list_pem(&changed)
     }
@@ -258,6 +291,12 @@ impl Authority {
         let issuer = Issuer::from_params(&willing, self.issuer.key());
         params.signed_by(&issuer).expect("an authority signs its list").der().to_vec()
     }
+}
+
+/// An extension in DER. Its type comes without a tag.
+pub fn extension(kind: &[u8], critical: bool, value: &[u8]) -> Vec<u8> {
+    let critical = if critical { tlv(0x01, &[0xff]) } else { Vec::new() };
+    tlv(0x30, &[tlv(0x06, kind), critical, tlv(0x04, value)].concat())
 }
 
 /// A distinguished name in DER.
@@ -338,6 +377,13 @@ fn resign(signed: &[u8], key: &KeyPair, change: impl FnOnce(&mut Vec<Vec<u8>>)) 
     let signature = key.sign(&tbs).expect("a key signs");
     let signature = tlv(0x03, &[&[0][..], &signature].concat());
     tlv(0x30, &[tbs, outer[1].clone(), signature].concat())
+}
+
+/// Makes authorityKeyIdentifier, where it is there, an extension that nobody knows.
+fn forget_key(extensions: &mut [u8]) {
+    if let Some(at) = extensions.windows(3).position(|it| it == [0x55, 0x1d, 35]) {
+        extensions[at + 2] = 99;
+    }
 }
 
 fn tlv(tag: u8, contents: &[u8]) -> Vec<u8> {

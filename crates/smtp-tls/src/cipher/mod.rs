@@ -88,6 +88,7 @@ use std::ops::Range;
 pub use security::{Offer, SecurityLevel, Withheld, WithheldReason};
 pub use select::{Lack, Lost, Selection, select};
 pub use suite::{Authentication, Encryption, KeyExchange, Mac, Protocol, Suite};
+pub(crate) use table::suite_named;
 pub use table::{suite, tls13_suites};
 
 /// Reads a cipher string as [`Release::default`] does.

@@ -16,6 +16,11 @@ pub fn suite(id: u16) -> Option<&'static Suite> {
     TLS13.iter().chain(SUITES).find(|suite| suite.id == id)
 }
 
+/// The suite that OpenSSL calls by this name, of any protocol.
+pub(crate) fn suite_named(name: &str) -> Option<&'static Suite> {
+    TLS13.iter().chain(SUITES).find(|suite| suite.name == name)
+}
+
 /// The suites of TLS 1.3 that OpenSSL offers, in its order. No cipher string governs them.
 #[must_use]
 pub fn tls13_suites() -> &'static [Suite] {

@@ -3,7 +3,8 @@
 //! Does: check the chain to an authority, the time, the purpose, the names that an authority may give,
 //! the client's kind of key and the revocation lists, and look for the address. Does not: check that the
 //! client has the key, which the handshake did. Fails: whatever is wrong is a [`ClientRefusal`]; an
-//! authority or a list that cannot be used is told when the judge is made, and never lets anybody pass.
+//! authority or a list that cannot be used is told when the judge is made, and never lets anybody pass:
+//! with a list that cannot be used nobody does whose chain has its issuer, whatever other lists there are.
 //!
 //! An authority need not be a root: trust ends at it, unless its own issuer is an authority, too.
 //! Then it is a step on the way to that one, and can be revoked by it. A certificate that may issue none
@@ -161,7 +162,8 @@ impl ClientJudge {
             lost(
                 unusable.origin,
                 format!(
-                    "a revocation list cannot be used, and who needs it cannot relay: {}",
+                    "a revocation list cannot be used, and {}: {}",
+                    unusable.consequence(),
                     unusable.reason
                 ),
             );
@@ -275,7 +277,9 @@ impl ClientJudge {
                 return Err(list_fault(lists, &path, now)
                     .unwrap_or_else(|| refusal(Error::UnknownRevocationStatus)));
             }
-            (Ok(_), _) => {}
+            // Whatever the others say: this one may be the one that revokes.
+            (Ok(path), Some(lists)) => check_lists(lists, &path, now)?,
+            (Ok(_), None) => {}
             (Err(error), Some(lists)) if is_of_lists(&error) => {
                 let path = verify(None).map_err(refusal)?;
                 return Err(list_fault(lists, &path, now).unwrap_or_else(|| refusal(error)));
@@ -401,6 +405,21 @@ fn has_issuer_among(authority: &Certificate, all: &[Certificate]) -> bool {
 fn chain_keys(leaf: &Certificate, above: &[Certificate]) -> Vec<Vec<u8>> {
     let chain = std::iter::once(leaf).chain(above);
     chain.filter_map(|certificate| key_identifiers(certificate.der()).1).collect()
+}
+
+/// Whether every list of a chain's issuers can be used, and whether the last ones revoke.
+fn check_lists(lists: &Lists, path: &VerifiedPath<'_>, now: u64) -> Result<(), ClientRefusal> {
+    let anchor = path.anchor();
+    let (mut name, mut key) = (anchor.subject.as_ref(), spki_for_anchor(anchor));
+    let mut revoked = false;
+    for certificate in path.intermediate_certificates().rev() {
+        lists.check_usable(name)?;
+        revoked |= lists.last_revokes((name, &key), certificate.serial(), now)?;
+        (name, key) = (certificate.subject(), certificate.subject_public_key_info());
+    }
+    lists.check_usable(name)?;
+    revoked |= lists.last_revokes((name, &key), path.end_entity().serial(), now)?;
+    if revoked { Err(ClientRefusal::Revoked) } else { Ok(()) }
 }
 
 /// What is wrong with the lists of a chain's issuers, from the authority down.

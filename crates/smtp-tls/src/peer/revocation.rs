@@ -2,12 +2,13 @@
 //!
 //! Does: choose the lists that are in force at a time, and find out what is wrong with the list of an
 //! issuer. Does not: decide whether a certificate is revoked; that is webpki's. Fails: a list that
-//! cannot be read is kept as such, with the reason: it must not be taken for a list that is not there.
+//! cannot be used is kept as such, with the reason. Nobody knows whom it revokes: another list of its
+//! issuer does not stand in for it.
 
 use std::fmt;
 
 use rustls_pki_types::{SubjectPublicKeyInfoDer, UnixTime};
-use webpki::{CertRevocationList, OwnedCertRevocationList};
+use webpki::{CertRevocationList, Error, OwnedCertRevocationList};
 use x509_cert::{
     der::{AnyRef, Decode, Reader, SliceReader, Tag, TagNumber, oid::AssociatedOid},
     ext::{Extensions, pkix::AuthorityKeyIdentifier},
@@ -39,7 +40,7 @@ pub(super) struct List {
 }
 
 pub(super) struct Unusable {
-    /// Whose it is, where at least that can be read.
+    /// Whose it is, where at least that can be read: a name without its tag.
     issuer: Option<Vec<u8>>,
     pub(super) reason: String,
     pub(super) origin: Option<OriginId>,
@@ -49,6 +50,16 @@ impl fmt::Debug for Lists {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { usable, unusable } = self;
         write!(f, "Lists({} usable, {} unusable)", usable.len(), unusable.len())
+    }
+}
+
+impl Unusable {
+    /// Whom it keeps from the relay.
+    pub(super) fn consequence(&self) -> String {
+        self.issuer.as_deref().map_or_else(
+            || "nobody can relay by certificate".to_owned(),
+            |issuer| format!("nobody can relay whose chain has {} as an issuer", name(issuer)),
+        )
     }
 }
 
@@ -91,6 +102,36 @@ impl Lists {
         lists.into_iter().map(|list| &list.list).collect()
     }
 
+    /// What is wrong with the first list of this issuer that cannot be used, or that could be this
+    /// issuer's, for all that can be read of it. The name comes without its tag.
+    pub(super) fn check_usable(&self, issuer: &[u8]) -> Result<(), ClientRefusal> {
+        let of_issuer = |it: &&Unusable| it.issuer.as_deref().is_none_or(|of| of == issuer);
+        match self.unusable.iter().find(of_issuer) {
+            None => Ok(()),
+            Some(Unusable { reason, origin, .. }) => {
+                Err(ClientRefusal::CrlUnusable { reason: reason.clone(), origin: *origin })
+            }
+        }
+    }
+
+    /// Whether the last list that was made with this issuer's key has this serial number, where there are
+    /// several: webpki may have been given another one first, and asks no other.
+    pub(super) fn last_revokes(
+        &self,
+        (issuer, key): (&[u8], &SubjectPublicKeyInfoDer<'_>),
+        serial: &[u8],
+        now: u64,
+    ) -> Result<bool, ClientRefusal> {
+        let mut in_force = self
+            .usable
+            .iter()
+            .filter(|list| list.this_update <= now && list.list.issuer() == issuer);
+        if in_force.clone().nth(1).is_none() {
+            return Ok(false);
+        }
+        in_force.find(|list| list.is_signed_by(key)).map_or(Ok(false), |list| list.revokes(serial))
+    }
+
     /// The list in force of this issuer, whose name comes without its tag, or what is wrong with it.
     pub(super) fn of_issuer(
         &self,
@@ -98,6 +139,7 @@ impl Lists {
         key: &SubjectPublicKeyInfoDer<'_>,
         now: u64,
     ) -> Result<&List, ClientRefusal> {
+        self.check_usable(issuer)?;
         let name = || name(issuer);
         let mut future = None;
         let mut wrong = None;
@@ -114,30 +156,35 @@ impl Lists {
                 return wrong.map_or(Ok(list), Err);
             }
         }
-        let named = |of: &&Unusable| of.issuer.as_deref() == Some(issuer);
-        let anonymous = |of: &&Unusable| of.issuer.is_none();
-        let unusable = self.unusable.iter();
-        let unusable = unusable.clone().find(named).or_else(|| unusable.clone().find(anonymous));
-        let unusable = unusable.map(|Unusable { reason, origin, .. }| ClientRefusal::CrlUnusable {
-            reason: reason.clone(),
-            origin: *origin,
-        });
         let missing = || ClientRefusal::CrlMissing { issuer: name() };
-        Err(wrong.or(future).or(unusable).unwrap_or_else(missing))
+        Err(wrong.or(future).unwrap_or_else(missing))
     }
 }
 
 impl List {
     fn read(list: &RevocationList) -> Result<Self, String> {
-        let parsed = OwnedCertRevocationList::from_der(list.der()).map_err(|e| reason(&e))?;
-        let Head { this_update, next_update, rest, .. } =
-            Head::read(list.der()).map_err(|e| e.to_string())?;
+        let parsed = OwnedCertRevocationList::from_der(list.der());
+        let head = Head::read(list.der());
+        let has_extensions = head.as_ref().is_ok_and(|it| has_extensions(it.rest.clone()));
+        let parsed = parsed.map_err(|e| match e {
+            // webpki has no word of its own for it.
+            Error::MalformedExtensions | Error::BadDer if head.is_ok() && !has_extensions => {
+                NO_EXTENSIONS.to_owned()
+            }
+            other => reason(&other),
+        })?;
+        let Head { this_update, next_update, rest, .. } = head.map_err(|e| e.to_string())?;
         let next_update = next_update.ok_or("it does not say when the next one is due")?;
+        let parsed = CertRevocationList::from(parsed);
+        if parsed.issuing_distribution_point().is_some() {
+            // webpki takes some. Which others there are to be for the rest, nobody knows here.
+            return Err(PART.to_owned());
+        }
         Ok(Self {
             this_update,
             next_update,
             key: key_identifier(rest).map_err(|e| e.to_string())?,
-            list: parsed.into(),
+            list: parsed,
             der: list.der().to_vec(),
             origin: list.origin(),
         })
@@ -149,16 +196,31 @@ impl List {
 
     /// Whether it lists this serial number, which comes without its tag.
     pub(super) fn revokes(&self, serial: &[u8]) -> Result<bool, ClientRefusal> {
-        let unusable = |reason| ClientRefusal::CrlUnusable { reason, origin: self.origin };
-        if self.list.issuing_distribution_point().is_some() {
-            return Err(unusable("it is for a part of its issuer's certificates alone".to_owned()));
-        }
-        let found = self.list.find_serial(serial).map_err(|e| unusable(reason(&e)))?;
+        let unusable = |e| ClientRefusal::CrlUnusable { reason: reason(&e), origin: self.origin };
+        let found = self.list.find_serial(serial).map_err(unusable)?;
         Ok(found.is_some())
     }
 }
 
+/// An issuing distribution point says so (RFC 5280 section 5.2.5).
+const PART: &str = "it is for a part of its issuer's certificates alone";
+
+const NO_EXTENSIONS: &str =
+    "it has no extensions, not even the number that RFC 5280 section 5.2 asks for";
+
 const EXTENSIONS: Tag = Tag::ContextSpecific { constructed: true, number: TagNumber(0) };
+
+fn has_extensions(mut rest: SliceReader<'_>) -> bool {
+    while !rest.is_finished() {
+        if Tag::peek(&rest).is_ok_and(|tag| tag == EXTENSIONS) {
+            return true;
+        }
+        if rest.tlv_bytes().is_err() {
+            return false;
+        }
+    }
+    false
+}
 
 /// Which key signed a list, if its extensions say so (RFC 5280 section 5.2.1).
 fn key_identifier(mut rest: SliceReader<'_>) -> x509_cert::der::Result<Option<Vec<u8>>> {
@@ -186,8 +248,7 @@ pub(super) fn name(contents: &[u8]) -> String {
 }
 
 /// Why webpki does not take a list.
-fn reason(error: &webpki::Error) -> String {
-    use webpki::Error;
+fn reason(error: &Error) -> String {
     match error {
         Error::UnsupportedCrlVersion => "it is not of version 2".to_owned(),
         Error::UnsupportedDeltaCrl => "it lists changes alone (a delta CRL)".to_owned(),
@@ -200,6 +261,8 @@ fn reason(error: &webpki::Error) -> String {
         Error::UnsupportedCriticalExtension => {
             "it has a critical extension that is not understood".to_owned()
         }
+        Error::UnsupportedCrlIssuingDistributionPoint => PART.to_owned(),
+        Error::MalformedExtensions => "its extensions cannot be read or used".to_owned(),
         Error::BadDer | Error::BadDerTime | Error::TrailingData(_) => "it is no CRL".to_owned(),
         other => format!("{other}"),
     }

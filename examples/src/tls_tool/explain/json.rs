@@ -76,6 +76,14 @@ fn rule(report: &Report<'_>, rule: &Rule) -> Json {
 
 /// What is offered under TLS, or why nothing can be.
 fn tls(report: &Report<'_>, offered: &ServiceTls) -> Json {
+    let mut told = of_library(report, offered);
+    if let Some(all) = told.get_mut("unhonoured").and_then(Json::as_array_mut) {
+        all.extend(unhonoured(report, &report.judges.borrow_mut().unhonoured(offered)));
+    }
+    told
+}
+
+fn of_library(report: &Report<'_>, offered: &ServiceTls) -> Json {
     match report.acceptor(offered) {
         None => Json::Null,
         Some(Err(error)) => json!({ "mode": mode(offered), "error": refused(report, &error) }),

@@ -20,12 +20,14 @@ use super::arguments::Explain;
 use super::directory;
 use crate::acceptors::Acceptors;
 use crate::exit::{Exit, Failure};
+use crate::judges::Judges;
 use crate::{print, tls};
 
 /// What was asked for.
 struct Report<'c> {
     control: &'c Control,
     backend: Backend,
+    judges: RefCell<Judges>,
     /// What holds for every service; `None` where only outgoing mail was asked for.
     host: Option<Vec<Explained>>,
     services: Option<Vec<Service>>,
@@ -96,6 +98,7 @@ impl<'c> Report<'c> {
         Ok(Self {
             control,
             backend,
+            judges: RefCell::default(),
             host: about_services.then(|| explain::host(control)),
             services: about_services.then_some(services),
             mail,

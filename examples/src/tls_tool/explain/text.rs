@@ -106,6 +106,7 @@ fn tls(lines: &mut Lines, depth: usize, report: &Report<'_>, offered: &ServiceTl
             lines.line(depth, format_args!("{} cannot serve this: {error}{place}", report.backend));
         }
     }
+    unhonoured(lines, depth, report, &report.judges.borrow_mut().unhonoured(offered));
 }
 
 fn offer(

@@ -142,6 +142,25 @@ fn openssl_s_client_resumes_its_session() {
     }
 }
 
+/// What travels in clear under TLS is not called encrypted.
+#[cfg(feature = "openssl")]
+#[test]
+fn a_suite_without_encryption_is_not_called_encrypted() {
+    let Some(openssl) = require_peer("openssl") else { return };
+    let suite = "ECDHE-ECDSA-NULL-SHA";
+    let string = format!("{suite}:@SECLEVEL=0");
+    let host = Host::new();
+    host.write("tls.tlsserverciphers", &format!("{string}\n"));
+    let _program = host.serve(&["--tls", "openssl"]);
+    let message = [("plain", b"Subject: in clear\n\nhello\n".to_vec())];
+    for arguments in doors(&host) {
+        let more = ["-tls1_2", "-cipher", &string, "-brief"];
+        let ran = s_client(&openssl, &arguments, &more, &conversation(&message));
+        assert_eq!(after(&ran.stderr, "Ciphersuite: "), suite, "{ran:#?}");
+        assert_eq!(take_one(&host).with, format!("ESMTPS ({suite})"));
+    }
+}
+
 /// A ticket that allowed data before the handshake would let it be sent twice.
 #[test]
 fn openssl_s_client_is_allowed_no_early_data() {
