@@ -41,6 +41,9 @@ pub const MAX_ASSIGNMENT_WORDS: usize = 20_000;
 /// How many characters of a file's text a message quotes before it is cut short.
 pub const MAX_QUOTED: usize = 64;
 
+/// The longest cipher string that is read, in octets: what a TLS library is given.
+pub const MAX_CIPHER_STRING: usize = smtp_tls::CipherString::MAX_LENGTH;
+
 /// How many addresses, prefixes and variables the rules of one access file may stand for, each range
 /// counted as what it stands for.
 pub const MAX_ACCESS_ADDRESSES: usize = 1_000_000;
