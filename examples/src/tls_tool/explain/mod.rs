@@ -10,7 +10,7 @@ mod text;
 use std::process::ExitCode;
 
 use hvmail_control::diagnostic::{Severity, printable};
-use hvmail_control::explain::{self, Delivery, Explained, Outgoing, Service};
+use hvmail_control::explain::{self, Delivery, Explained, Outgoing, Service, State};
 use hvmail_control::outgoing::UnusableRule;
 use hvmail_control::{Control, ServiceTls};
 use smtp_tls::{Acceptor, Backend, ConfigError, Connector};
@@ -107,6 +107,17 @@ impl<'c> Report<'c> {
     /// What the library makes of a service's policy; `None` where it offers no TLS.
     fn acceptor(&self, tls: &ServiceTls) -> Option<Result<Acceptor, ConfigError>> {
         tls.policy().map(|policy| Acceptor::new(self.backend, policy))
+    }
+
+    /// Whether a service runs: not where the library cannot serve one of the policies that its clients may get.
+    fn state(&self, service: &Service) -> State {
+        let of_rules = service.rules.iter().filter_map(|rule| rule.tls.as_ref());
+        let mut offered = std::iter::once(&service.tls).chain(of_rules);
+        let refused = |tls| matches!(self.acceptor(tls), Some(Err(_)));
+        match service.state {
+            State::Runs if offered.any(refused) => State::Broken,
+            state => state,
+        }
     }
 
     /// What the library makes of a delivery's policy; `None` where it uses no TLS.
