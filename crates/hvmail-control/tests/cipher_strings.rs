@@ -175,7 +175,7 @@ fn a_string_that_is_too_long_is_refused_unread_wherever_it_stands() {
     // One that is just short enough is read, and its last word has its place.
     let read = Control::load(&with_certificate().file(FILE, most.replace(':', "\n")));
     assert_eq!(running(&read), ["smtp"]);
-    let last = format!("tls.tlsserverciphers:{}:1 warning", MAX_DIAGNOSTICS_PER_FILE);
+    let last = format!("tls.tlsserverciphers:{MAX_DIAGNOSTICS_PER_FILE}:1 warning");
     assert!(told(&read).iter().any(|line| line.starts_with(&last)), "{last}");
 }
 
