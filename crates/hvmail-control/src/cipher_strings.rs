@@ -2,7 +2,7 @@
 //!
 //! Does: find the string of a service, and of each of its access rules, with all that it overrides; read
 //! it as OpenSSL does, whatever TLS library is in use. Does not: choose suites. Fails: a string that OpenSSL
-//! refuses breaks each service that it is in force for. One in an access rule breaks every service under the
+//! refuses, or that is longer than a TLS library is given, breaks each service that it is in force for. One in an access rule breaks every service under the
 //! rules: the clients of that rule were to be kept from something, and nobody knows from what.
 //!
 //! A word without effect is a warning at its place, unless the string means the same without it; so is a
@@ -12,12 +12,12 @@ use std::collections::HashMap;
 use std::ops::Range;
 
 use smtp_tls::cipher::{
-    self, Authentication, CipherError, CipherList, Encryption, Ignored, Operator, Reason,
-    SecurityLevel, Suite,
+    self, Authentication, CipherError, Encryption, Ignored, Operator, Reason, SecurityLevel, Suite,
 };
 use smtp_tls::{CipherString, Version};
 
 use crate::diagnostic::{Diagnostic, Severity, quoted};
+use crate::limits::MAX_CIPHER_STRING;
 use crate::listener::{Service, TlsMode};
 use crate::read::list;
 use crate::read::tcprules::Rule;
@@ -36,8 +36,29 @@ pub(crate) struct Global {
 /// The lines of a file as one string.
 struct Joined {
     text: String,
-    lines: Vec<Spanned<String>>,
+    /// How much of it is blanks in front.
+    blanks: usize,
+    lines: Vec<Line>,
     span: Span,
+}
+
+/// A line of a file, and which part of the string it is.
+struct Line {
+    start: usize,
+    end: usize,
+    span: Span,
+}
+
+/// Where the octets of a string that is in force stand.
+enum Places<'g> {
+    /// In lines that were joined.
+    Lines(&'g Joined),
+    /// In this part of a file, from this octet on, as they are.
+    Plain(Span, usize),
+    /// Somewhere in this part of a file.
+    Within(Span),
+    /// In no file.
+    Nowhere,
 }
 
 /// A file that is there, and nobody knows what it was meant to say.
@@ -91,46 +112,61 @@ impl Global {
         setting
     }
 
-    /// Where an octet of the string that is in force stands.
-    fn place(&self, snapshot: &Snapshot, origin: &Origin, range: &Range<usize>) -> Option<Span> {
+    fn places(&self, snapshot: &Snapshot, origin: &Origin) -> Places<'_> {
         match (origin, &self.file) {
-            (Origin::File(span), Ok(Some(file))) if *span == file.span => Some(file.place(range)),
-            (Origin::File(span), _) => Some(part_of(snapshot, *span, range)),
-            _ => None,
+            (Origin::File(span), Ok(Some(file))) if *span == file.span => Places::Lines(file),
+            (Origin::File(span), _) => Places::of_value(snapshot, *span),
+            _ => Places::Nowhere,
         }
     }
 }
 
 impl Joined {
+    fn new(values: &[Spanned<String>]) -> Option<Self> {
+        let span = values.first()?.span.to(values.last()?.span);
+        let text = values.iter().map(|line| line.value.as_str()).collect::<Vec<_>>().join(":");
+        let blanks = text.len() - text.trim_start().len();
+        let mut start = 0;
+        let lines = values.iter().map(|line| {
+            let placed = Line { start, end: start + line.value.len(), span: line.span };
+            start = placed.end + 1;
+            placed
+        });
+        Some(Self { lines: lines.collect(), text, blanks, span })
+    }
+
     /// The part of a line; a `:` that joins two lines is the end of the first.
     fn place(&self, range: &Range<usize>) -> Span {
         // What is in force has no blanks around it.
-        let cut = self.text.len() - self.text.trim_start().len();
-        let range = range.start + cut..range.end + cut;
-        let mut at = 0;
-        for line in &self.lines {
-            let end = at + line.value.len();
-            if range.start <= end {
-                let within = |offset: usize| line.span.start + offset.clamp(at, end) - at;
-                return Span::new(line.span.file, within(range.start), within(range.end));
-            }
-            at = end + 1;
-        }
-        self.span
+        let range = range.start + self.blanks..range.end + self.blanks;
+        let line = self.lines.partition_point(|line| line.end < range.start);
+        let Some(Line { start, end, span }) = self.lines.get(line) else { return self.span };
+        let within = |offset: usize| span.start + offset.clamp(*start, *end) - start;
+        Span::new(span.file, within(range.start), within(range.end))
     }
 }
 
-/// The part of a value, where it stands in its file as it is, with or without quotation marks around
-/// it; otherwise the whole.
-fn part_of(snapshot: &Snapshot, whole: Span, range: &Range<usize>) -> Span {
-    let text = snapshot.text(whole);
-    let trimmed = text.trim_start_matches(['"', '\'', ' ', '\t']);
-    let start = whole.start + text.len() - trimmed.len();
-    let plain = !trimmed.trim_end_matches(['"', '\'', ' ', '\t']).contains(['"', '\'', '\\', '$']);
-    if plain && start + range.end <= whole.end {
-        Span::new(whole.file, start + range.start, start + range.end)
-    } else {
-        whole
+impl Places<'_> {
+    /// Those of a value, which stands in its file as it is, with or without quotation marks around it, or
+    /// in a way that its octets are not to be found.
+    fn of_value(snapshot: &Snapshot, whole: Span) -> Self {
+        let text = snapshot.text(whole);
+        let trimmed = text.trim_start_matches(['"', '\'', ' ', '\t']);
+        let start = whole.start + text.len() - trimmed.len();
+        let plain =
+            !trimmed.trim_end_matches(['"', '\'', ' ', '\t']).contains(['"', '\'', '\\', '$']);
+        if plain { Self::Plain(whole, start) } else { Self::Within(whole) }
+    }
+
+    fn place(&self, range: &Range<usize>) -> Option<Span> {
+        match *self {
+            Self::Lines(file) => Some(file.place(range)),
+            Self::Plain(whole, start) if start + range.end <= whole.end => {
+                Some(Span::new(whole.file, start + range.start, start + range.end))
+            }
+            Self::Plain(whole, _) | Self::Within(whole) => Some(whole),
+            Self::Nowhere => None,
+        }
     }
 }
 
@@ -147,10 +183,7 @@ fn read_file(gather: &mut Gather<'_>) -> Result<Option<Joined>, UnusableFile> {
     if lost {
         return Err(UnusableFile);
     }
-    let [Some(first), Some(last)] = [lines.first(), lines.last()] else { return Ok(None) };
-    let span = first.span.to(last.span);
-    let text = lines.iter().map(|line| line.value.as_str()).collect::<Vec<_>>().join(":");
-    Ok(Some(Joined { text, lines, span }))
+    Ok(Joined::new(&lines))
 }
 
 /// What was in force, with another string in its place. An empty one is the default of OpenSSL.
@@ -162,8 +195,13 @@ fn overridden(
 ) -> Setting<Option<String>> {
     before.replaced.push(std::mem::replace(&mut before.origin, origin));
     before.replaced.extend_from_slice(replaced);
-    before.value = Some(text.trim().to_owned()).filter(|text| !text.is_empty());
+    before.value = Some(bounded(text.trim()).to_owned()).filter(|text| !text.is_empty());
     before
+}
+
+/// A string, or of one that is too long as much as shows that it is: every rule has a copy.
+fn bounded(text: &str) -> &str {
+    (MAX_CIPHER_STRING + 1..text.len()).find_map(|end| text.get(..end)).unwrap_or(text)
 }
 
 /// The cipher string in force under a rule.
@@ -216,10 +254,10 @@ pub(crate) fn judge(gather: &mut Gather<'_>, global: &Global, services: &[Servic
     let mut read: HashMap<&str, Vec<Finding>> = HashMap::new();
     for (id, text) in &strings {
         let Some(origin) = gather.origins.get(*id).cloned() else { continue };
-        let findings = read.entry(text).or_insert_with(|| findings(&cipher::parse(text)));
+        let findings = read.entry(text).or_insert_with(|| findings(text));
+        let places = global.places(gather.loader.snapshot(), &origin);
         for Finding { range, diagnostic } in findings.iter() {
-            let snapshot = gather.loader.snapshot();
-            let place = range.as_ref().and_then(|range| global.place(snapshot, &origin, range));
+            let place = range.as_ref().and_then(|range| places.place(range));
             let said = diagnostic.clone();
             let said = match (place, &origin) {
                 (Some(span), _) => said.at(span),
@@ -244,9 +282,14 @@ struct Finding {
     diagnostic: Diagnostic,
 }
 
-fn findings(read: &Result<CipherList, CipherError>) -> Vec<Finding> {
+fn findings(text: &str) -> Vec<Finding> {
     const REFUSED: &str = "ciphers-refused";
-    match read {
+    if text.len() > MAX_CIPHER_STRING {
+        let message =
+            format!("this cipher string is longer than {MAX_CIPHER_STRING} octets: it is not read");
+        return vec![Finding { range: None, diagnostic: Diagnostic::error(REFUSED, message) }];
+    }
+    match &cipher::parse(text) {
         Err(CipherError::Malformed { span, problem }) => {
             let message = format!("OpenSSL refuses this cipher string: {problem}");
             vec![Finding {

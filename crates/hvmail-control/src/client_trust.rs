@@ -292,16 +292,19 @@ impl ClientCertificates {
         let lists = self.trust.revoked.iter().flatten().filter_map(move |list| {
             let what = list.describe().ok()?;
             let issuer = quoted(&what.issuer);
-            let message = if unix_seconds < what.this_update {
-                format!("the revocation list of {issuer} is of a time to come")
+            let (code, message) = if unix_seconds < what.this_update {
+                let message = format!("the revocation list of {issuer} is of a time to come");
+                ("client-crl-not-yet-valid", message)
             } else if unix_seconds > what.next_update {
                 let days = (unix_seconds - what.next_update) / (24 * 60 * 60);
-                format!("the revocation list of {issuer} is out of date by {days} days")
+                let message =
+                    format!("the revocation list of {issuer} is out of date by {days} days");
+                ("client-crl-expired", message)
             } else {
                 return None;
             };
             let help = "until there is another, no certificate of that issuer lets a client relay";
-            let said = Diagnostic::warning("client-crl-expired", message).with_help(help);
+            let said = Diagnostic::warning(code, message).with_help(help);
             Some((said, list.origin()))
         });
         authorities.chain(lists).map(|(said, origin)| (said.vendor_unsupported(), origin))

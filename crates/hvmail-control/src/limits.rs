@@ -43,6 +43,8 @@ pub const MAX_QUOTED: usize = 64;
 
 /// How many entries a file with one on each line may hold: `rcpthosts`, `smtproutes` and their like.
 pub const MAX_LIST_ENTRIES: usize = 1_000_000;
+/// The longest cipher string that is read, in octets: what a TLS library is given.
+pub const MAX_CIPHER_STRING: usize = smtp_tls::CipherString::MAX_LENGTH;
 
 /// How many addresses, prefixes and variables the rules of one access file may stand for, each range
 /// counted as what it stands for.

@@ -395,7 +395,7 @@ fn certificates_of_client_authorities_and_their_lists_are_told_at_their_time() {
     assert_eq!(at(1_900_000_000), []);
     assert_eq!(
         at(0),
-        [told(files[0], "certificate-not-yet-valid"), told(files[1], "client-crl-expired")]
+        [told(files[0], "certificate-not-yet-valid"), told(files[1], "client-crl-not-yet-valid")]
     );
     assert_eq!(
         at(u64::MAX),

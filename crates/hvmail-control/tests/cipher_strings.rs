@@ -7,6 +7,7 @@ mod common;
 
 use common::{leaf, memory, running, said};
 use hvmail_control::diagnostic::Severity;
+use hvmail_control::limits::{MAX_CIPHER_STRING, MAX_DIAGNOSTICS_PER_FILE};
 use hvmail_control::snapshot::{Origin, OriginId};
 use hvmail_control::source::Memory;
 use hvmail_control::{Control, Setting};
@@ -138,6 +139,44 @@ fn a_refused_string_of_a_rule_breaks_each_service_under_the_rules() {
     let control = Control::load(&source.file("smtp2", SMTP2));
     assert_eq!(running(&control), [""; 0]);
     assert!(control.is_fatal());
+}
+
+#[test]
+fn a_string_that_is_too_long_is_refused_unread_wherever_it_stands() {
+    let refused = |place: &str| format!("{place} error[ciphers-refused]");
+    let most = format!("{}HIGH", "F:".repeat((MAX_CIPHER_STRING - 4) / 2));
+    assert_eq!(most.len(), MAX_CIPHER_STRING);
+    let lines: Vec<_> = (0..100_000).map(|n| format!("FOO{n}")).collect();
+    for (source, place) in [
+        (with_certificate().file(FILE, lines.join("\n")), "tls.tlsserverciphers:1:1"),
+        (with_certificate().file(FILE, "AES:".repeat(2_000_000)), "tls.tlsserverciphers:1:1"),
+        (with_certificate().file(FILE, format!("{most}:")), "tls.tlsserverciphers:1:1"),
+        (with_certificate().variable("TLSCIPHERS", format!("{most}\u{e9}")), "$TLSCIPHERS"),
+        (
+            with_certificate().file("smtp.tcp", format!(":allow,TLSCIPHERS=\"{most}:\"\n")),
+            "smtp.tcp:1:20",
+        ),
+    ] {
+        let control = Control::load(&source);
+        // No word of it is judged.
+        let said: Vec<_> =
+            control.diagnostics.iter().filter(|said| said.code.contains("cipher")).collect();
+        let [only] = &*said else { panic!("{said:?}") };
+        assert!(only.message.contains("longer than 16384 octets"), "{}", only.message);
+        assert_eq!(told(&control), [format!("{} smtp", refused(place))]);
+        assert_eq!(running(&control), [""; 0]);
+        // What is kept of it is still refused by whoever serves.
+        let service = control.service("smtp").unwrap();
+        for tls in control.tls_policies(service) {
+            let kept = tls.policy().unwrap().ciphers.as_ref().map_or(0, |kept| kept.text.len());
+            assert!(kept <= MAX_CIPHER_STRING + 2, "{kept}");
+        }
+    }
+    // One that is just short enough is read, and its last word has its place.
+    let read = Control::load(&with_certificate().file(FILE, most.replace(':', "\n")));
+    assert_eq!(running(&read), ["smtp"]);
+    let last = format!("tls.tlsserverciphers:{MAX_DIAGNOSTICS_PER_FILE}:1 warning");
+    assert!(told(&read).iter().any(|line| line.starts_with(&last)), "{last}");
 }
 
 #[test]

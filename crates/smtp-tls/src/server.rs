@@ -19,6 +19,12 @@ pub struct CipherString {
     pub origin: Option<OriginId>,
 }
 
+impl CipherString {
+    /// The longest string that a policy is taken with, in octets: a longer one is refused unread. OpenSSL's
+    /// own longest default is a few hundred.
+    pub const MAX_LENGTH: usize = 16 * 1024;
+}
+
 impl PartialEq for CipherString {
     fn eq(&self, other: &Self) -> bool {
         let Self { text, origin: _ } = self;

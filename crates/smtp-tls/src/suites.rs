@@ -11,9 +11,6 @@ use crate::{
     cipher::{self, Authentication, CipherError, CipherList, Ignored, Release, Suite},
 };
 
-/// The longest cipher string taken, in octets. OpenSSL's own longest default is a few hundred.
-const CIPHER_STRING: usize = 16 * 1024;
-
 /// How many words without effect are named.
 const NAMED: usize = 8;
 
@@ -24,8 +21,9 @@ pub(crate) fn read(
     unhonoured: &mut Vec<Unhonoured>,
 ) -> Result<Option<CipherList>, ConfigError> {
     let Some(ciphers) = &policy.ciphers else { return Ok(None) };
-    if ciphers.text.len() > CIPHER_STRING {
-        return Err(refused(ciphers, format!("it is longer than {CIPHER_STRING} octets")));
+    if ciphers.text.len() > CipherString::MAX_LENGTH {
+        let reason = format!("it is longer than {} octets", CipherString::MAX_LENGTH);
+        return Err(refused(ciphers, reason));
     }
     let list = cipher::parse_as(&ciphers.text, release)
         .map_err(|error| refused(ciphers, error.to_string()))?;

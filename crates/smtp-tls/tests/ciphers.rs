@@ -225,6 +225,17 @@ mod openssl {
         assert!(!offer.tls12.is_empty());
     }
 
+    #[test]
+    fn a_certificate_below_the_level_of_the_string_is_refused_with_the_level() {
+        let reason =
+            |text: &str| match Acceptor::new(Backend::OpenSsl, &policy(text, Key::Rsa, BOTH)) {
+                Err(ConfigError::Identity { reason, .. }) => reason,
+                other => panic!("{text}: {other:?}"),
+            };
+        let said = reason("DHE+AES:@SECLEVEL=3");
+        assert!(said.contains("too small") && said.contains("@SECLEVEL=3"), "{said}");
+    }
+
     #[tokio::test]
     async fn each_suite_offered_is_one_that_a_peer_can_get() {
         use ::openssl::ssl::{Ssl, SslContext, SslMethod, SslVersion};

@@ -135,6 +135,36 @@ mod openssl {
         }
     }
 
+    #[test]
+    fn a_group_that_openssl_cannot_read_is_not_told_by_its_size() {
+        // As X9.42 has it: with the order of the subgroup behind the generator.
+        let group = large();
+        let dh = ::openssl::dh::Dh::params_from_der(group.der()).unwrap();
+        let modulus = dh.prime_p().to_vec();
+        let integer = |number: &[u8]| {
+            let length = u16::try_from(number.len()).unwrap().to_be_bytes();
+            [&[0x02, 0x82][..], &length, number].concat()
+        };
+        let order: Vec<u8> = modulus
+            .iter()
+            .scan(0, |carry, octet| {
+                let half = octet >> 1 | *carry << 7;
+                *carry = octet & 1;
+                Some(half)
+            })
+            .collect();
+        let content =
+            [integer(&[&[0][..], &modulus].concat()), vec![0x02, 1, 2], integer(&order)].concat();
+        let length = u16::try_from(content.len()).unwrap().to_be_bytes();
+        let der = [&[0x30, 0x82][..], &length, &content].concat();
+        let group = DhParameters::from_der(der).unwrap().with_origin(OriginId(942));
+        let acceptor = Acceptor::new(Backend::OpenSsl, &policy("DHE+AES", vec![group])).unwrap();
+        let [said] = acceptor.unhonoured() else { panic!("{:?}", acceptor.unhonoured()) };
+        assert_eq!((said.origin, said.loss), (Some(OriginId(942)), Loss::Whole));
+        assert!(said.reason.contains("PKCS #3"), "{}", said.reason);
+        assert!(!said.reason.contains("2048 bits"), "{}", said.reason);
+    }
+
     #[tokio::test]
     async fn without_a_string_the_librarys_own_suites_have_their_group() {
         let acceptor = Acceptor::new(Backend::OpenSsl, &server(&RSA_LEAF)).unwrap();

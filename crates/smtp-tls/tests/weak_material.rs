@@ -76,5 +76,10 @@ fn each_library_serves_what_it_is_said_to_serve() {
             let short = serves(*backend, material::RSA_1024, level);
             assert_eq!(short, openssl && level < 2, "{backend} {level}");
         }
+        let short = ServerPolicy::new(Arc::new(identity(material::RSA_1024)));
+        let said = Acceptor::new(*backend, &short).map(|_| ()).unwrap_err().to_string();
+        // OpenSSL's own level is not the string's.
+        assert_eq!(said.contains("2048 bits and more, and this one has 1024"), !openssl, "{said}");
+        assert!(!said.contains("SECLEVEL"), "{said}");
     }
 }

@@ -38,6 +38,9 @@ pub(super) fn run(arguments: &Ciphers) -> Result<ExitCode, Failure> {
         };
         say_ignored(&drawing, text, words);
         say(&drawing, Severity::Error, ("cipher-string", &error.to_string()), text, span);
+        if text.trim().is_empty() {
+            print::line("help: of a service an empty cipher string is taken for DEFAULT");
+        }
         Failure::bad_configuration("OpenSSL refuses this cipher string")
     })?;
     say_ignored(&drawing, text, &list.ignored);

@@ -3,7 +3,10 @@
 //! Does: hand each policy to the library, and tell what it does not honour as diagnostics with a place.
 //! Does not: listen or connect. Fails: never; a policy that the library cannot take is a diagnostic.
 
-use hvmail_control::diagnostic::{Diagnostic, Severity};
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
+
+use hvmail_control::diagnostic::{Diagnostic, Place, Severity};
 use hvmail_control::snapshot::{Origin, OriginId};
 use hvmail_control::{Control, Service};
 use smtp_tls::cipher::Suite;
@@ -36,6 +39,7 @@ pub(super) fn modern_peer(offer: &ServerOffer) -> Option<ModernPeer> {
 pub(super) fn diagnostics(control: &Control, backend: Backend) -> Vec<Diagnostic> {
     let mut said: Vec<Diagnostic> = Vec::new();
     let mut judges = Judges::default();
+    let mut known: HashMap<(Place, String), usize> = HashMap::new();
     for service in control.services.iter().filter(|service| service.enabled.value) {
         for tls in control.tls_policies(service) {
             let Some(policy) = tls.policy() else { continue };
@@ -45,13 +49,17 @@ pub(super) fn diagnostics(control: &Control, backend: Backend) -> Vec<Diagnostic
             for diagnostic in
                 of_policy(control, service, policy, backend).into_iter().chain(of_judge)
             {
-                let alike = said.iter_mut().find(|other| {
-                    (&other.place, &other.message) == (&diagnostic.place, &diagnostic.message)
-                });
-                match alike {
-                    Some(other) if other.service != diagnostic.service => other.service = None,
-                    Some(_) => {}
-                    None => said.push(diagnostic),
+                match known.entry((diagnostic.place.clone(), diagnostic.message.clone())) {
+                    Entry::Vacant(new) => {
+                        new.insert(said.len());
+                        said.push(diagnostic);
+                    }
+                    Entry::Occupied(alike) => {
+                        let other = &mut said[*alike.get()];
+                        if other.service != diagnostic.service {
+                            other.service = None;
+                        }
+                    }
                 }
             }
         }

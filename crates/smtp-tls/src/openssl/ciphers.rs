@@ -50,6 +50,19 @@ impl<'a> Ciphers<'a> {
             .map_err(|e: ErrorStack| suites::refused(ciphers, error::line(&e)))
     }
 
+    /// The same refusal of an identity, with the level that it fails where the string sets it.
+    pub(super) fn explain(&self, error: ConfigError) -> ConfigError {
+        match (error, self.list.security_level) {
+            (ConfigError::Identity { origin, reason }, Some(level))
+                if reason.contains("too small") || reason.contains("too weak") =>
+            {
+                let reason = format!("{reason}: the cipher string asks for @SECLEVEL={level}");
+                ConfigError::Identity { origin, reason }
+            }
+            (error, _) => error,
+        }
+    }
+
     /// Whether a suite can be used that a group of finite-field Diffie-Hellman is needed for.
     pub(super) fn use_dhe(&self, policy: &ServerPolicy) -> Result<bool, ConfigError> {
         let offer = self.offer(policy, true)?;

@@ -9,7 +9,7 @@ use openssl::{
     ssl::{SslContextBuilder, SslMethod},
 };
 
-use super::{ciphers::Ciphers, context, library};
+use super::{ciphers::Ciphers, context, error, library};
 use crate::{Cause, ConfigError, DhParameters, Loss, ServerPolicy, Unhonoured};
 
 /// Chooses, and reports each group that is not used.
@@ -46,7 +46,11 @@ pub(super) fn choose(
                 lost(Loss::Whole, "its modulus is no safe prime: it is corrupt".to_owned());
             }
             Ok(dh) if probe.set_tmp_dh(&dh).is_ok() => chosen = Some((dh, bits)),
-            _ => lost(
+            Err(e) => lost(
+                Loss::Whole,
+                format!("OpenSSL cannot read it as PKCS #3 has it: {}", error::line(&e)),
+            ),
+            Ok(_) => lost(
                 Loss::Whole,
                 format!("OpenSSL refuses a group of {bits} bits at security level {level}"),
             ),

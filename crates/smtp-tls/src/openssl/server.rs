@@ -155,7 +155,8 @@ impl Settings<'_> {
         let failed = |e: ErrorStack| library(&e);
         let mut context = context(SslMethod::tls_server(), self.policy.versions).map_err(failed)?;
         self.ciphers.apply(&mut context)?;
-        let issuers = identity::apply_all(&mut context, identities, unhonoured)?;
+        let issuers = identity::apply_all(&mut context, identities, unhonoured)
+            .map_err(|error| self.ciphers.explain(error))?;
         if let Some(dh) = &self.dh {
             context.set_tmp_dh(dh).map_err(failed)?;
         }

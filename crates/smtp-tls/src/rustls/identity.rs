@@ -12,7 +12,12 @@ use rustls_pki_types::{
 };
 
 use super::error;
-use crate::{ConfigError, Identity, KeyKind, ServerPolicy, certificate::Fields, named::Named};
+use crate::{
+    ConfigError, Identity, KeyAlgorithm, KeyKind, ServerPolicy, certificate::Fields, named::Named,
+};
+
+/// The smallest RSA key that rustls's provider signs with.
+const LEAST_RSA_BITS: usize = 2048;
 
 /// By the name that a client asks for, and among several by the signatures that it can check.
 #[derive(Debug)]
@@ -60,7 +65,14 @@ pub(super) fn certified_key(identity: &Identity) -> Result<CertifiedKey, ConfigE
         KeyKind::Pkcs1 => PrivateKeyDer::Pkcs1(PrivatePkcs1KeyDer::from(secret)),
         KeyKind::Sec1 => PrivateKeyDer::Sec1(PrivateSec1KeyDer::from(secret)),
     };
-    let key = any_supported_type(&key).map_err(|e| refused(error::line(&e)))?;
+    let key = any_supported_type(&key).map_err(|e| {
+        refused(match identity.key().algorithm() {
+            KeyAlgorithm::Rsa { bits } if bits < LEAST_RSA_BITS => format!(
+                "rustls takes RSA keys of {LEAST_RSA_BITS} bits and more, and this one has {bits}"
+            ),
+            _ => error::line(&e),
+        })
+    })?;
     let leaf = Fields::read(identity.leaf().der()).map_err(|e| refused(e.to_string()))?;
     if key.public_key().is_some_and(|public| public.as_ref() != leaf.public_key_info) {
         return Err(ConfigError::KeyMismatch { origin });

@@ -51,7 +51,7 @@ fn escaped(json: &str) -> String {
 fn service(report: &Report<'_>, service: &Service) -> Json {
     json!({
         "name": service.name,
-        "state": match service.state {
+        "state": match report.state(service) {
             State::Runs => "runs",
             State::Off => "off",
             State::Broken => "broken",

@@ -11,7 +11,7 @@ use std::cell::RefCell;
 use std::process::ExitCode;
 
 use hvmail_control::diagnostic::{Severity, printable};
-use hvmail_control::explain::{self, Delivery, Explained, Outgoing, Service};
+use hvmail_control::explain::{self, Delivery, Explained, Outgoing, Service, State};
 use hvmail_control::outgoing::UnusableRule;
 use hvmail_control::{Control, ServiceTls};
 use smtp_tls::{Acceptor, Backend, ConfigError, Connector, Unhonoured};
@@ -118,6 +118,17 @@ impl<'c> Report<'c> {
     /// What the library makes of a service's policy; `None` where it offers no TLS.
     fn acceptor(&self, tls: &ServiceTls) -> Option<Result<Taken, ConfigError>> {
         tls.policy().map(|policy| self.acceptors.borrow_mut().get(None, policy))
+    }
+
+    /// Whether a service runs: not where the library cannot serve one of the policies that its clients may get.
+    fn state(&self, service: &Service) -> State {
+        let of_rules = service.rules.iter().filter_map(|rule| rule.tls.as_ref());
+        let mut offered = std::iter::once(&service.tls).chain(of_rules);
+        let refused = |tls| matches!(self.acceptor(tls), Some(Err(_)));
+        match service.state {
+            State::Runs if offered.any(refused) => State::Broken,
+            state => state,
+        }
     }
 
     /// What the library makes of a delivery's policy; `None` where it uses no TLS.

@@ -61,7 +61,7 @@ pub(super) fn draw(report: &Report<'_>) -> String {
 }
 
 fn service(lines: &mut Lines, report: &Report<'_>, service: &Service) {
-    let state = match service.state {
+    let state = match report.state(service) {
         State::Runs => "runs",
         State::Off => "off",
         State::Broken => "broken: it stays down",

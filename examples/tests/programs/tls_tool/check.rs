@@ -182,6 +182,20 @@ fn nothing_is_made_and_what_is_no_directory_is_bad_configuration() {
     let before = fs::read_dir(host.control()).unwrap().count();
     let finished = check(&host, &[]);
     assert!(finished.stdout.iter().any(|line| line.starts_with("note[certificate-to-be-made]")));
+    // It is judged as it will be served, on each library.
+    for backend in BACKENDS {
+        let control = host.control().display().to_string();
+        let said = check(&host, &["--tls", backend]).stdout.join("\n");
+        assert_eq!(said.matches("certificate-to-be-made").count(), 1, "{said}");
+        assert!(!said.contains("no-certificate") && said.contains(": 0 errors"), "{said}");
+        let said = run(["explain", &control, "--tls", backend]).stdout.join("\n");
+        assert!(
+            said.contains("service smtp: runs") && said.contains("offered by starttls"),
+            "{said}"
+        );
+        assert!(said.contains("  certificate           mx.example.org "), "{said}");
+        assert!(!said.contains("no TLS is offered"), "{said}");
+    }
     assert_eq!(fs::read_dir(host.control()).unwrap().count(), before);
     for path in ["/no/such/directory", "/dev/null"] {
         let finished = run(["check", path]);

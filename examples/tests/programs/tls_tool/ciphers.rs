@@ -112,6 +112,8 @@ fn a_string_that_openssl_refuses_is_bad_configuration() {
         let error = &finished.stderr[error.unwrap_or_else(|| panic!("{finished:?}"))..];
         assert_eq!(error[0], format!("error[cipher-string]: {said}"));
         assert_eq!(error[1].trim(), format!("--> cipher string:1:{column}"));
+        let help = "help: of a service an empty cipher string is taken for DEFAULT";
+        assert_eq!(error.iter().any(|line| line == help), string.is_empty(), "{error:?}");
         assert!(!error.iter().any(|line| line.contains(['\u{1b}', '\u{9b}'])), "{error:?}");
     }
     assert_eq!(ciphers(&["HIGH", "LOW"]).code, Some(64));

@@ -224,6 +224,34 @@ fn what_the_library_cannot_serve_is_said_with_its_place() {
 }
 
 #[test]
+fn a_service_that_the_library_cannot_serve_is_broken_as_for_who_serves_it() {
+    const FITS: &str = "ECDHE-ECDSA-AES128-GCM-SHA256\n";
+    for backend in BACKENDS {
+        // Of the service itself, then of a rule.
+        for (file, content) in [
+            ("tls.tlsserverciphers", "AES128-SHA\n"),
+            ("smtp.tcp", "10.:allow,TLSCIPHERS=\"AES128-SHA\"\n:allow\n"),
+        ] {
+            let host = Host::new();
+            host.write("tls.tlsserverciphers", FITS).write("smtp3", "ENABLED=0\n");
+            let state = |of: &Value| of["services"][0]["state"].as_str().unwrap().to_owned();
+            let arguments = ["--tls", backend, "--service", "smtp"];
+            assert_eq!(state(&json(&host, &arguments)), "runs", "{backend} {file}");
+            host.write(file, content);
+            let explained = json(&host, &arguments);
+            assert_eq!(state(&explained), "broken", "{backend} {file}: {explained:#}");
+            let text = explain(&host, &arguments);
+            assert_eq!(text.code, Some(0), "{text:?}");
+            let title = "service smtp: broken: it stays down".to_owned();
+            assert!(text.stdout.contains(&title), "{text:?}");
+            let mut serve = host.smtpd(&["--tls", backend, "--service", "smtp"]);
+            let served = process::run(&mut serve, b"");
+            assert_eq!(served.code, Some(78), "{served:?}");
+        }
+    }
+}
+
+#[test]
 fn the_text_has_each_value_with_its_place_and_what_it_overrode() {
     let host = Host::new();
     host.write("smtp2", "ENABLED=1\nPORT=2500\nIPADDR=127.0.0.1\nPORT=2600\n");
