@@ -11,14 +11,14 @@ use core::ops::Range;
 
 use zeroize::Zeroize as _;
 
+use crate::limits::SERVER_IDLE_BUFFER;
+
 #[derive(Default)]
 pub(super) struct Input {
     /// All of it is initialised; `start..end` is unused input, `end..` is space.
     buffer: Vec<u8>,
     start: usize,
     end: usize,
-    /// How large the buffer was when it was given back last.
-    given_back: usize,
 }
 
 impl Input {
@@ -53,16 +53,15 @@ impl Input {
 
     pub(super) fn space(&mut self) -> &mut [u8] {
         if self.buffer.is_empty() {
-            self.buffer = alloc::vec![0; self.given_back];
+            self.buffer = alloc::vec![0; SERVER_IDLE_BUFFER];
         }
         &mut self.buffer[self.end..]
     }
 
-    /// Gives the buffer back if it is no larger than `most` and has no unused input; there is one
-    /// again for who asks for space.
-    pub(super) fn give_back(&mut self, most: usize) {
-        if self.len() == 0 && (1..=most).contains(&self.buffer.len()) {
-            self.given_back = self.buffer.len();
+    /// Gives the buffer back if it is the small one and has no unused input; there is one again for
+    /// who asks for space.
+    pub(super) fn give_back(&mut self) {
+        if self.len() == 0 && self.buffer.len() <= SERVER_IDLE_BUFFER {
             self.buffer = Vec::new();
             self.clear();
         }
@@ -126,8 +125,7 @@ impl fmt::Debug for Input {
 
 #[cfg(test)]
 mod tests {
-    use super::Input;
-    use crate::limits::SERVER_IDLE_BUFFER;
+    use super::{Input, SERVER_IDLE_BUFFER};
 
     fn fill(input: &mut Input) {
         let n = input.space().len();
@@ -177,18 +175,18 @@ mod tests {
         let mut input = Input::default();
         input.make_space(SERVER_IDLE_BUFFER, SERVER_IDLE_BUFFER);
         assert!(input.filled(10));
-        input.give_back(SERVER_IDLE_BUFFER);
+        input.give_back();
         assert_eq!(input.unused(), [0; 10]);
         input.take(10);
         for _ in 0..2 {
-            input.give_back(SERVER_IDLE_BUFFER);
+            input.give_back();
             assert_eq!(input.buffer.capacity(), 0);
         }
         assert_eq!(input.space().len(), SERVER_IDLE_BUFFER);
-        input.give_back(SERVER_IDLE_BUFFER);
+        input.give_back();
         input.make_space(8 * 1024, 64 * 1024);
         assert_eq!(input.space().len(), 8 * 1024);
-        input.give_back(SERVER_IDLE_BUFFER);
+        input.give_back();
         assert_eq!(input.buffer.len(), 8 * 1024);
     }
 

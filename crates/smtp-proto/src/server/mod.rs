@@ -195,7 +195,7 @@ impl Session {
     /// what is read at once needs none of this.
     pub fn idle(&mut self) {
         if self.waiting {
-            self.input.give_back(limits::SERVER_IDLE_BUFFER);
+            self.input.give_back();
             self.talk.queue.give_back();
         }
     }
