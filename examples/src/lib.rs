@@ -4,6 +4,7 @@
 //! Fails: with an exit code of [`exit`] and one line on stderr that says what and where.
 
 pub mod exit;
+pub mod log;
 pub mod print;
 pub mod send;
 pub mod smtpd;
