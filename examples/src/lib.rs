@@ -6,6 +6,7 @@
 mod acceptors;
 pub mod exit;
 mod judges;
+pub mod log;
 pub mod print;
 pub mod send;
 pub mod smtpd;

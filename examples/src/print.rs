@@ -13,11 +13,11 @@ use hvmail_control::snapshot::{Origin, OriginId};
 use smtp_tls::{Cause, Unhonoured};
 
 use crate::exit::Failure;
+use crate::log;
 
 /// Prints one line on stderr.
 pub fn line(text: impl fmt::Display) {
-    // `eprintln!` would panic where stderr is a pipe that nobody reads any more.
-    let _ = writeln!(io::stderr().lock(), "{text}");
+    log::write(format!("{text}\n").into_bytes());
 }
 
 /// Prints one line on stdout: what the program was asked for.

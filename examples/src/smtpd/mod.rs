@@ -30,7 +30,7 @@ use self::reception::Reception;
 use self::reload::{Draining, Line, Reloads, on_a_thread};
 use self::store::Store;
 use crate::exit::{Exit, Failure};
-use crate::{print, tls};
+use crate::{log, print, tls};
 
 /// SIGXFSZ, which a write beyond the host's limit on file sizes (RLIMIT_FSIZE) raises. This is its
 /// number on every system but Linux on MIPS and PA-RISC.
@@ -41,7 +41,8 @@ const FILE_SIZE_SIGNAL: i32 = 25;
 /// # Errors
 /// What keeps it from serving; nothing once it has begun to.
 pub fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
-    log();
+    sessions_are_logged();
+    let _log = log::UntilTheEnd;
     let backend = tls::backend(arguments.tls)?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
@@ -100,11 +101,14 @@ async fn serve(setup: Setup, signals: Signals) -> Result<ExitCode, Failure> {
             read.map_err(|error| Failure::try_later(format!("cannot read the directory: {error}")))?
         }
         () = &mut stop => {
+            // The thread that reads the directory may hang in a line that nobody reads.
+            lines_wait_for_nobody()?;
             print::line("stopped before it served");
             return Ok(ExitCode::SUCCESS);
         }
     };
     let (server, listening, kept) = listen(generation?, setup.arguments.strict)?;
+    lines_wait_for_nobody()?;
     let store = kept.store.clone();
 
     let draining = Draining::default();
@@ -158,12 +162,16 @@ fn listen(
     Ok((server, lines, kept))
 }
 
+fn lines_wait_for_nobody() -> Result<(), Failure> {
+    log::queue().map_err(|error| Failure::try_later(format!("cannot start threads: {error}")))
+}
+
 /// Sessions are logged to stderr; `RUST_LOG` says how much (`info` without it).
-fn log() {
+fn sessions_are_logged() {
     let filter = tracing_subscriber::EnvFilter::try_from_default_env()
         .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("info"));
     let log = tracing_subscriber::fmt()
-        .with_writer(std::io::stderr)
+        .with_writer(|| log::Lines)
         .with_ansi(false)
         // It would say on stderr that stderr cannot be written to, and panic there.
         .log_internal_errors(false)

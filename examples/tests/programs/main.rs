@@ -4,6 +4,7 @@
 mod bad_input;
 mod client_certificates;
 mod hostile;
+mod log;
 mod no_loss;
 mod peers;
 mod reload;

@@ -1,11 +1,10 @@
 //! `hvmail-smtpd`: directories, files and command lines that cannot be used.
 
 use std::fs;
-use std::io::{BufRead as _, BufReader};
 use std::net::TcpListener;
 use std::os::unix::fs::symlink;
 use std::path::Path;
-use std::process::{Child, Command};
+use std::process::Command;
 
 use smtp_testkit::peer::Peer;
 use smtp_testkit::pki;
@@ -385,38 +384,4 @@ fn an_extension_that_is_asked_for_and_not_there_is_named() {
     assert_says(&said, &["smtp.auth:1:1: warning[auth-not-offered]"]);
     assert_says(&said, &["smtp2:4:11: warning[auth-not-offered]"]);
     assert_eq!(listening, all_but(""));
-}
-
-/// A log that nobody reads any more is no reason to lose mail.
-#[test]
-fn a_server_whose_log_has_no_reader_serves_on() {
-    let host = Host::new();
-    let (reader, writer) = std::io::pipe().unwrap();
-    let mut server = Killed(host.smtpd(&[]).stderr(writer).spawn().unwrap());
-    let mut log = BufReader::new(reader);
-    let mut line = String::new();
-    while !line.starts_with("listening service=smtp3 ") {
-        line.clear();
-        assert_ne!(log.read_line(&mut line).unwrap(), 0, "it ended");
-    }
-    drop(log);
-    let envelope = ["--from", "a@example.org", "--to", "b@example.org"];
-    for count in 1..=2 {
-        let sent = host.send(host.starttls, &envelope, "Subject: hello\n\ntext\n");
-        assert_eq!(sent.code, Some(0), "{sent:?}");
-        assert_eq!(host.messages().len(), count);
-    }
-    let stopped = Command::new("kill").arg(server.0.id().to_string()).status().unwrap();
-    assert!(stopped.success());
-    assert_eq!(server.0.wait().unwrap().code(), Some(0));
-}
-
-/// A child that does not outlive its test.
-struct Killed(Child);
-
-impl Drop for Killed {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
 }
