@@ -377,7 +377,7 @@ impl Reader {
                     self.assignments.assign(name, Err(span));
                 }
                 match self.may_be_cut {
-                    true => self.cut_short(span, "no whole assignment or export".to_owned()),
+                    true => self.cut_short(span, "no whole assignment or export"),
                     false => self.not_used(span, "a command", &names),
                 }
             }
@@ -419,11 +419,11 @@ impl Reader {
                     self.assignments.export(&word.text, word.span);
                     if is_last && self.assignments.get(&word.text) == Lookup::Unset {
                         let what = format!("the export of {}", shown(&word.text));
-                        self.cut_short(word.span, format!("{what}, which is never assigned"));
+                        self.cut_short(word.span, &format!("{what}, which is never assigned"));
                     }
                 }
                 None if word.problem.is_none() && is_last => {
-                    self.cut_short(word.span, "no whole assignment or export".to_owned());
+                    self.cut_short(word.span, "no whole assignment or export");
                 }
                 None => {
                     unexport = word.text.starts_with('-') && word.text.contains('n');
@@ -438,7 +438,7 @@ impl Reader {
         }
     }
 
-    fn cut_short(&mut self, span: Span, what: String) {
+    fn cut_short(&mut self, span: Span, what: &str) {
         self.diagnostics.push(
             Diagnostic::error(
                 "cut-short",
