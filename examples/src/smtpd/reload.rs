@@ -118,13 +118,7 @@ impl Reloads {
         }
         print::line(format_args!("reloading cause={cause}"));
         let (setup, kept) = (Arc::clone(&self.setup), Arc::clone(&self.kept));
-        let before = self.watch.taken().clone();
-        let read = move || {
-            // A directory that is not there leaves nothing to look at but what was there before.
-            let before = before.again();
-            let (generation, looks) = Generation::read(&setup, Some(&kept));
-            (generation, if looks.is_empty() { before } else { looks })
-        };
+        let read = move || Generation::read(&setup, Some(&kept));
         let (generation, looks) = on_a_thread(read).await.map_err(|error| error.to_string())?;
         self.watch.took(looks);
         let Generation { reception, services, kept } =
