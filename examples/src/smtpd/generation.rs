@@ -34,11 +34,11 @@ pub(super) struct Setup {
 }
 
 /// A reading, ready to be served.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Generation {
     pub(super) reception: Reception,
     pub(super) services: Vec<Listening>,
-    pub(super) kept: Kept,
+    pub(super) kept: Arc<Kept>,
 }
 
 /// What the reading after this one goes on from.
@@ -131,6 +131,7 @@ impl Generation {
         let services = services.iter().map(|service| listener(service, &policies)).collect();
         let kept = Kept { words, store: store.clone(), acceptors, host_name, ticket_keys };
         let reception = Reception::new(Arc::new(control), policies, store);
+        let kept = Arc::new(kept);
         Ok(Self { reception, services, kept })
     }
 }

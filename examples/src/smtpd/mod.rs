@@ -138,7 +138,7 @@ async fn serve(setup: Setup, signals: Signals) -> Result<ExitCode, Failure> {
 fn listen(
     generation: Generation,
     strict: bool,
-) -> Result<(Server<Reception>, Vec<Line>, Kept), Failure> {
+) -> Result<(Server<Reception>, Vec<Line>, Arc<Kept>), Failure> {
     let Generation { reception, services, kept } = generation;
     let mut server = Server::new(reception);
     for service in services {
