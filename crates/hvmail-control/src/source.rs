@@ -112,14 +112,13 @@ impl Directory {
         self.limit = octets;
         self
     }
-}
 
-impl Source for Directory {
-    fn root(&self) -> &Path {
-        &self.root
-    }
-
-    fn read(&self, path: &Path) -> Result<Option<Vec<u8>>, ReadError> {
+    /// The same as [`read`](Source::read), with what the file was when it was opened: its path may name
+    /// another one before and after.
+    ///
+    /// # Errors
+    /// As of [`read`](Source::read).
+    pub fn read_opened(&self, path: &Path) -> Result<Option<(Vec<u8>, fs::Metadata)>, ReadError> {
         let path = self.resolve(path);
         let failed = |error: &io::Error| ReadError::from_io(&path, error);
         // Looked at before it is opened: opening a named pipe would wait for a writer.
@@ -148,7 +147,17 @@ impl Source for Directory {
         let mut bounded = file.take(self.limit.saturating_add(1));
         bounded.read_to_end(&mut bytes).map_err(|error| failed(&error))?;
         let size = u64::try_from(bytes.len()).unwrap_or(u64::MAX);
-        if size > self.limit { Err(too_large(size)) } else { Ok(Some(bytes)) }
+        if size > self.limit { Err(too_large(size)) } else { Ok(Some((bytes, metadata))) }
+    }
+}
+
+impl Source for Directory {
+    fn root(&self) -> &Path {
+        &self.root
+    }
+
+    fn read(&self, path: &Path) -> Result<Option<Vec<u8>>, ReadError> {
+        Ok(self.read_opened(path)?.map(|(bytes, _)| bytes))
     }
 
     #[cfg(unix)]

@@ -38,6 +38,26 @@ fn an_unusable_port_breaks_one_service_and_a_taken_one_the_later() {
 }
 
 #[test]
+fn a_file_that_was_cut_short_breaks_its_service() {
+    let file = "ENABLED=1\nPORT=2465\nSMTPS=1\nexport SMTPS\n";
+    let loaded = |text: &str| {
+        let control = Control::load(&memory().file("smtp2", text));
+        let cut = errors(&control).iter().any(|error| error.contains("error[cut-short] smtp2"));
+        (control.service("smtp2").unwrap().runs(), cut)
+    };
+    // `SMTPS=1` without its export would be served in clear.
+    for length in 0..file.len() {
+        let cut = &file[..length];
+        let last = cut.rsplit('\n').next().unwrap();
+        let whole = last.is_empty() || last.contains('=') || last == "export SMTPS";
+        let (runs, said) = loaded(cut);
+        assert_eq!(said, !whole, "{cut:?}");
+        assert!(whole || !runs, "{cut:?}");
+    }
+    assert_eq!(loaded("ENABLED=1\nPOR\n"), (true, false));
+}
+
+#[test]
 fn every_unusable_value_is_named_where_it_stands() {
     let control = Fixture::copy("broken-values").load();
     assert_eq!(

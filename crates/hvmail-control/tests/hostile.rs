@@ -215,7 +215,7 @@ const FILES: [(&str, &str); 8] = [
     ("rcpthosts", "# ours\na.example\n.b.example\n"),
     ("databytes", "1000\n"),
     ("smtp.tcp", "# c\n127.0.0.1:allow,RELAYCLIENT=\"\"\n:deny\n"),
-    ("smtp2", "ENABLED=1\nPORT=2587\nexport \\\n  SMTPS\n"),
+    ("smtp2", "ENABLED=1\nexport \\\n  SMTPS\nPORT=2587\n"),
     ("smtproutes", "c.example:relay.example:2525\n"),
     ("tls.tlsserverciphers", "HIGH\n!aNULL\n"),
     (

@@ -34,11 +34,11 @@ pub(super) struct Setup {
 }
 
 /// A reading, ready to be served.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Generation {
     pub(super) reception: Reception,
     pub(super) services: Vec<Listening>,
-    pub(super) kept: Kept,
+    pub(super) kept: Arc<Kept>,
 }
 
 /// What the reading after this one goes on from.
@@ -56,18 +56,21 @@ impl Generation {
     /// Reads the directory. A server that runs already has `before`, and takes no reading with an
     /// error. What the files were is told, whatever comes of it.
     pub(super) fn read(setup: &Setup, before: Option<&Kept>) -> (Result<Self, Failure>, Looks) {
-        let (loaded, mut looks) = directory::load(setup.arguments.directory());
-        if let Some(path) = &setup.arguments.ticket_keys
-            && !looks.is_empty()
-        {
-            looks.look_at(path);
-        }
+        let arguments = &setup.arguments;
+        let keys = || read_ticket_keys(arguments, before);
+        let beside = arguments.ticket_keys.as_deref();
+        let (loaded, looks) = directory::load(arguments.directory(), beside, keys);
         (loaded.and_then(|loaded| Self::of(loaded, setup, before)), looks)
     }
 
-    fn of(loaded: Loaded, setup: &Setup, before: Option<&Kept>) -> Result<Self, Failure> {
+    fn of(
+        loaded: Loaded<Result<Option<TicketKeys>, Failure>>,
+        setup: &Setup,
+        before: Option<&Kept>,
+    ) -> Result<Self, Failure> {
         let Setup { arguments, backend, maildir } = setup;
-        let Loaded { control, lacks_certificate } = loaded;
+        let Loaded { control, keys, lacks_certificate, said } = loaded;
+        said.iter().for_each(print::line);
         print::diagnostics(&control);
         if before.is_none() {
             say_what_stays_down(&control);
@@ -95,7 +98,7 @@ impl Generation {
             return Err(errors());
         }
 
-        let ticket_keys = read_ticket_keys(arguments, before)?;
+        let ticket_keys = keys?;
         let control = adjust(control, arguments, ticket_keys.as_ref());
         let services: Vec<&Service> =
             chosen.iter().filter_map(|name| control.service(name)).collect();
@@ -128,6 +131,7 @@ impl Generation {
         let services = services.iter().map(|service| listener(service, &policies)).collect();
         let kept = Kept { words, store: store.clone(), acceptors, host_name, ticket_keys };
         let reception = Reception::new(Arc::new(control), policies, store);
+        let kept = Arc::new(kept);
         Ok(Self { reception, services, kept })
     }
 }

@@ -25,7 +25,7 @@ use smtp_server::Server;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 pub use self::arguments::Arguments;
-use self::generation::{Generation, Kept, Setup};
+use self::generation::{Generation, Setup};
 use self::reception::Reception;
 use self::reload::{Draining, Line, Reloads, on_a_thread};
 use self::store::Store;
@@ -107,7 +107,9 @@ async fn serve(setup: Setup, signals: Signals) -> Result<ExitCode, Failure> {
             return Ok(ExitCode::SUCCESS);
         }
     };
-    let (server, listening, kept) = listen(generation?, setup.arguments.strict)?;
+    let generation = generation?;
+    let kept = Arc::clone(&generation.kept);
+    let (server, listening) = listen(generation, setup.arguments.strict)?;
     lines_wait_for_nobody()?;
     let store = kept.store.clone();
 
@@ -138,10 +140,7 @@ async fn serve(setup: Setup, signals: Signals) -> Result<ExitCode, Failure> {
 }
 
 /// Listens for every service that can be had.
-fn listen(
-    generation: Generation,
-    strict: bool,
-) -> Result<(Server<Reception>, Vec<Line>, Kept), Failure> {
+fn listen(generation: Generation, strict: bool) -> Result<(Server<Reception>, Vec<Line>), Failure> {
     let Generation { reception, services, kept } = generation;
     let mut server = Server::new(reception);
     for service in services {
@@ -159,7 +158,7 @@ fn listen(
     for line in &lines {
         print::line(line);
     }
-    Ok((server, lines, kept))
+    Ok((server, lines))
 }
 
 fn lines_wait_for_nobody() -> Result<(), Failure> {

@@ -22,16 +22,16 @@ use super::store::{Store, Stored};
 use crate::print;
 
 /// One control directory's rules, for all connections.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Reception {
     control: Arc<Control>,
-    policies: Policies,
+    policies: Arc<Policies>,
     store: Store,
 }
 
 impl Reception {
-    pub(super) const fn new(control: Arc<Control>, policies: Policies, store: Store) -> Self {
-        Self { control, policies, store }
+    pub(super) fn new(control: Arc<Control>, policies: Policies, store: Store) -> Self {
+        Self { control, policies: Arc::new(policies), store }
     }
 }
 

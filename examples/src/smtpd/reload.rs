@@ -26,6 +26,8 @@ use super::reception::Reception;
 use super::watch::{Looks, Watch};
 use crate::print;
 
+const DRAINING: &str = "the server is draining";
+
 /// Whether the server was told to stop.
 pub(super) type Draining = Arc<AtomicBool>;
 
@@ -35,6 +37,8 @@ pub(super) struct Reloads {
     server: ServerHandle<Reception>,
     kept: Arc<Kept>,
     listening: Vec<Line>,
+    /// What was read well, and lacks an address.
+    waiting: Option<Generation>,
     watch: Watch,
     looking: Option<Interval>,
     hangup: Signal,
@@ -85,7 +89,7 @@ impl Reloads {
     pub(super) fn new(
         setup: Arc<Setup>,
         server: ServerHandle<Reception>,
-        (kept, looks): (Kept, Looks),
+        (kept, looks): (Arc<Kept>, Looks),
         listening: Vec<Line>,
         hangup: Signal,
         draining: Draining,
@@ -93,17 +97,25 @@ impl Reloads {
         let mut watch = Watch::default();
         watch.took(looks);
         let looking = setup.arguments.watch().map(every);
-        let kept = Arc::new(kept);
-        Self { setup, server, kept, listening, watch, looking, hangup, draining }
+        let waiting = None;
+        Self { setup, server, kept, listening, waiting, watch, looking, hangup, draining }
     }
 
     /// Reads whenever there is a cause.
     pub(super) async fn run(mut self) -> Infallible {
         loop {
+            let waits = self.waiting.is_some();
             let cause = tokio::select! {
                 biased;
-                () = hung_up(&mut self.hangup) => Cause::Signal,
-                () = files_changed(&mut self.watch, self.looking.as_mut()) => Cause::Change,
+                () = hung_up(&mut self.hangup) => Some(Cause::Signal),
+                cause = looked(&mut self.watch, self.looking.as_mut(), waits) => cause,
+            };
+            let Some(cause) = cause else {
+                // That the address still cannot be had was said.
+                if let Some(generation) = self.waiting.take() {
+                    let _ = self.apply(generation).await;
+                }
+                continue;
             };
             if let Err(reason) = self.reload(cause).await {
                 print::line(format_args!("reload refused: {reason}"));
@@ -112,27 +124,27 @@ impl Reloads {
     }
 
     async fn reload(&mut self, cause: Cause) -> Result<(), String> {
-        const DRAINING: &str = "the server is draining";
         if self.draining.load(Ordering::Relaxed) {
             return Err(DRAINING.to_owned());
         }
         print::line(format_args!("reloading cause={cause}"));
         let (setup, kept) = (Arc::clone(&self.setup), Arc::clone(&self.kept));
-        let before = self.watch.taken().clone();
-        let read = move || {
-            // A directory that is not there leaves nothing to look at but what was there before.
-            let before = before.again();
-            let (generation, looks) = Generation::read(&setup, Some(&kept));
-            (generation, if looks.is_empty() { before } else { looks })
-        };
+        let read = move || Generation::read(&setup, Some(&kept));
         let (generation, looks) = on_a_thread(read).await.map_err(|error| error.to_string())?;
         self.watch.took(looks);
-        let Generation { reception, services, kept } =
-            generation.map_err(|failure| failure.message)?;
+        self.waiting = None;
+        self.apply(generation.map_err(|failure| failure.message)?).await
+    }
+
+    async fn apply(&mut self, generation: Generation) -> Result<(), String> {
+        let Generation { reception, services, kept } = generation.clone();
         let applied =
             self.server.apply(reception, services).await.map_err(|error| match error {
                 ApplyError::Stopped => DRAINING.to_owned(),
-                error => error.to_string(),
+                ApplyError::Bind(error) => {
+                    self.waiting = Some(generation);
+                    error.to_string()
+                }
             })?;
         let now: Vec<_> = applied
             .listening
@@ -140,7 +152,7 @@ impl Reloads {
             .map(|(service, address)| Line::new(&kept, service, *address))
             .collect();
         self.say(&now, &kept);
-        (self.listening, self.kept) = (now, Arc::new(kept));
+        (self.listening, self.kept) = (now, kept);
         Ok(())
     }
 
@@ -168,17 +180,21 @@ async fn hung_up(hangup: &mut Signal) {
     }
 }
 
-/// Returns when the files have changed, and rest. Never, where nobody looks at them.
-async fn files_changed(watch: &mut Watch, looking: Option<&mut Interval>) {
+/// Returns when the files have changed, and rest; or with no cause to read where they have not, and
+/// what was read `waits`. Never, where nobody looks at them.
+async fn looked(watch: &mut Watch, looking: Option<&mut Interval>, waits: bool) -> Option<Cause> {
     let Some(looking) = looking else { return pending().await };
     loop {
         looking.tick().await;
         let taken = watch.taken().clone();
         // What cannot be looked at now is looked at the next time.
-        if let Ok(now) = on_a_thread(move || taken.again()).await
-            && watch.settled(now)
-        {
-            return;
+        let Ok(now) = on_a_thread(move || taken.again()).await else { continue };
+        let unchanged = now == *watch.taken();
+        if watch.settled(now) {
+            return Some(Cause::Change);
+        }
+        if waits && unchanged {
+            return None;
         }
     }
 }

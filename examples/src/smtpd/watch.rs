@@ -1,8 +1,8 @@
 //! Whether the files of a reading have changed since.
 //!
-//! Does: remember what each file was just before it was read, absent ones too, and compare. Does not:
-//! read a file, or wait. Fails: nothing here fails; a file that cannot be looked at is one more state
-//! of it.
+//! Does: remember what each file was as it was opened, absent ones too, and the directory, and compare
+//! with what their paths name now. Does not: wait. Fails: nothing here fails; a file that cannot be
+//! looked at is one more state of it.
 //!
 //! A change is seen by a file's device, inode, size and times. A file that is written again in place
 //! with as many octets, within the same tick of the file system's clock in which it was read before, is
@@ -16,14 +16,37 @@ use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
 use hvmail_control::error::ReadError;
-use hvmail_control::source::Source;
+use hvmail_control::source::{Directory, Source};
 
 /// What a file was when it was looked at.
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Look {
     There(Stamp),
+    /// A directory, whatever comes and goes in it.
+    Directory {
+        device: u64,
+        inode: u64,
+    },
     /// It is absent, or out of reach.
     Not(io::ErrorKind),
+    /// It was never the same for as long as a reading takes. It is never again so, by this.
+    Restless,
+}
+
+impl From<&Metadata> for Look {
+    fn from(file: &Metadata) -> Self {
+        if file.is_dir() {
+            return Self::Directory { device: file.dev(), inode: file.ino() };
+        }
+        Self::There(Stamp {
+            is_link: file.is_symlink(),
+            device: file.dev(),
+            inode: file.ino(),
+            size: file.size(),
+            modified: (file.mtime(), file.mtime_nsec()),
+            changed: (file.ctime(), file.ctime_nsec()),
+        })
+    }
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -53,35 +76,40 @@ impl Looks {
         Self(self.0.keys().map(|path| (path.clone(), look(path))).collect())
     }
 
-    pub(super) fn is_empty(&self) -> bool {
-        self.0.is_empty()
+    pub(super) fn add(&mut self, other: Self) {
+        self.0.extend(other.0);
+    }
+
+    /// Has whoever compares these find a change, whatever there is.
+    pub(super) fn restless(&mut self, path: &Path) {
+        self.0.insert(path.to_owned(), Look::Restless);
     }
 }
 
 fn look(path: &Path) -> Look {
-    let stamp = |file: &Metadata| Stamp {
-        is_link: file.is_symlink(),
-        device: file.dev(),
-        inode: file.ino(),
-        size: file.size(),
-        modified: (file.mtime(), file.mtime_nsec()),
-        changed: (file.ctime(), file.ctime_nsec()),
-    };
     match fs::metadata(path).or_else(|_| fs::symlink_metadata(path)) {
-        Ok(file) => Look::There(stamp(&file)),
+        Ok(file) => Look::from(&file),
         Err(error) => Look::Not(error.kind()),
     }
 }
 
-/// A source that remembers what each file was just before it was read.
-pub(super) struct Watched<'s> {
-    source: &'s dyn Source,
+/// A directory that remembers what each file was when it was opened to be read.
+pub(super) struct Watched<'d> {
+    directory: &'d Directory,
     looks: RefCell<Looks>,
+    /// What could not be read, and why.
+    failed: RefCell<BTreeMap<PathBuf, ReadError>>,
 }
 
-impl<'s> Watched<'s> {
-    pub(super) fn new(source: &'s dyn Source) -> Self {
-        Self { source, looks: RefCell::default() }
+impl<'d> Watched<'d> {
+    pub(super) fn new(directory: &'d Directory) -> Self {
+        Self { directory, looks: RefCell::default(), failed: RefCell::default() }
+    }
+
+    /// Whether what could not be read still cannot, for the same reason.
+    pub(super) fn fails_as_before(&self) -> bool {
+        let failed = self.failed.borrow();
+        failed.iter().all(|(path, error)| self.directory.read(path).as_ref() == Err(error))
     }
 
     pub(super) fn looks(self) -> Looks {
@@ -91,16 +119,36 @@ impl<'s> Watched<'s> {
 
 impl Source for Watched<'_> {
     fn root(&self) -> &Path {
-        self.source.root()
+        self.directory.root()
     }
 
     fn read(&self, path: &Path) -> Result<Option<Vec<u8>>, ReadError> {
-        self.looks.borrow_mut().look_at(&self.source.resolve(path));
-        self.source.read(path)
+        let path = self.directory.resolve(path);
+        let mut looks = self.looks.borrow_mut();
+        // What is opened may be another file than one that is looked at before or after.
+        match self.directory.read_opened(&path) {
+            Ok(Some((content, file))) => {
+                looks.0.insert(path, Look::from(&file));
+                Ok(Some(content))
+            }
+            Ok(None) => {
+                looks.0.insert(path, Look::Not(io::ErrorKind::NotFound));
+                Ok(None)
+            }
+            Err(error) => {
+                looks.look_at(&path);
+                self.failed.borrow_mut().insert(path, error.clone());
+                Err(error)
+            }
+        }
+    }
+
+    fn permissions(&self, path: &Path) -> Option<u32> {
+        self.directory.permissions(path)
     }
 
     fn environment(&self, name: &str) -> Option<String> {
-        self.source.environment(name)
+        self.directory.environment(name)
     }
 }
 
@@ -161,6 +209,7 @@ mod tests {
         }
 
         fn write(&self, name: &str, content: &str) {
+            fs::create_dir_all(self.path(name).parent().unwrap()).unwrap();
             fs::write(self.path(name), content).unwrap();
         }
 
@@ -225,29 +274,42 @@ mod tests {
 
     #[test]
     fn what_changes_while_it_is_read_is_seen() {
-        struct Slow<'s>(&'s Files);
-        impl Source for Slow<'_> {
-            fn root(&self) -> &Path {
-                self.0.0.path()
-            }
-            fn read(&self, path: &Path) -> Result<Option<Vec<u8>>, ReadError> {
-                let content = fs::read(self.resolve(path)).ok();
-                if path == Path::new("me") {
-                    self.0.write("me", "changed-behind-the-reader.example\n");
-                }
-                Ok(content)
-            }
-            fn environment(&self, _: &str) -> Option<String> {
-                None
-            }
-        }
-        let files = Files::new(&[("me", "a.example\n")]);
-        let slow = Slow(&files);
-        let watched = Watched::new(&slow);
-        let control = Control::load(&watched);
-        assert_eq!(control.me.unwrap().value, "a.example");
+        let files = Files::new(&[("one/me", "a.example\n"), ("two/me", "b.example\n")]);
+        let link = |to: &str| {
+            symlink(to, files.path("new")).unwrap();
+            fs::rename(files.path("new"), files.path("live")).unwrap();
+        };
+        link("one");
+        let directory = Directory::open(files.path("live")).unwrap();
+        let read = |then: &str| {
+            let watched = Watched::new(&directory);
+            assert!(watched.read(Path::new("me")).unwrap().is_some());
+            assert_eq!(watched.read(Path::new("absent")).unwrap(), None);
+            link(then);
+            let looks = watched.looks();
+            looks.again() == looks
+        };
+        assert!(read("one"), "the link is another one, and leads to the same");
+        assert!(!read("two"));
+        assert!(read("two"));
+        files.write("two/absent", "came");
+        let watched = Watched::new(&directory);
+        assert!(watched.read(Path::new("absent")).unwrap().is_some());
+        files.write("two/absent", "changed in its place");
         let looks = watched.looks();
         assert_ne!(looks.again(), looks);
+    }
+
+    #[test]
+    fn what_cannot_be_read_is_tried_again() {
+        let files = Files::new(&[("smtp2/a", "")]);
+        let directory = Directory::open(files.0.path()).unwrap();
+        let watched = Watched::new(&directory);
+        assert!(watched.read(Path::new("smtp2")).is_err());
+        assert!(watched.fails_as_before());
+        fs::remove_dir_all(files.path("smtp2")).unwrap();
+        files.write("smtp2", "ENABLED=1\n");
+        assert!(!watched.fails_as_before());
     }
 
     #[test]

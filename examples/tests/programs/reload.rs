@@ -12,6 +12,7 @@ use crate::support::Host;
 
 mod changes;
 mod load;
+mod replaced;
 mod s_client;
 mod signals;
 mod switches;

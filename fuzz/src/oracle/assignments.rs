@@ -47,11 +47,13 @@ impl Word {
 }
 
 /// The variables of a text; `None` where a shell would do anything but assign and export, or where
-/// shells differ.
+/// shells differ, or where the text seems to be cut short.
 #[must_use]
 pub fn read(text: &[u8]) -> Option<Variables> {
     let mut variables = Variables::new();
-    for statement in statements(text)? {
+    let mut last_export = None;
+    let (statements, goes_on) = statements(text)?;
+    for statement in statements {
         if statement.iter().any(|word| word.text(0).is_none()) {
             return None;
         }
@@ -78,11 +80,15 @@ pub fn read(text: &[u8]) -> Option<Variables> {
         for (name, value) in statement.iter().filter_map(Word::assignment) {
             variables.entry(name).or_default().0 = Some(value);
         }
+        let ends_in_name = statement.last().is_some_and(|word| word.name().is_none());
+        last_export = exported.last().filter(|_| ends_in_name).cloned();
         for name in exported {
             variables.entry(name).or_default().1 = true;
         }
     }
-    Some(variables)
+    // What was never assigned may be a part of a name, where nothing ends it.
+    let is_cut = last_export.is_some_and(|name| variables[&name].0.is_none());
+    (goes_on || text.ends_with(b"\n") || !is_cut).then_some(variables)
 }
 
 fn is_name(text: &str) -> bool {
@@ -90,14 +96,19 @@ fn is_name(text: &str) -> bool {
         && text.chars().all(|c| c == '_' || c.is_ascii_alphanumeric())
 }
 
-/// The words of each statement, quoting undone; `None` where there is more than words.
-fn statements(text: &[u8]) -> Option<Vec<Vec<Word>>> {
+/// The words of each statement, quoting undone, and whether more than blanks is behind the last word;
+/// `None` where there is more than words.
+fn statements(text: &[u8]) -> Option<(Vec<Vec<Word>>, bool)> {
+    let mut goes_on = false;
     let (mut all, mut words, mut word): (Vec<Vec<Word>>, Vec<Word>, Option<Word>) =
         (Vec::new(), Vec::new(), None);
     let mut at = 0;
     let ends_line =
         |at: usize| text.get(at) == Some(&b'\r') && matches!(text.get(at + 1), Some(b'\n') | None);
     while let Some(&octet) = text.get(at) {
+        goes_on &= word.is_none();
+        // A comment, or a line that is continued.
+        goes_on |= word.is_none() && matches!(octet, b'#' | b'\\');
         at += 1;
         match octet {
             b' ' | b'\t' => words.extend(word.take()),
@@ -155,9 +166,10 @@ fn statements(text: &[u8]) -> Option<Vec<Vec<Word>>> {
             other => word.get_or_insert_default().octets.push((other, false)),
         }
     }
+    goes_on &= word.is_none();
     words.extend(word);
     all.push(words);
-    Some(all)
+    Some((all, goes_on))
 }
 
 /// Whether a `$` in front of this octet is more than itself.

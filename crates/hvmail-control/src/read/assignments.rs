@@ -13,6 +13,9 @@
 //! [`Lookup::Unusable`] until a later plain assignment: its value is not known, and pretending that
 //! it was never written would be worse. A text that cannot be told apart (a quote, a substitution or
 //! a block that is never closed, a here-document) is an error, and nothing behind it is read.
+//!
+//! A file that ends in a line without a line end, and there with a command, or with the export of a
+//! variable that it never assigns, was most likely cut short as it was written: that is an error too.
 
 use std::collections::{BTreeMap, HashSet};
 
@@ -119,7 +122,7 @@ pub fn parse(bytes: &[u8], file: FileId) -> (Assignments, Vec<Diagnostic>) {
                 break;
             }
             None => {
-                reader.end_of_statement();
+                reader.end_of_file(bytes);
                 break;
             }
         }
@@ -156,6 +159,8 @@ struct Reader {
     diagnostics: Vec<Diagnostic>,
     blocks: Vec<Block>,
     statement: Statement,
+    /// The statement is the last one, and its last word ends the file.
+    may_be_cut: bool,
 }
 
 /// The statement being read.
@@ -307,6 +312,13 @@ impl Reader {
         self.end_of_statement();
     }
 
+    fn end_of_file(&mut self, bytes: &[u8]) {
+        let blank = |byte: &u8| matches!(byte, b' ' | b'\t' | b'\r');
+        let last = |span: Span| bytes[span.end..].iter().all(blank) && !bytes.ends_with(b"\n");
+        self.may_be_cut = self.statement.span.is_some_and(last);
+        self.end_of_statement();
+    }
+
     fn end_of_statement(&mut self) {
         let mut statement = std::mem::take(&mut self.statement);
         let Some(span) = statement.span else { return };
@@ -364,7 +376,10 @@ impl Reader {
                 for name in &names {
                     self.assignments.assign(name, Err(span));
                 }
-                self.not_used(span, "a command", &names);
+                match self.may_be_cut {
+                    true => self.cut_short(span, "no whole assignment or export"),
+                    false => self.not_used(span, "a command", &names),
+                }
             }
         }
     }
@@ -386,7 +401,8 @@ impl Reader {
 
     fn take_export(&mut self, arguments: &[Word]) {
         let mut unexport = false;
-        for word in arguments {
+        for (number, word) in arguments.iter().enumerate() {
+            let is_last = self.may_be_cut && number + 1 == arguments.len();
             match word.as_assignment() {
                 _ if unexport => {
                     let names: Vec<_> = name_of(word).into_iter().collect();
@@ -401,6 +417,13 @@ impl Reader {
                 }
                 None if word.problem.is_none() && is_name(&word.text) => {
                     self.assignments.export(&word.text, word.span);
+                    if is_last && self.assignments.get(&word.text) == Lookup::Unset {
+                        let what = format!("the export of {}", shown(&word.text));
+                        self.cut_short(word.span, &format!("{what}, which is never assigned"));
+                    }
+                }
+                None if word.problem.is_none() && is_last => {
+                    self.cut_short(word.span, "no whole assignment or export");
                 }
                 None => {
                     unexport = word.text.starts_with('-') && word.text.contains('n');
@@ -413,6 +436,19 @@ impl Reader {
                 }
             }
         }
+    }
+
+    fn cut_short(&mut self, span: Span, what: &str) {
+        self.diagnostics.push(
+            Diagnostic::error(
+                "cut-short",
+                format!(
+                    "the file ends here, without a line end, in {what}: it may have been cut short"
+                ),
+            )
+            .at(span)
+            .with_help("write the whole file; where this is all of it, end the line"),
+        );
     }
 
     fn not_used(&mut self, span: Span, what: &str, names: &[String]) {

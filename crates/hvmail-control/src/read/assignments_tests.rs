@@ -151,8 +151,45 @@ fn what_is_not_used_says_why() {
         ("ulimit -n 100", "this is not used because of a command"),
         ("A=$B", "this is not used because of a variable; A cannot be known from it"),
     ] {
-        let (_, diagnostics) = parse(text.as_bytes(), FILE);
+        let (_, diagnostics) = parse(format!("{text}\n").as_bytes(), FILE);
         assert_eq!(diagnostics[0].message, message, "{text}");
+    }
+}
+
+#[test]
+fn a_last_line_that_is_nothing_whole_was_cut_short() {
+    for (last, place) in [
+        ("exp", 8),
+        ("POR", 8),
+        ("POR \t", 8),
+        ("B=1; exp", 13),
+        ("B=1 exp", 8),
+        ("export", 8),
+        ("export ", 8),
+        ("export TLSCI", 15),
+        ("export PORT TLSCI", 20),
+        ("export A.B", 15),
+        ("exp\r", 8),
+    ] {
+        let text = format!("PORT=25\n{last}");
+        let (assignments, diagnostics) = parse(text.as_bytes(), FILE);
+        assert_eq!(value(&assignments, "PORT"), Some("25"), "{text:?}");
+        let cut: Vec<_> = diagnostics.iter().filter(|said| said.code == "cut-short").collect();
+        let [error] = cut[..] else { panic!("{text:?}: {diagnostics:?}") };
+        assert_eq!(error.severity, Severity::Error);
+        assert_eq!(error.span().unwrap().start, place, "{text:?}");
+        assert!(error.help.is_some());
+        assert!(!codes(&diagnostics).contains(&"more-than-assignment"), "{text:?}");
+        for end in ["\n", "\r\n", " # all\n", "\nB=1"] {
+            let (_, diagnostics) = parse(format!("{text}{end}").as_bytes(), FILE);
+            assert!(!codes(&diagnostics).contains(&"cut-short"), "{text:?} {end:?}");
+        }
+    }
+    for whole in
+        ["A=1", "A=", "A=1; export A", "export A=1", "A=1\nexport A # B", "A=$(x)", "A=1\n# B"]
+    {
+        let (_, diagnostics) = parse(whole.as_bytes(), FILE);
+        assert!(!codes(&diagnostics).contains(&"cut-short"), "{whole:?}");
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::fs::{self, OpenOptions};
 use std::io::Write as _;
+use std::net::TcpListener;
 use std::thread::sleep;
 use std::time::Duration;
 
@@ -67,6 +68,25 @@ fn what_was_refused_waits_for_the_next_change() {
     put(&host, "tls.key.pem", &key);
     assert!(wait_outcome(&program, 2).starts_with(TAKEN));
     assert_eq!(said(&program, "reloading cause=change").len(), 2);
+}
+
+/// An address that somebody else has is tried at each look, and the refusal is said once.
+#[test]
+fn an_address_that_becomes_free_is_taken_without_another_change() {
+    let host = Host::new();
+    let program = host.serve(&["--watch", "1"]);
+    let other = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = other.local_addr().unwrap().port();
+    put(&host, "smtp2", &format!("ENABLED=1\nIPADDR=127.0.0.1\nPORT={port}\n"));
+    assert!(wait_outcome(&program, 0).starts_with(REFUSED));
+    sleep(LOOKS);
+    assert_eq!(outcomes(&program).len(), 1, "{:#?}", outcomes(&program));
+    drop(other);
+    assert!(wait_outcome(&program, 1).starts_with(TAKEN));
+    program.wait_for_stderr(&format!("listening service=smtp2 addr=127.0.0.1:{port} "));
+    sleep(LOOKS);
+    assert_eq!(outcomes(&program).len(), 2, "{:#?}", outcomes(&program));
+    assert_eq!(said(&program, "reloading ").len(), 1);
 }
 
 /// Files that were missed come; one that was never asked for does not matter; a folder goes and comes.
