@@ -126,7 +126,6 @@ pub enum TemporaryKeyError {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::pem_sections;
 
     #[test]
     fn the_standard_group_is_the_one_of_2048_bits_alone() {
@@ -152,7 +151,7 @@ mod tests {
         let label = |kind: TemporaryKind| {
             let made = kind.make().unwrap();
             assert_ne!(made, kind.make().unwrap(), "{kind} is always the same");
-            let mut sections = pem_sections(made.secret_pem().as_bytes()).unwrap();
+            let mut sections = crate::pem_sections(made.secret_pem().as_bytes()).unwrap();
             assert_eq!(sections.len(), 1);
             sections.remove(0)
         };
