@@ -385,3 +385,20 @@ fn an_extension_that_is_asked_for_and_not_there_is_named() {
     assert_says(&said, &["smtp2:4:11: warning[auth-not-offered]"]);
     assert_eq!(listening, all_but(""));
 }
+
+#[test]
+fn a_directory_that_is_named_by_a_relative_path_is_the_same_one() {
+    let directory = tempfile::tempdir().unwrap();
+    fs::create_dir(directory.path().join("control")).unwrap();
+    fs::write(directory.path().join("control/smtp.port"), "0\n").unwrap();
+    for path in ["control", "./control", "control/."] {
+        let ended = Command::new(SMTPD)
+            .current_dir(directory.path())
+            .args(["--control", path, "--sink", "discard"])
+            .output()
+            .unwrap();
+        let said = String::from_utf8_lossy(&ended.stderr);
+        assert_eq!(ended.status.code(), Some(78), "{path}: {said}");
+        assert!(said.contains("no service is left"), "{path}: {said}");
+    }
+}
