@@ -86,9 +86,6 @@ fn read_at_rest<K>(
     beside: Option<&Path>,
     keys: impl Fn() -> K,
 ) -> (Result<(Control, K), Failure>, Looks) {
-    // What is below a relative path is not to be looked for below it again.
-    let absolute = std::path::absolute(path);
-    let path = absolute.as_deref().unwrap_or(path);
     let mut all = Looks::default();
     for reading in 0..READINGS {
         if reading > 0 {

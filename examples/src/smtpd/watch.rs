@@ -122,11 +122,11 @@ impl Source for Watched<'_> {
         self.directory.root()
     }
 
-    fn read(&self, path: &Path) -> Result<Option<Vec<u8>>, ReadError> {
-        let path = self.directory.resolve(path);
+    fn read(&self, given: &Path) -> Result<Option<Vec<u8>>, ReadError> {
+        let path = self.directory.resolve(given);
         let mut looks = self.looks.borrow_mut();
         // What is opened may be another file than one that is looked at before or after.
-        match self.directory.read_opened(&path) {
+        match self.directory.read_opened(given) {
             Ok(Some((content, file))) => {
                 looks.0.insert(path, Look::from(&file));
                 Ok(Some(content))
@@ -137,7 +137,7 @@ impl Source for Watched<'_> {
             }
             Err(error) => {
                 looks.look_at(&path);
-                self.failed.borrow_mut().insert(path, error.clone());
+                self.failed.borrow_mut().insert(given.to_owned(), error.clone());
                 Err(error)
             }
         }
