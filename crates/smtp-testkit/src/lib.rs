@@ -17,6 +17,7 @@ pub mod material;
 pub mod peer;
 #[cfg(feature = "pki")]
 pub mod pki;
+mod port;
 pub mod process;
 pub mod transcript;
 pub mod vector;

@@ -1,20 +1,20 @@
 //! Programs as child processes: those of the workspace, and foreign ones.
 //!
 //! Does: start a program with both outputs collected line by line, wait for a line, signal it,
-//! wait for its end; find foreign programs; give loopback ports and folders. Does not: leave a
+//! wait for its end; find foreign programs; give folders. Does not: leave a
 //! process behind, whatever the test does. Fails: by panicking with what the program said.
 
 use std::ffi::OsStr;
 use std::io::{BufRead, BufReader, Read, Write};
-use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
-use std::sync::atomic::{AtomicU16, Ordering};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 pub use tempfile::TempDir;
+
+pub use crate::port::free_port;
 
 /// How long a program may take for a line or for its end, unless a test says otherwise.
 pub const PATIENCE: Duration = Duration::from_secs(30);
@@ -183,27 +183,6 @@ pub fn run(command: &mut Command, input: &[u8]) -> Finished {
     Finished { code: status.code(), stdout: program.stdout(), stderr: program.stderr() }
 }
 
-/// A port on 127.0.0.1 that nobody listens on, and that no other test of this run is given.
-///
-/// # Panics
-/// When no port is free.
-pub fn free_port() -> u16 {
-    // Below the range that systems take outgoing ports from, so no connection sits on it by
-    // chance; and begun by process id, so that test processes that run at once stay apart.
-    const FIRST: u16 = 10_000;
-    const COUNT: u16 = 22_000;
-    static NEXT: AtomicU16 = AtomicU16::new(0);
-    let begin = u16::try_from(std::process::id() * 61 % u32::from(COUNT)).unwrap_or(0);
-    for _ in 0..COUNT {
-        let offset = begin.wrapping_add(NEXT.fetch_add(1, Ordering::Relaxed)) % COUNT;
-        let port = FIRST + offset;
-        if TcpListener::bind(("127.0.0.1", port)).is_ok() {
-            return port;
-        }
-    }
-    panic!("no free port on 127.0.0.1");
-}
-
 /// A fresh folder, removed when it is dropped.
 ///
 /// # Panics
@@ -360,15 +339,6 @@ mod tests {
     #[test]
     fn an_unread_input_blocks_nothing() {
         assert_eq!(run(&mut shell("exit 0"), &vec![b'x'; 1 << 20]).code, Some(0));
-    }
-
-    #[test]
-    fn ports_are_distinct_and_free() {
-        let ports: std::collections::HashSet<u16> = (0..20).map(|_| free_port()).collect();
-        assert_eq!(ports.len(), 20);
-        for port in ports {
-            assert!(TcpListener::bind(("127.0.0.1", port)).is_ok(), "{port}");
-        }
     }
 
     #[test]

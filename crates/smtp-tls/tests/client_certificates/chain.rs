@@ -287,7 +287,7 @@ fn a_tangle_takes_no_time() {
         let begin = Instant::now();
         let verdict = judge.judge(&sent, NOW);
         assert_eq!(verdict, ClientVerdict::Refused(ClientRefusal::TooComplex), "{many}");
-        assert!(begin.elapsed() < Duration::from_secs(1), "{many}: {:?}", begin.elapsed());
+        assert!(begin.elapsed() < Duration::from_secs(5), "{many}: {:?}", begin.elapsed());
     }
 }
 

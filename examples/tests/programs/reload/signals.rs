@@ -21,7 +21,7 @@ use crate::support::{BACKENDS, Host, eventually};
 /// Access rules that take a while to be read.
 fn slow_rules() -> String {
     let mut rules = String::new();
-    for n in 0..100_000_u32 {
+    for n in 0..200_000_u32 {
         let [_, b, c, d] = n.to_be_bytes();
         writeln!(rules, "10.{b}.{c}.{d}:allow").unwrap();
     }
