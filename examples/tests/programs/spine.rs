@@ -175,12 +175,7 @@ fn relaying_is_for_those_the_rules_name() {
 fn a_message_under_way_is_finished_before_the_end() {
     let host = Host::new();
     let mut program = host.serve(&[]);
-    let mut peer = Peer::connect(("127.0.0.1", host.starttls));
-    peer.expect_reply("220");
-    peer.ask("EHLO client.example.net", "250");
-    peer.ask("MAIL FROM:<a@example.org>", "250");
-    peer.ask("RCPT TO:<b@example.org>", "250");
-    peer.ask("DATA", "354");
+    let mut peer = host.in_data();
     peer.line("Subject: hello");
     program.signal("TERM");
     support::eventually("the listener closes", || {

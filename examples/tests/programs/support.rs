@@ -8,6 +8,7 @@ use std::path::PathBuf;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
+use smtp_testkit::peer::Peer;
 use smtp_testkit::pki::{self, Leaf};
 use smtp_testkit::process::{self, Finished, Program, TempDir};
 
@@ -122,6 +123,17 @@ impl Host {
                 .args(arguments),
             message.as_bytes(),
         )
+    }
+
+    /// A peer of the STARTTLS service that may send its message, in clear.
+    pub fn in_data(&self) -> Peer {
+        let mut peer = Peer::connect(("127.0.0.1", self.starttls));
+        peer.expect_reply("220");
+        peer.ask("EHLO client.example.net", "250");
+        peer.ask("MAIL FROM:<a@example.org>", "250");
+        peer.ask("RCPT TO:<b@example.org>", "250");
+        peer.ask("DATA", "354");
+        peer
     }
 
     /// The messages in `new`, in no order.

@@ -138,12 +138,7 @@ fn a_signal_during_the_start_is_answered_behind_it() {
 fn no_directory_is_read_while_the_server_ends() {
     let host = Host::new();
     let mut program = host.serve(&[]);
-    let mut peer = Peer::connect(("127.0.0.1", host.starttls));
-    peer.expect_reply("220");
-    peer.ask("EHLO client.example.net", "250");
-    peer.ask("MAIL FROM:<a@example.org>", "250");
-    peer.ask("RCPT TO:<b@example.org>", "250");
-    peer.ask("DATA", "354");
+    let mut peer = host.in_data();
     program.signal("TERM");
     program.wait_for_stderr("draining");
     host.write("me", "new.example\n");
