@@ -119,7 +119,7 @@ pub use level::{Level, Version};
 pub use library::{LibrarySuites, SuiteFate};
 pub use material::{Identity, KeyKind, PrivateKey};
 pub use names::{MalformedServerName, ServerNames};
-pub use offer::ServerOffer;
+pub use offer::{ClientOffer, ServerOffer};
 pub use origin::OriginId;
 #[cfg(feature = "client-certificates")]
 pub use peer::ClientJudge;

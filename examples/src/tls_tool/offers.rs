@@ -11,20 +11,41 @@ use hvmail_control::snapshot::{Origin, OriginId};
 use hvmail_control::{Control, Service};
 use smtp_tls::cipher::Suite;
 use smtp_tls::{
-    Acceptor, Backend, Cause, ConfigError, Loss, ServerOffer, ServerPolicy, Unhonoured, Version,
+    Acceptor, Backend, Cause, ClientOffer, ConfigError, Loss, ServerOffer, ServerPolicy,
+    Unhonoured, Version,
 };
 
 use crate::judges::Judges;
 
-/// What a client gets that has all that the server has.
+/// What is offered by either side, the preferred one of each first.
+#[derive(Clone, Copy)]
+pub(super) struct Offered<'a> {
+    pub(super) tls13: &'a [&'static Suite],
+    pub(super) tls12: &'a [&'static Suite],
+    pub(super) groups: &'a [&'static str],
+}
+
+impl<'a> From<&'a ServerOffer> for Offered<'a> {
+    fn from(offer: &'a ServerOffer) -> Self {
+        Self { tls13: &offer.tls13, tls12: &offer.tls12, groups: &offer.groups }
+    }
+}
+
+impl<'a> From<&'a ClientOffer> for Offered<'a> {
+    fn from(offer: &'a ClientOffer) -> Self {
+        Self { tls13: &offer.tls13, tls12: &offer.tls12, groups: &offer.groups }
+    }
+}
+
+/// What is agreed on with a peer that has all that is offered and prefers nothing itself.
 pub(super) struct ModernPeer {
     pub(super) version: Version,
     pub(super) suite: &'static Suite,
     pub(super) group: Option<&'static str>,
 }
 
-/// The server's order decides: the highest version, and the first of its suites and groups.
-pub(super) fn modern_peer(offer: &ServerOffer) -> Option<ModernPeer> {
+/// The highest version, and the first of its suites and groups.
+pub(super) fn modern_peer(offer: Offered<'_>) -> Option<ModernPeer> {
     let (version, suite) = match (offer.tls13.first(), offer.tls12.first()) {
         (Some(suite), _) => (Version::Tls13, suite),
         (None, Some(suite)) => (Version::Tls12, suite),

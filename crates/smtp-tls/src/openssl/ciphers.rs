@@ -2,13 +2,14 @@
 
 use openssl::{
     error::ErrorStack,
-    ssl::{SslContextBuilder, SslMethod},
+    ssl::{SslContextBuilder, SslContextRef, SslMethod},
 };
 
 use super::{context, error, groups, library, library::release};
 use crate::{
-    Backend, CipherString, ConfigError, ServerOffer, ServerPolicy, Unhonoured,
-    cipher::{self, CipherList, KeyExchange, SecurityLevel},
+    Backend, CipherString, ClientOffer, ConfigError, ServerOffer, ServerPolicy, Unhonoured,
+    Version,
+    cipher::{self, CipherList, KeyExchange, Release, SecurityLevel},
     suites,
 };
 
@@ -27,19 +28,14 @@ impl<'a> Ciphers<'a> {
         let release = release();
         let list = match suites::read(policy, release, unhonoured)? {
             Some(list) => list,
-            None => cipher::parse_as("DEFAULT", release).map_err(|e| ConfigError::Library {
-                backend: Backend::OpenSsl,
-                reason: e.to_string(),
-            })?,
+            None => default_list(release)?,
         };
         let mut ciphers =
             Self { string: policy.ciphers.as_ref(), list, level: SecurityLevel::USUAL };
         let mut probe =
             context(SslMethod::tls_server(), policy.versions).map_err(|e| library(&e))?;
         ciphers.apply(&mut probe)?;
-        // Levels above 5 are taken for 5.
-        let level = u8::try_from(probe.build().security_level().min(5)).unwrap_or(5);
-        ciphers.level = SecurityLevel::new(level).unwrap_or(SecurityLevel::USUAL);
+        ciphers.level = level(&probe.build());
         Ok(ciphers)
     }
 
@@ -79,4 +75,28 @@ impl<'a> Ciphers<'a> {
         let tls12 = suites::fitting(policy, Backend::OpenSsl, &offer.tls12)?;
         Ok(ServerOffer { tls13: offer.tls13, tls12, groups: groups::offered(self.level) })
     }
+}
+
+/// What a client with this context says that it can do: no policy has a cipher string for it.
+pub(super) fn of_client(
+    context: &SslContextRef,
+    versions: (Version, Version),
+) -> Result<ClientOffer, ConfigError> {
+    let level = level(context);
+    let offer = default_list(release())?.at_level(level, versions);
+    let mut groups = groups::offered(level);
+    // OpenSSL names no group that none of the versions has.
+    groups.retain(|group| versions.1 == Version::Tls13 || !group.contains("MLKEM"));
+    Ok(ClientOffer { tls13: offer.tls13, tls12: offer.tls12, groups })
+}
+
+fn default_list(release: Release) -> Result<CipherList, ConfigError> {
+    cipher::parse_as("DEFAULT", release)
+        .map_err(|e| ConfigError::Library { backend: Backend::OpenSsl, reason: e.to_string() })
+}
+
+fn level(context: &SslContextRef) -> SecurityLevel {
+    // Levels above 5 are taken for 5.
+    let level = u8::try_from(context.security_level().min(5)).unwrap_or(5);
+    SecurityLevel::new(level).unwrap_or(SecurityLevel::USUAL)
 }

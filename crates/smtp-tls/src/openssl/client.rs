@@ -14,14 +14,15 @@ use openssl::{
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
 use tokio_openssl::SslStream;
 
-use super::{context, error, identity::Certified, info, library, stream::Transport};
+use super::{ciphers, context, error, identity::Certified, info, library, stream::Transport};
 use crate::{
-    ClientPolicy, ConfigError, HandshakeError, Roots, Stream, TlsInfo, Unhonoured, guard::Guard,
-    host::PeerName, roots, stream::Session,
+    ClientOffer, ClientPolicy, ConfigError, HandshakeError, Roots, Stream, TlsInfo, Unhonoured,
+    guard::Guard, host::PeerName, roots, stream::Session,
 };
 
 pub(crate) struct Connector {
     context: SslContext,
+    offer: ClientOffer,
     verified: bool,
 }
 
@@ -47,7 +48,13 @@ impl Connector {
         } else {
             context.set_verify(SslVerifyMode::NONE);
         }
-        Ok(Self { context: context.build(), verified })
+        let context = context.build();
+        let offer = ciphers::of_client(&context, policy.versions)?;
+        Ok(Self { context, offer, verified })
+    }
+
+    pub(crate) const fn offer(&self) -> &ClientOffer {
+        &self.offer
     }
 
     pub(crate) async fn connect<IO>(
