@@ -264,7 +264,7 @@ impl Control {
     }
 
     /// What each access rule of a service with a cipher string of its own makes of it, in the order of the
-    /// file.
+    /// file. Rules that deny, and those that no client is ever under, are left out.
     pub fn tls_by_rule<'a>(&'a self, service: &'a Service) -> impl Iterator<Item = RuleTls<'a>> {
         policy::of_rules(service, &self.origins)
     }

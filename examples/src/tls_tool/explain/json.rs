@@ -66,6 +66,7 @@ fn rule(report: &Report<'_>, rule: &Rule) -> Json {
     json!({
         "address": rule.address,
         "allow": rule.allow,
+        "used": rule.used,
         "source": source(&rule.whence),
         "relay": rule.relay.as_ref().map(setting),
         "ciphers": rule.ciphers.as_ref().map(setting),

@@ -77,10 +77,11 @@ fn service(lines: &mut Lines, report: &Report<'_>, service: &Service) {
 
 fn rule(lines: &mut Lines, report: &Report<'_>, rule: &Rule) {
     let address = if rule.address.is_empty() { "every address" } else { &rule.address };
-    let may = match (rule.allow, &rule.relay) {
-        (false, _) => "may not connect",
-        (true, None) => "may connect",
-        (true, Some(_)) => "may connect and relay",
+    let may = match (rule.allow, rule.used, &rule.relay) {
+        (false, ..) => "may not connect",
+        (true, false, _) => "no client is ever under it",
+        (true, true, None) => "may connect",
+        (true, true, Some(_)) => "may connect and relay",
     };
     lines.line(1, format_args!("rule for {address}: {may}  {}", rule.whence));
     settings(lines, 2, rule.ciphers.as_slice());

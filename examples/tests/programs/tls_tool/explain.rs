@@ -52,7 +52,7 @@ fn the_keys_of_the_json_stay() {
         has_keys(tls, "mode tls13 tls12 groups modern_peer unhonoured");
         has_keys(&tls["modern_peer"], "version suite group");
         let rule = &service["rules"][0];
-        has_keys(rule, "address allow source relay ciphers tls without_effect");
+        has_keys(rule, "address allow used source relay ciphers tls without_effect");
         let file = &rule["ciphers"]["source"];
         has_keys(file, "kind path line column");
         assert_eq!((&file["line"], &file["column"]), (&1.into(), &44.into()));
@@ -387,4 +387,23 @@ fn a_named_delivery_that_cannot_be_used_says_so() {
     let text = explain(&host, &[]).stdout;
     let at = text.iter().position(|line| line == "mail to a.example").unwrap();
     assert!(text[at + 1].starts_with("  it is kept back: "), "{text:#?}");
+}
+
+/// A string that no library takes breaks nothing where no session uses it; `hvmail-smtpd` serves.
+#[test]
+fn a_string_of_a_rule_that_denies_breaks_nothing() {
+    let host = Host::new();
+    host.write(
+        "smtp.tcp",
+        "10.:deny,TLSCIPHERS=\"HIGH:@FOO\"\n11.:deny,TLSCIPHERS=\"NULL-SHA\"\n127.:allow\n",
+    );
+    for backend in BACKENDS {
+        let whole = json(&host, &["--tls", backend, "--service", "smtp"]);
+        let service = &whole["services"][0];
+        assert_eq!(service["state"], "runs");
+        let rule = &service["rules"][0];
+        assert_eq!((&rule["used"], &rule["tls"]), (&false.into(), &Value::Null));
+        assert_eq!(rule["ciphers"]["value"], "HIGH:@FOO");
+        let _program = host.serve(&["--tls", backend, "--strict"]);
+    }
 }
