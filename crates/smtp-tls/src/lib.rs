@@ -82,6 +82,8 @@ mod openssl;
 mod origin;
 mod peer;
 mod pem;
+#[cfg(any(feature = "rustls", feature = "openssl"))]
+mod read_once;
 mod report;
 #[cfg(any(feature = "rustls", feature = "openssl"))]
 mod roots;

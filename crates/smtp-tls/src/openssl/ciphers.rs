@@ -1,17 +1,24 @@
 //! A cipher string as OpenSSL takes it, and what it makes of it.
 
+use std::sync::LazyLock;
+
 use openssl::{
     error::ErrorStack,
     ssl::{SslContextBuilder, SslContextRef, SslMethod},
 };
 
-use super::{context, error, groups, library, library::release};
+use super::{error, groups, library, library::release};
 use crate::{
     Backend, CipherString, ClientOffer, ConfigError, ServerOffer, ServerPolicy, Unhonoured,
     Version,
     cipher::{self, CipherList, KeyExchange, Release, SecurityLevel},
     suites,
 };
+
+/// The level that this OpenSSL is configured with.
+static OWN_LEVEL: LazyLock<Result<SecurityLevel, ErrorStack>> = LazyLock::new(|| {
+    SslContextBuilder::new(SslMethod::tls_server()).map(|context| level(&context.build()))
+});
 
 pub(super) struct Ciphers<'a> {
     string: Option<&'a CipherString>,
@@ -30,13 +37,12 @@ impl<'a> Ciphers<'a> {
             Some(list) => list,
             None => default_list(release)?,
         };
-        let mut ciphers =
-            Self { string: policy.ciphers.as_ref(), list, level: SecurityLevel::USUAL };
-        let mut probe =
-            context(SslMethod::tls_server(), policy.versions).map_err(|e| library(&e))?;
-        ciphers.apply(&mut probe)?;
-        ciphers.level = level(&probe.build());
-        Ok(ciphers)
+        let level = match list.security_level {
+            Some(level) => level,
+            // Asked once: each answer is a context.
+            None => OWN_LEVEL.clone().map_err(|e| library(&e))?,
+        };
+        Ok(Self { string: policy.ciphers.as_ref(), list, level })
     }
 
     pub(super) fn apply(&self, context: &mut SslContextBuilder) -> Result<(), ConfigError> {
@@ -99,4 +105,30 @@ fn level(context: &SslContextRef) -> SecurityLevel {
     // Levels above 5 are taken for 5.
     let level = u8::try_from(context.security_level().min(5)).unwrap_or(5);
     SecurityLevel::new(level).unwrap_or(SecurityLevel::USUAL)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// For every string of the tables that this OpenSSL takes.
+    #[test]
+    fn the_level_in_force_is_the_one_that_a_context_then_has() {
+        let strings = include_str!("../../tests/cipher/strings.txt");
+        let more = ["HIGH:@SECLEVEL=0", "HIGH:@SECLEVEL=3:@SECLEVEL=1", "@SECLEVEL=4:ECDHE:!aNULL"];
+        let (mut compared, mut levels) = (0, std::collections::HashSet::new());
+        let strings = strings.lines().filter_map(|line| line.strip_prefix('"')?.strip_suffix('"'));
+        for text in strings.chain(more) {
+            let mut context = SslContextBuilder::new(SslMethod::tls_server()).unwrap();
+            let Ok(list) = cipher::parse_as(text, release()) else { continue };
+            if context.set_cipher_list(text).is_err() {
+                continue;
+            }
+            let said = list.security_level.unwrap_or(OWN_LEVEL.clone().unwrap());
+            assert_eq!(said, level(&context.build()), "{text}");
+            compared += 1;
+            levels.insert(said);
+        }
+        assert!(compared > 100 && levels.len() == 6, "{compared} {levels:?}");
+    }
 }

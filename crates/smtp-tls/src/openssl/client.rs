@@ -36,7 +36,7 @@ impl Connector {
         context.set_session_cache_mode(SslSessionCacheMode::OFF);
         if let Some(identity) = &policy.identity {
             let origin = identity.origin();
-            Certified::read(identity)?
+            Certified::of(identity)?
                 .apply_whole(&mut context)
                 .map_err(|e| ConfigError::Identity { origin, reason: error::line(&e) })?;
         }

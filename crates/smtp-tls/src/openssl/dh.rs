@@ -42,7 +42,7 @@ pub(super) fn choose(
             continue;
         }
         match Dh::params_from_der(group.der()) {
-            Ok(dh) if !is_safe_prime(dh.prime_p()).map_err(|e| library(&e))? => {
+            Ok(dh) if !is_safe(group, &dh).map_err(|e| library(&e))? => {
                 lost(Loss::Whole, "its modulus is no safe prime: it is corrupt".to_owned());
             }
             Ok(dh) if probe.set_tmp_dh(&dh).is_ok() => chosen = Some((dh, bits)),
@@ -83,6 +83,11 @@ fn standard(context: &mut SslContextBuilder) -> Result<Option<Dh<Params>>, Error
         }
     }
     Ok(None)
+}
+
+/// Found out once for each group, however many policies have it.
+fn is_safe(group: &DhParameters, read: &Dh<Params>) -> Result<bool, ErrorStack> {
+    group.is_safe.get(|| is_safe_prime(read.prime_p())).copied()
 }
 
 /// Whether both the number and the half of it are prime, as far as Fermat's test to the base 2 tells:

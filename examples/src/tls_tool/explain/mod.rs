@@ -67,7 +67,11 @@ pub(super) fn run(arguments: &Explain) -> Result<ExitCode, Failure> {
     let report = Report::new(&control, arguments, backend)?;
     let drawn = if arguments.json { json::draw(&report) } else { text::draw(&report) };
     print::out(drawn.trim_end())?;
-    let errors = directory::count(&directory::diagnostics(&control, backend), Severity::Error);
+    let errors = {
+        let mut acceptors = report.acceptors.borrow_mut();
+        let said = directory::diagnostics(&control, backend, &mut acceptors);
+        directory::count(&said, Severity::Error)
+    };
     if errors > 0 {
         let root = printable(control.snapshot.root());
         print::line(format_args!(
