@@ -278,7 +278,9 @@ impl Control {
         let mut policies = served.filter_map(|service| service.tls.policy());
         let Some(policy) = policies.next() else { return Vec::new() };
         let help = match self.certificate_renewal {
-            Some(_) => "a program that serves this directory makes it anew when it loads it",
+            Some(_) => {
+                "a program that serves this directory makes it anew, 30 days before its end or when it loads it"
+            }
             None => "clients that verify it will not go on",
         };
         let at = |diagnostic: Diagnostic, origin: Option<OriginId>| match origin
@@ -310,11 +312,20 @@ impl Control {
     /// will be within 30 days; at a time in seconds since 1970.
     #[must_use]
     pub fn certificate_renewal(&self, unix_seconds: u64) -> Option<&CertificateRequest> {
+        let due = self.certificate_renewal_due()? <= unix_seconds;
+        self.certificate_renewal.as_ref().filter(|_| due)
+    }
+
+    /// The time from which on [`certificate_renewal`](Self::certificate_renewal) asks for another
+    /// certificate, in seconds since 1970; `None`: no program made the one in force. A program that goes on
+    /// serving loads the directory again then.
+    #[must_use]
+    pub fn certificate_renewal_due(&self) -> Option<u64> {
         const BEFORE: u64 = 30 * 24 * 60 * 60;
-        let renewal = self.certificate_renewal.as_ref()?;
+        self.certificate_renewal.as_ref()?;
         let mut policies = self.services.iter().filter_map(|service| service.tls.policy());
         let leaf = policies.next()?.identity.leaf().describe().ok()?;
-        (leaf.not_after < unix_seconds.saturating_add(BEFORE)).then_some(renewal)
+        Some(leaf.not_after.checked_sub(BEFORE).map_or(0, |last| last.saturating_add(1)))
     }
 
     /// Whether mail for an address with this domain is taken from everybody; `None` is an address
