@@ -32,7 +32,7 @@
 //! |---|---|---|
 //! | `identity`, `alternatives`, `named` | the first that the client can use | one of each kind of key, of two kinds; OpenSSL's order decides between them |
 //! | `ciphers` | its suites in the string's order; the lost ones are named. `@SECLEVEL` decides about suites alone | the string itself |
-//! | `dh` | not needed: it has no DHE | the largest that the security level takes; else the smallest of RFC 7919 |
+//! | `dh` | not needed: it has no DHE | the largest that the security level takes; else the smallest of RFC 7919; level 5 takes none, and the suites that are lost by it are named |
 //! | `clients` | asked for, never demanded; a resumed session has the chain of the first one | asked for, never demanded; no session is resumed then |
 //! | `resumption` | `Local`: keys that change by themselves every 6 hours; `Shared`: for 6 hours a ticket | `Local`: one key as long as the acceptor lives; `Shared`: as `Local` |
 //!

@@ -11,7 +11,7 @@ use super::{error, groups, library, library::release};
 use crate::{
     Backend, CipherString, ClientOffer, ConfigError, ServerOffer, ServerPolicy, Unhonoured,
     Version,
-    cipher::{self, CipherList, KeyExchange, Release, SecurityLevel},
+    cipher::{self, CipherList, KeyExchange, Release, SecurityLevel, Suite},
     suites,
 };
 
@@ -65,10 +65,14 @@ impl<'a> Ciphers<'a> {
         }
     }
 
-    /// Whether a suite can be used that a group of finite-field Diffie-Hellman is needed for.
-    pub(super) fn use_dhe(&self, policy: &ServerPolicy) -> Result<bool, ConfigError> {
-        let offer = self.offer(policy, true)?;
-        Ok(offer.tls12.iter().any(|suite| suite.key_exchange() == KeyExchange::Dhe))
+    /// The suites that can be used and that a group of finite-field Diffie-Hellman is needed for.
+    pub(super) fn with_dhe(
+        &self,
+        policy: &ServerPolicy,
+    ) -> Result<Vec<&'static Suite>, ConfigError> {
+        let mut suites = self.offer(policy, true)?.tls12;
+        suites.retain(|suite| suite.key_exchange() == KeyExchange::Dhe);
+        Ok(suites)
     }
 
     pub(super) fn offer(
