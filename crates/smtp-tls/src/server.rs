@@ -87,7 +87,7 @@ pub enum Resumption {
 /// # let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/material");
 /// # let read = |name| std::fs::read_to_string(format!("{folder}/{name}")).unwrap();
 /// # let (certificate, key) = (read("ec-certificate.pem"), read("ec-pkcs8.pem"));
-/// # policy(&certificate, &key, &certificate, &[7; TicketKeys::LENGTH]).unwrap();
+/// # policy(&certificate, &key, &certificate, &(0..80).collect::<Vec<_>>()).unwrap();
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct ServerPolicy {
@@ -162,7 +162,8 @@ mod tests {
         let new = |identity| ServerPolicy::new(Arc::new(identity));
         let ciphers = |text: &str| Some(CipherString { text: text.into(), origin: None });
         let plain = || new(identity(1, 2, 3));
-        let keys = |octet| TicketKeys::from_octets(&[octet; TicketKeys::LENGTH]).unwrap();
+        let octets = |first: u8| (first..).take(TicketKeys::LENGTH).collect::<Vec<_>>();
+        let keys = |first| TicketKeys::from_octets(&octets(first)).unwrap();
         let names = |name| {
             let mut names = ServerNames::new();
             names.insert(name, Arc::new(identity(1, 2, 3))).unwrap();

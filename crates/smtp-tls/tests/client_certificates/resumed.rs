@@ -50,7 +50,7 @@ async fn a_revocation_takes_effect_on_the_sessions_of_before() {
     let own = smtp_testkit::pki::self_signed(&["mx.example.org"]);
     let sections = pem_sections(own.chain_and_key().as_bytes()).unwrap();
     let identity = Arc::new(Identity::from_pem_sections(&sections).unwrap());
-    let keys = TicketKeys::from_octets(&[7; TicketKeys::LENGTH]).unwrap();
+    let keys = TicketKeys::from_octets(&(0..80).collect::<Vec<_>>()).unwrap();
     let policy = |clients: &ClientTrust| ServerPolicy {
         clients: Some(Arc::new(clients.clone())),
         resumption: Resumption::Shared(keys.clone()),
