@@ -5,7 +5,7 @@
 //!                                 ClientPolicy ─► Connector ─► Stream<IO> + TlsInfo
 //!                                      │              └─► Unhonoured, ConfigError, HandshakeError
 //!                                      └─► after_ehlo, after_starttls_refused, after_handshake_failed
-//!  ClientTrust ─► ClientJudge + TlsInfo::client_chain ─► ClientVerdict
+//!  ServerPolicy::judge ─► ClientJudge + TlsInfo::client_chain ─► ClientVerdict
 //! ```
 //!
 //! What a policy says is plain data and there without any feature. What a TLS library does with it
