@@ -10,7 +10,10 @@ use std::sync::Arc;
 use criterion::{Criterion, criterion_group, criterion_main};
 use smtp_testkit::pki::client::{Client, List, der};
 use smtp_testkit::pki::{Authority, Key, Leaf};
-use smtp_tls::{Certificate, ClientJudge, ClientTrust, ClientVerdict, RevocationList};
+use smtp_tls::{
+    Certificate, ClientJudge, ClientTrust, ClientVerdict, Identity, KeyKind, PrivateKey,
+    RevocationList, ServerPolicy,
+};
 
 /// 2026-01-01.
 const NOW: u64 = 1_767_225_600;
@@ -23,6 +26,17 @@ const REVOKED: usize = 2_000;
 fn chain(leaf: &Leaf) -> Vec<Certificate> {
     let all = std::iter::once(&leaf.certificate).chain(&leaf.intermediates);
     all.map(|pem| Certificate::from_der(der(pem))).collect()
+}
+
+/// Of a server that asks its clients so; of its own certificate nothing is judged.
+fn policy(trust: ClientTrust) -> ServerPolicy {
+    let key = PrivateKey::from_der(KeyKind::Pkcs8, Vec::new());
+    let identity = Identity::new(Certificate::from_der(Vec::new()), Vec::new(), key);
+    ServerPolicy { clients: Some(Arc::new(trust)), ..ServerPolicy::new(Arc::new(identity)) }
+}
+
+fn judge_of(trust: ClientTrust) -> ClientJudge {
+    policy(trust).judge().expect("the policy asks for certificates")
 }
 
 fn trust(root: &Authority, lists: Option<&[&str]>) -> ClientTrust {
@@ -59,7 +73,7 @@ fn judge(criterion: &mut Criterion) {
         ("one between", &deep, None),
         ("one between, lists", &deep, Some(&lists[..])),
     ] {
-        let judge = ClientJudge::new(Arc::new(trust(&root, lists)));
+        let judge = judge_of(trust(&root, lists));
         let chain = chain(leaf);
         assert!(matches!(judge.judge(&chain, NOW), ClientVerdict::Relay(_)), "{name}");
         group.bench_function(format!("{name}/ours"), |bencher| {
@@ -76,9 +90,9 @@ fn judge(criterion: &mut Criterion) {
     }
     group.finish();
 
-    let trust = Arc::new(trust(&root, Some(&lists)));
+    let policy = policy(trust(&root, Some(&lists)));
     criterion.bench_function("judge/made, with two lists of 2,000", |bencher| {
-        bencher.iter(|| ClientJudge::new(Arc::clone(black_box(&trust))));
+        bencher.iter(|| black_box(&policy).judge());
     });
 }
 

@@ -16,11 +16,10 @@ impl Judges {
     /// Makes the judge of such a policy; `None` where clients are asked for no certificate, or there is
     /// one already.
     pub(crate) fn add(&mut self, tls: &ServiceTls) -> Option<&ClientJudge> {
-        let trust = clients(tls)?;
         if self.find(tls).is_some() {
             return None;
         }
-        self.0.push(Arc::new(ClientJudge::new(Arc::clone(trust))));
+        self.0.push(Arc::new(tls.policy()?.judge()?));
         self.0.last().map(Arc::as_ref)
     }
 

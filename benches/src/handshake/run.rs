@@ -5,7 +5,7 @@ use std::hint::black_box;
 use std::pin::{Pin, pin};
 use std::task::{Context, Poll, Waker};
 
-use smtp_tls::{Acceptor, Backend, ClientJudge, Connector};
+use smtp_tls::{Acceptor, Backend, Connector};
 
 use super::bare;
 use super::bare::rustls::Outcome;
@@ -76,7 +76,7 @@ impl Prepared {
             (Who::Ours, Side::Server, _) => {
                 let policy = material.server_policy(&case);
                 let acceptor = Acceptor::new(backend, &policy).expect("an acceptor");
-                let judge = policy.clients.map(ClientJudge::new);
+                let judge = policy.judge();
                 Subject::OurServer(ours::Server::new(acceptor, judge, case.path))
             }
             (Who::Ours, Side::Client, _) => {

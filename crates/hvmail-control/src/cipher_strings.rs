@@ -2,8 +2,10 @@
 //!
 //! Does: find the string of a service, and of each of its access rules, with all that it overrides; read
 //! it as OpenSSL does, whatever TLS library is in use. Does not: choose suites. Fails: a string that OpenSSL
-//! refuses, or that is longer than a TLS library is given, breaks each service that it is in force for. One in an access rule breaks every service under the
-//! rules: the clients of that rule were to be kept from something, and nobody knows from what.
+//! refuses, or that is longer than a TLS library is given, breaks each service that it is in force for. One in an
+//! access rule breaks every service under the rules: the clients of that rule were to be kept from
+//! something, and nobody knows from what. Under a rule that denies, or that no client is ever under, there
+//! is no session: what is wrong with its string is a warning.
 //!
 //! A word without effect is a warning at its place, unless the string means the same without it; so is a
 //! string that keeps suites without encryption or authentication where its security level lets them be used.
@@ -26,6 +28,9 @@ use crate::snapshot::{Origin, OriginId, Origins, Snapshot, Span, Spanned};
 
 const FILE: &str = "tls.tlsserverciphers";
 const VARIABLE: &str = "TLSCIPHERS";
+
+/// Why a refused string breaks nothing.
+const NO_SESSION: &str = "no session uses it: its rule denies, or no client is ever under it";
 
 /// The cipher string of all services: the process environment, else `tls.tlsserverciphers`.
 pub(crate) struct Global {
@@ -231,29 +236,46 @@ fn speaks_tls(service: &Service) -> bool {
     service.enabled.value && service.tls_mode.value != TlsMode::None
 }
 
-/// Says what OpenSSL would refuse or pass over in every string that is in force for any client, at
-/// each place once; what is refused, for each service.
-pub(crate) fn judge(gather: &mut Gather<'_>, global: &Global, services: &[Service]) {
-    let mut strings: Vec<(OriginId, String)> = Vec::new();
-    let mut concerned: HashMap<OriginId, Vec<&'static str>> = HashMap::new();
+/// A string, and who has it.
+struct Written {
+    origin: OriginId,
+    text: String,
+    /// Whether a session can have it in force.
+    used: bool,
+    services: Vec<&'static str>,
+}
+
+/// Every string of the services that speak TLS and of their rules, each place once.
+fn written(gather: &Gather<'_>, services: &[Service]) -> Vec<Written> {
+    let mut all: Vec<Written> = Vec::new();
+    let mut known: HashMap<OriginId, usize> = HashMap::new();
     for service in services.iter().filter(|service| speaks_tls(service)) {
-        let own = std::iter::once(service.tls_ciphers.clone());
-        let rules = service.rules().all().iter().filter(|rule| has_own(rule));
-        let of_rules = rules.map(|rule| under_rule(service, &gather.origins, Some(rule)));
-        for setting in own.chain(of_rules) {
+        let own = std::iter::once((service.tls_ciphers.clone(), true));
+        let rules = service.rules().by_use().filter(|(rule, _)| has_own(rule));
+        let of_rules =
+            rules.map(|(rule, used)| (under_rule(service, &gather.origins, Some(rule)), used));
+        for (setting, used) in own.chain(of_rules) {
             let Some(text) = setting.value else { continue };
-            let of = concerned.entry(setting.origin).or_insert_with(|| {
-                strings.push((setting.origin, text));
-                Vec::new()
+            let origin = setting.origin;
+            let at = *known.entry(origin).or_insert_with(|| {
+                all.push(Written { origin, text, used, services: Vec::new() });
+                all.len() - 1
             });
-            if !of.contains(&service.name) {
-                of.push(service.name);
+            if !all[at].services.contains(&service.name) {
+                all[at].services.push(service.name);
             }
         }
     }
+    all
+}
+
+/// Says what OpenSSL would refuse or pass over in every string, at each place once; what is refused, for
+/// each service that it is in force for.
+pub(crate) fn judge(gather: &mut Gather<'_>, global: &Global, services: &[Service]) {
+    let strings = written(gather, services);
     let mut read: HashMap<&str, Vec<Finding>> = HashMap::new();
-    for (id, text) in &strings {
-        let Some(origin) = gather.origins.get(*id).cloned() else { continue };
+    for Written { origin, text, used, services } in &strings {
+        let Some(origin) = gather.origins.get(*origin).cloned() else { continue };
         let findings = read.entry(text).or_insert_with(|| findings(text));
         let places = global.places(gather.loader.snapshot(), &origin);
         for Finding { range, diagnostic } in findings.iter() {
@@ -267,10 +289,11 @@ pub(crate) fn judge(gather: &mut Gather<'_>, global: &Global, services: &[Servic
             };
             if said.severity < Severity::Error {
                 gather.say(said);
-                continue;
-            }
-            for service in concerned.get(id).into_iter().flatten() {
-                gather.say(said.clone().for_service(*service));
+            } else if !used {
+                gather
+                    .say(Diagnostic { severity: Severity::Warning, ..said }.with_help(NO_SESSION));
+            } else {
+                services.iter().for_each(|name| gather.say(said.clone().for_service(*name)));
             }
         }
     }

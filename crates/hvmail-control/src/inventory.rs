@@ -10,6 +10,7 @@ use std::collections::HashMap;
 use crate::conf::tree::{Directive, Tree};
 use crate::diagnostic::{Diagnostic, Severity, shown};
 use crate::error::{NotAFile, ReadError};
+use crate::outgoing_report::{REQUIRES, WHERE_IT_COUNTS, asks};
 use crate::setting::Gather;
 use crate::snapshot::Span;
 
@@ -174,6 +175,10 @@ pub(crate) fn directives(gather: &mut Gather<'_>, tree: &Tree) {
         if !*known.entry(name).or_insert_with(|| what_becomes_of(name, false).is_some()) {
             continue;
         }
+        if asks(directive) && looks_like(name, REQUIRES) {
+            gather.say(requirement_in_other_letters(directive));
+            continue;
+        }
         let off = directive.boolean().is_ok_and(|value| !value.value);
         if let Some(&index) = met.get(name) {
             found[index].3 += usize::from(!off);
@@ -197,6 +202,21 @@ pub(crate) fn directives(gather: &mut Gather<'_>, tree: &Tree) {
             _ => said,
         });
     }
+}
+
+/// A requirement that is written and not in force is passed by nobody.
+fn requirement_in_other_letters(directive: &Directive) -> Diagnostic {
+    let name = shown(&directive.name.value);
+    let message = format!("{name} is not in force: the directive is {REQUIRES}, in these letters");
+    Diagnostic::error("requirement-not-in-force", message)
+        .at(directive.span)
+        .with_help(WHERE_IT_COUNTS)
+}
+
+/// Whether two names differ in nothing but case, dashes and an s behind them.
+fn looks_like(name: &str, known: &str) -> bool {
+    let letters = |text: &str| text.to_ascii_lowercase().replace(['_', '-'], "");
+    letters(name).trim_end_matches('s') == letters(known)
 }
 
 const SMALL_LETTERS: &str = "names are written in small letters";
@@ -223,9 +243,7 @@ fn what_becomes_of(name: &str, off: bool) -> Option<(Severity, &'static str)> {
         let becomes = "Let's Encrypt is not spoken: name a certificate by tls_certificate_files";
         return (!off).then_some((Severity::Warning, becomes));
     }
-    let letters = |text: &str| text.replace(['_', '-'], "");
-    let alike = |known: &&&str| letters(&small).trim_end_matches('s') == letters(known);
-    if HONOURED.iter().find(alike).is_some() {
+    if HONOURED.iter().any(|known| looks_like(name, known)) {
         return Some((Severity::Warning, "it is not known here, though a name much like it is"));
     }
     let about_tls = ["tls", "ssl", "dane", "mta_sts", "mtasts"];
@@ -308,7 +326,8 @@ mod tests {
     #[test]
     fn a_name_in_other_letters_or_about_tls_is_told() {
         for (line, help) in [
-            ("Starttls_Require yes", "help: write starttls_require"),
+            ("Starttls_Use yes", "help: write starttls_use"),
+            ("STARTTLS_REQUIRE no", "help: write starttls_require"),
             ("SMTP_ROUTE h:25", "help: write smtp_route"),
             ("General {\n }", "help: write general"),
             ("DOMAIN x {\n }", "help: write domain"),
@@ -329,6 +348,22 @@ mod tests {
         for line in ["starttls_use yes", "general {\n }", "throttle_domains x", "smtp_route h:25"] {
             let conf = Memory::new().file("greenarrow.conf", format!("{line}\n"));
             assert_eq!(said(&conf), [""; 0]);
+        }
+    }
+
+    #[test]
+    fn a_requirement_in_other_letters_is_an_error_wherever_it_stands() {
+        for name in
+            ["Starttls_Require", "STARTTLS_REQUIRE", "starttls-require", "starttls_requires"]
+        {
+            for value in ["yes", "maybe", "YES", ""] {
+                let line = format!("{name} no\ngeneral {{\n  {name} {value}\n}}\n{name} {value}\n");
+                let said = said(&Memory::new().file("greenarrow.conf", line.as_str()));
+                let errors: Vec<_> = said.iter().filter(|said| said.contains(": error[")).collect();
+                assert_eq!(errors.len(), 2, "{line}: {said:?}");
+                assert!(errors[0].contains(":3:3: error[requirement-not-in-force]"), "{errors:?}");
+                assert!(errors[0].ends_with(WHERE_IT_COUNTS), "{errors:?}");
+            }
         }
     }
 

@@ -48,7 +48,7 @@
 //! | `smtp.auth` | SMTP AUTH | not offered yet: a warning where it is asked for |
 //! | `smtp2`, `smtp3` | `ENABLED IPADDR PORT CONCURRENCY TCPRULES_INHERIT GREENARROW_STARTTLS`, and exported `SMTPS TLSCIPHERS` | honoured; every other variable is named; absent: the service is off, with a warning for `smtp2`, which the vendor documents as on |
 //! | `smtp.tcp`, `smtp2.tcp`, `smtp3.tcp` | who may connect; RELAYCLIENT, TLSCIPHERS | honoured, the text and not the compiled form; IPv6 addresses as well, in a form of ours; rules by host name and for addresses nobody has are named, and an error where they deny |
-//! | `greenarrow.conf`, `.greenarrow-defaults.conf` | `starttls_use`, `starttls_require`, `smtp_route`, `tls_certificate_files`, `tls_certificate_auto_generate` | honoured; other directives about TLS, and these in other letter case, are named |
+//! | `greenarrow.conf`, `.greenarrow-defaults.conf` | `starttls_use`, `starttls_require`, `smtp_route`, `tls_certificate_files`, `tls_certificate_auto_generate` | honoured; other directives about TLS, and these in other letter case, are named, and a `starttls_require` that is not in force for its letters or its place is an error |
 //! | `tls.servercert.pem`, `httpd.ssl.key`, `httpd.ssl.crt`, `httpd.ssl.ca` | certificate, deprecated ways | honoured where no directive names one |
 //! | `tls.tlsserverciphers`, the variable TLSCIPHERS | OpenSSL cipher string | honoured: judged as OpenSSL does, then handed to the TLS library's adapter |
 //! | `tls.dh512.pem` to `tls.dh4096.pem` | groups for DHE | honoured: the TLS library takes the largest that its security level allows; one that cannot be used is a warning |
@@ -264,7 +264,7 @@ impl Control {
     }
 
     /// What each access rule of a service with a cipher string of its own makes of it, in the order of the
-    /// file.
+    /// file. Rules that deny, and those that no client is ever under, are left out.
     pub fn tls_by_rule<'a>(&'a self, service: &'a Service) -> impl Iterator<Item = RuleTls<'a>> {
         policy::of_rules(service, &self.origins)
     }
@@ -278,7 +278,9 @@ impl Control {
         let mut policies = served.filter_map(|service| service.tls.policy());
         let Some(policy) = policies.next() else { return Vec::new() };
         let help = match self.certificate_renewal {
-            Some(_) => "a program that serves this directory makes it anew when it loads it",
+            Some(_) => {
+                "a program that serves this directory makes it anew, 30 days before its end or when it loads it"
+            }
             None => "clients that verify it will not go on",
         };
         let at = |diagnostic: Diagnostic, origin: Option<OriginId>| match origin
@@ -310,11 +312,20 @@ impl Control {
     /// will be within 30 days; at a time in seconds since 1970.
     #[must_use]
     pub fn certificate_renewal(&self, unix_seconds: u64) -> Option<&CertificateRequest> {
+        let due = self.certificate_renewal_due()? <= unix_seconds;
+        self.certificate_renewal.as_ref().filter(|_| due)
+    }
+
+    /// The time from which on [`certificate_renewal`](Self::certificate_renewal) asks for another
+    /// certificate, in seconds since 1970; `None`: no program made the one in force. A program that goes on
+    /// serving loads the directory again then.
+    #[must_use]
+    pub fn certificate_renewal_due(&self) -> Option<u64> {
         const BEFORE: u64 = 30 * 24 * 60 * 60;
-        let renewal = self.certificate_renewal.as_ref()?;
+        self.certificate_renewal.as_ref()?;
         let mut policies = self.services.iter().filter_map(|service| service.tls.policy());
         let leaf = policies.next()?.identity.leaf().describe().ok()?;
-        (leaf.not_after < unix_seconds.saturating_add(BEFORE)).then_some(renewal)
+        Some(leaf.not_after.checked_sub(BEFORE).map_or(0, |last| last.saturating_add(1)))
     }
 
     /// Whether mail for an address with this domain is taken from everybody; `None` is an address

@@ -61,3 +61,6 @@ pub const MAX_TIMEOUT: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// The longest host name, in octets (RFC 1035, section 2.3.4, as written with dots).
 pub const MAX_HOST_NAME: usize = 253;
+
+/// How many pairs of a domain and an IP address `explain` answers for by itself.
+pub const MAX_EXPLAINED_DELIVERIES: usize = 10_000;

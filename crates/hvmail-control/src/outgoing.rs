@@ -15,7 +15,9 @@
 //!
 //! A rule that is written and cannot be understood is an error when the directory is loaded, and for
 //! the domains that it governs: mail is then kept back, neither sent without the TLS that was asked for
-//! nor to another host.
+//! nor to another host. A `starttls_require` that asks for TLS where it has no effect (outside these blocks,
+//! in one whose name nothing has, or in other letters) is an error too: for whom it was meant is not known,
+//! so that no mail is kept back for it. What GreenArrow makes of it is not documented.
 
 use std::collections::{HashMap, HashSet};
 use std::fmt;
@@ -134,15 +136,8 @@ pub(crate) fn read(gather: &mut Gather<'_>, lookup: &Lookup) -> Outgoing {
                 gather.say(*diagnostic);
             }
         }
-        for found in
-            lookup.elsewhere(name).filter(|f| !outgoing_report::names_nothing(lookup, f.directive))
-        {
-            let message = format!("{name} has no effect in this place: it is not honoured here");
-            gather.say(
-                Diagnostic::warning("not-honoured", message)
-                    .at(found.directive.span)
-                    .with_help("it is honoured in general, ip_address and domain"),
-            );
+        for found in lookup.elsewhere(name) {
+            gather.say_all(outgoing_report::out_of_place(lookup, found.directive), None);
         }
         gather.say_all(lookup.overridden(name), None);
     }

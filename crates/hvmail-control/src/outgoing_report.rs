@@ -23,9 +23,45 @@ pub(crate) fn report(gather: &mut Gather<'_>, lookup: &Lookup, named_addresses_c
     }
 }
 
+/// The directive that asks for the most.
+pub(crate) const REQUIRES: &str = "starttls_require";
+
+/// Where to write it.
+pub(crate) const WHERE_IT_COUNTS: &str =
+    "write starttls_require inside `general {}`, an `ip_address` block or a `domain` block";
+
+/// Whether mail goes with less TLS than a directive asks for, where it is not in force: what it says is
+/// anything but `no`.
+pub(crate) fn asks(directive: &Directive) -> bool {
+    !directive.boolean().is_ok_and(|said| !said.value)
+}
+
+/// What there is to say of a directive that no lookup finds. Of one in a block that names nothing, the block
+/// was told already.
+pub(crate) fn out_of_place(lookup: &Lookup, directive: &Directive) -> Vec<Diagnostic> {
+    let name = &directive.name.value;
+    let nothing = names_nothing(lookup, directive);
+    let said = if name == REQUIRES && asks(directive) {
+        let why = if nothing {
+            "nothing has the name of its block"
+        } else {
+            "it stands in no block where it counts"
+        };
+        Diagnostic::error("requirement-not-in-force", format!("{name} is not in force: {why}"))
+            .with_help(WHERE_IT_COUNTS)
+    } else if nothing {
+        return Vec::new();
+    } else {
+        let message = format!("{name} has no effect in this place: it is not honoured here");
+        Diagnostic::warning("not-honoured", message)
+            .with_help("it is honoured in general, ip_address and domain")
+    };
+    vec![said.at(directive.span)]
+}
+
 /// Whether a directive that no lookup finds stands where it would count, but for the names of its
 /// block: that is said of the block.
-pub(crate) fn names_nothing(lookup: &Lookup, directive: &Directive) -> bool {
+fn names_nothing(lookup: &Lookup, directive: &Directive) -> bool {
     let parent = |of: &Directive| of.parent.and_then(|id| lookup.tree().get(id));
     let Some(block) = parent(directive) else { return false };
     let above = parent(block).map(|above| (above.name.value.as_str(), above.parent));

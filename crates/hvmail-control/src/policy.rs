@@ -5,7 +5,8 @@
 //! lines of `tls.tlsserverciphers` joined by `:`. An empty one is `DEFAULT`: the backend's own choice. A file
 //! that is there and cannot be read as text breaks each service that would have its string from it, and so does
 //! a string that OpenSSL refuses, whatever the backend; in an access rule it breaks each service under
-//! the rules.
+//! the rules. One in a rule that denies, or that no client is ever under, is in force for no session, and is
+//! a warning.
 //!
 //! Without a usable certificate STARTTLS is not offered, with a warning for each service, and a
 //! service that is asked to speak TLS from the first byte is broken.
@@ -190,13 +191,14 @@ pub(crate) fn for_peer(service: &Service, origins: &Origins, peer: IpAddr) -> Pe
     }
 }
 
-/// What each rule with a cipher string of its own makes of `service`.
+/// What each rule with a cipher string of its own makes of `service`, where a session can be under it.
 pub(crate) fn of_rules<'a>(
     service: &'a Service,
     origins: &'a Origins,
 ) -> impl Iterator<Item = RuleTls<'a>> {
-    let rules = service.rules().all().iter().filter(|rule| cipher_strings::has_own(rule));
-    rules.map(|rule| {
+    let rules =
+        service.rules().by_use().filter(|(rule, used)| *used && cipher_strings::has_own(rule));
+    rules.map(|(rule, _)| {
         let (tls, tls_ciphers) = tls_under(service, origins, Some(rule));
         RuleTls { rule, tls, tls_ciphers }
     })

@@ -442,6 +442,7 @@ fn a_certificate_that_was_made_is_made_anew_for_new_names_and_before_its_end() {
     let control = load("yes", &made);
     let end = presented(&control).unwrap().0.describe().unwrap().not_after;
     assert_eq!(control.certificate_renewal(end - 30 * DAY), None);
+    assert_eq!(control.certificate_renewal_due(), Some(end - 30 * DAY + 1));
     let renewal = control.certificate_renewal(end - 30 * DAY + 1).unwrap();
     assert_eq!(
         (renewal.names.as_slice(), renewal.replaces),
@@ -453,6 +454,7 @@ fn a_certificate_that_was_made_is_made_anew_for_new_names_and_before_its_end() {
     let put_there = load("new.example", &leaf().chain_and_key());
     assert_eq!(put_there.certificate_request, None);
     assert_eq!(put_there.certificate_renewal(u64::MAX), None);
+    assert_eq!(put_there.certificate_renewal_due(), None);
     let broken = conf("yes").file(AUTO_GENERATED, leaf().chain());
     assert!(text(&broken, "certificate-key-missing").contains("made anew"));
 }
@@ -484,4 +486,30 @@ fn a_made_certificate_is_kept_for_its_owner_alone_and_replaced_whole() {
     assert_eq!(mode(), 0o600);
     assert_eq!(load().certificate_request, None);
     assert_eq!(std::fs::read_dir(directory.path()).unwrap().count(), 3, "nothing else stays");
+}
+
+/// Who may put a link in the directory does not choose which file elsewhere gets the key.
+#[cfg(unix)]
+#[test]
+fn a_made_certificate_takes_the_place_of_a_link_and_is_its_owner_s_alone() {
+    use std::os::unix::fs::{PermissionsExt as _, symlink};
+
+    let directory = tempfile::tempdir().unwrap();
+    let path = |name: &str| directory.path().join(name);
+    let write = |name: &str, text: &str| std::fs::write(path(name), text).unwrap();
+    write("me", "new.example.com\n");
+    write("greenarrow.conf", "general {\n tls_certificate_auto_generate yes\n}\n");
+    let elsewhere = self_signed(&["old.example.com"]).chain_and_key();
+    write("elsewhere.pem", &elsewhere);
+    symlink(path("elsewhere.pem"), path(AUTO_GENERATED)).unwrap();
+    let control = Control::load(&Directory::open(directory.path()).unwrap());
+    let request = control.certificate_request.unwrap();
+    assert!(request.replaces);
+    let made = self_signed(&["new.example.com"]).chain_and_key();
+    assert!(request.keep(&made).unwrap());
+    let kept = request.path.symlink_metadata().unwrap();
+    assert!(kept.is_file());
+    assert_eq!(kept.permissions().mode() & 0o7777, 0o600);
+    assert_eq!(std::fs::read_to_string(&request.path).unwrap(), made);
+    assert_eq!(std::fs::read_to_string(path("elsewhere.pem")).unwrap(), elsewhere);
 }

@@ -263,3 +263,36 @@ fn suites_that_protect_nothing_are_told_where_they_can_be_negotiated() {
     let control = Control::load(&with_certificate().file("smtp.tcp", rules));
     assert_eq!(told(&control), [format!("smtp.tcp:1:20 warning[{clear}]")]);
 }
+
+/// No session is under a rule that denies, nor under one that another goes before everywhere.
+#[test]
+fn a_refused_string_that_no_session_uses_is_a_warning() {
+    let refused = "TLSCIPHERS=\"HIGH:@FOO\"";
+    let warned = "warning[ciphers-refused]";
+    for (rules, breaks) in [
+        (format!("10.0.0.1:deny,{refused}\n:allow\n"), false),
+        (format!("10.0.0.1:allow\n10.0.0.1:allow,{refused}\n:allow\n"), false),
+        (format!("10.0.0.1-3:allow\n10.0.0.2:allow,{refused}\n:allow\n"), false),
+        (format!("=host.example:allow,{refused}\n:allow\n"), false),
+        (format!("10.0.0.0/8:allow,{refused}\n:allow\n"), false),
+        (format!(":allow\n:allow,{refused}\n"), false),
+        // A part of the range is its own.
+        (format!("10.0.0.1:allow\n10.0.0.1-2:allow,{refused}\n:allow\n"), true),
+        (format!("10.0.0.1:allow,{refused}\n:deny\n"), true),
+        (format!("2001:db8::/32:allow,{refused}\n:deny\n"), true),
+        (format!("10.0.0.1:allow\n:allow,{refused}\n"), true),
+    ] {
+        let control = Control::load(&with_certificate().file("smtp.tcp", rules.as_str()));
+        assert_eq!(control.service("smtp").unwrap().runs(), !breaks, "{rules}");
+        let told = told(&control);
+        assert_eq!(told.iter().filter(|line| line.contains(warned)).count(), usize::from(!breaks));
+        assert_eq!(told.iter().any(|line| line.contains("error[")), breaks, "{rules}: {told:?}");
+        let smtp = control.service("smtp").unwrap();
+        // Nor is such a policy handed to a TLS library.
+        assert_eq!(control.tls_by_rule(smtp).count(), usize::from(breaks), "{rules}");
+        assert_eq!(control.tls_policies(smtp).len(), 1 + usize::from(breaks), "{rules}");
+        let explained = &hvmail_control::explain::services(&control)[0].rules;
+        let with_string = explained.iter().find(|rule| rule.ciphers.is_some()).unwrap();
+        assert_eq!((with_string.used, with_string.tls.is_some()), (breaks, breaks), "{rules}");
+    }
+}

@@ -241,3 +241,57 @@ fn a_rule_that_cannot_be_used_is_an_error_with_its_place() {
     let broken = Control::load(&Memory::new().file("greenarrow.conf", "general {\n"));
     assert!(explain::outgoing(&broken).otherwise.is_err());
 }
+
+/// Who is named and gets other TLS than a domain that nothing names.
+#[test]
+fn deliveries_that_differ_are_listed_by_who_is_named() {
+    let conf = "general {\n  starttls_use yes\n}\n\
+        domain same.example {\n  starttls_use yes\n}\n\
+        domain [*.]bank.example, *.clear.example {\n  starttls_require yes\n}\n\
+        domain www.bank.example {\n  starttls_use no\n  starttls_require no\n}\n\
+        ip_address one {\n  starttls_require yes\n  domain bad.example {\n    starttls_require maybe\n  }\n}\n\
+        relay_server r {\n  starttls_require yes\n}\n";
+    let memory = Memory::new().file("greenarrow.conf", conf).file(
+        "smtproutes",
+        "tls.example:hub.example:465\n.below.example:hub.example:465\nc.example:hub.example:26\n",
+    );
+    let outgoing = explain::outgoing(&Control::load(&memory));
+    assert!(outgoing.named_is_whole);
+    let found: Vec<_> = outgoing
+        .named
+        .iter()
+        .map(|named| {
+            let level = named.delivery.as_ref().map(|of| {
+                assert_eq!(of.domain, named.domain);
+                format!("{}{}", of.policy.level, if of.policy.implicit { " 465" } else { "" })
+            });
+            let level = level.unwrap_or_else(|_| "unusable".to_owned());
+            (named.domain.as_str(), named.address.as_deref().unwrap_or("-"), level)
+        })
+        .collect();
+    let expected = [
+        ("bank.example", "-", "required"),
+        ("*.bank.example", "-", "required"),
+        ("*.clear.example", "-", "required"),
+        ("www.bank.example", "-", "none"),
+        ("", "one", "required"),
+        ("bad.example", "one", "unusable"),
+        ("tls.example", "-", "opportunistic 465"),
+        ("*.below.example", "-", "opportunistic 465"),
+    ];
+    assert_eq!(found, expected.map(|(domain, by, level)| (domain, by, level.to_owned())));
+}
+
+#[test]
+fn no_more_deliveries_are_explained_than_the_limit() {
+    use hvmail_control::limits::MAX_EXPLAINED_DELIVERIES;
+    let of = |count: usize| {
+        let line = |n| format!("d{n}.example:hub.example:465\n");
+        let routes: String = (0..count).map(line).collect();
+        let control = Control::load(&Memory::new().file("smtproutes", routes));
+        let outgoing = explain::outgoing(&control);
+        (outgoing.named.len(), outgoing.named_is_whole)
+    };
+    assert_eq!(of(MAX_EXPLAINED_DELIVERIES), (MAX_EXPLAINED_DELIVERIES, true));
+    assert_eq!(of(MAX_EXPLAINED_DELIVERIES + 1), (MAX_EXPLAINED_DELIVERIES, false));
+}

@@ -194,7 +194,7 @@ fn whether_an_ip_address_has_a_block_can_be_asked() {
 }
 
 #[test]
-fn a_block_that_matches_nothing_is_told_once() {
+fn a_requirement_that_is_not_in_force_is_an_error() {
     let told = |conf: &str| -> Vec<String> {
         let control = Control::load(&memory().file("greenarrow.conf", conf));
         let said = said(&control, Severity::Warning).into_iter();
@@ -203,22 +203,36 @@ fn a_block_that_matches_nothing_is_told_once() {
     let rule = "{\nstarttls_require yes\n}\n";
     let pattern = "warning[domain-pattern]";
     let place = "warning[not-honoured]";
+    let lost = "error[requirement-not-in-force]";
+    let use_it = "{\nstarttls_use yes\n}\n";
+    let no = "{\nstarttls_require no\n}\n";
+    let at = |place: &str, what: &str| format!("greenarrow.conf:{place} {what}");
     for (conf, expected) in [
-        (format!("domain .example.com {rule}"), vec![format!("greenarrow.conf:1:1 {pattern}")]),
+        (format!("domain .example.com {rule}"), vec![at("1:1", pattern), at("2:1", lost)]),
+        (format!("domain .example.com {use_it}"), vec![at("1:1", pattern)]),
+        (format!("domain .example.com {no}"), vec![at("1:1", pattern)]),
         (
             format!("ip_address * {{\ndomain a@b {rule}}}\n"),
-            vec![format!("greenarrow.conf:2:1 {pattern}")],
+            vec![at("2:1", pattern), at("3:1", lost)],
         ),
         (
             format!("relay_server r {{\ndomain .x.org {rule}}}\n"),
-            vec![format!("greenarrow.conf:1:1 {place}"), format!("greenarrow.conf:3:1 {place}")],
+            vec![at("1:1", place), at("3:1", lost)],
         ),
-        (
-            format!("Domain x.org {rule}"),
-            vec![format!("greenarrow.conf:1:1 {place}"), format!("greenarrow.conf:2:1 {place}")],
-        ),
+        (format!("Domain x.org {rule}"), vec![at("1:1", place), at("2:1", lost)]),
+        (format!("Domain x.org {no}"), vec![at("1:1", place), at("2:1", place)]),
+        ("starttls_require yes\n".to_owned(), vec![at("1:1", lost)]),
+        ("starttls_require no\n".to_owned(), vec![at("1:1", place)]),
+        ("starttls_use yes\n".to_owned(), vec![at("1:1", place)]),
+        ("general {\nStarttls_Require yes\n}\n".to_owned(), vec![at("2:1", lost)]),
     ] {
         assert_eq!(told(&conf), expected, "{conf}");
+        let control = Control::load(&memory().file("greenarrow.conf", conf.as_str()));
+        // Nobody knows whose mail is meant: none is kept back.
+        assert!(control.configuration_is_good(), "{conf}");
+        assert!(control.outgoing_for("x.org", None).is_ok(), "{conf}");
+        let errors = expected.iter().any(|line| line.ends_with(lost));
+        assert_eq!(control.has_errors(), errors, "{conf}");
     }
 }
 

@@ -113,6 +113,15 @@ pub fn self_signed(names: &[&str]) -> Leaf {
     Leaf { certificate, intermediates: Vec::new(), key: key.serialize_pem() }
 }
 
+/// The same, with an end in seconds since 1970.
+pub fn self_signed_until(names: &[&str], end: u64) -> Leaf {
+    let key = key(Key::Ecdsa);
+    let mut parameters = leaf(names, Validity::Now);
+    parameters.not_after = date_time_ymd(1970, 1, 1) + std::time::Duration::from_secs(end);
+    let certificate = parameters.self_signed(&key).expect("a certificate signs itself").pem();
+    Leaf { certificate, intermediates: Vec::new(), key: key.serialize_pem() }
+}
+
 /// A private key that belongs to no certificate here, as PKCS #8.
 pub fn unrelated_key() -> String {
     key(Key::Ecdsa).serialize_pem()

@@ -5,7 +5,7 @@ use std::{fmt, sync::Arc};
 use tokio::io::{AsyncRead, AsyncWrite};
 
 use crate::{
-    Backend, ClientPolicy, ConfigError, HandshakeError, Stream, TlsInfo, Unhonoured,
+    Backend, ClientOffer, ClientPolicy, ConfigError, HandshakeError, Stream, TlsInfo, Unhonoured,
     acceptor::check_versions, backend::Compiled, host::PeerName,
 };
 
@@ -83,6 +83,29 @@ impl Connector {
     #[must_use]
     pub fn unhonoured(&self) -> &[Unhonoured] {
         &self.0.unhonoured
+    }
+
+    /// What it offers, whichever host it connects to.
+    ///
+    /// ```
+    /// use smtp_tls::{Backend, ClientPolicy, Connector};
+    ///
+    /// # if let Some(backend) = Backend::default_available() {
+    /// let connector = Connector::new(backend, &ClientPolicy::required())?;
+    /// assert_eq!(connector.offer().tls13[0].name(), "TLS_AES_256_GCM_SHA384");
+    /// # }
+    /// # Ok::<_, smtp_tls::ConfigError>(())
+    /// ```
+    #[must_use]
+    pub fn offer(&self) -> &ClientOffer {
+        match &self.0.library {
+            #[cfg(feature = "rustls")]
+            Library::Rustls(connector) => connector.offer(),
+            #[cfg(feature = "openssl")]
+            Library::OpenSsl(connector) => connector.offer(),
+            #[cfg(not(any(feature = "rustls", feature = "openssl")))]
+            Library::Absent(never) => match *never {},
+        }
     }
 
     /// Does one handshake with `host`, over a transport from which nothing of it has been read yet.

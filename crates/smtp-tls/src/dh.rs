@@ -12,6 +12,8 @@ use std::{
 use thiserror::Error;
 use x509_cert::der::{Reader, SliceReader, asn1::UintRef};
 
+#[cfg(feature = "openssl")]
+use crate::read_once::ReadOnce;
 use crate::{OriginId, certificate::enter, pem};
 
 /// The bits of a modulus that are worth a look: below, it is no parameter of any TLS; above, a
@@ -27,11 +29,14 @@ pub struct DhParameters {
     der: Arc<[u8]>,
     bits: usize,
     origin: Option<OriginId>,
+    /// Whether the modulus is a safe prime: to find out takes longer than a handshake.
+    #[cfg(feature = "openssl")]
+    pub(crate) is_safe: ReadOnce<bool>,
 }
 
 impl PartialEq for DhParameters {
     fn eq(&self, other: &Self) -> bool {
-        let Self { der, bits: _, origin: _ } = self;
+        let Self { der, .. } = self;
         *der == other.der
     }
 }
@@ -74,7 +79,13 @@ impl DhParameters {
         if !below || generator == [0] || generator == [1] {
             return Err(malformed("the generator is not between 2 and the modulus".to_owned()));
         }
-        Ok(Self { der: der.into(), bits, origin: None })
+        Ok(Self {
+            der: der.into(),
+            bits,
+            origin: None,
+            #[cfg(feature = "openssl")]
+            is_safe: ReadOnce::default(),
+        })
     }
 
     /// The group ffdhe2048 (RFC 7919 appendix A.1).

@@ -5,7 +5,7 @@
 //!                                 ClientPolicy ─► Connector ─► Stream<IO> + TlsInfo
 //!                                      │              └─► Unhonoured, ConfigError, HandshakeError
 //!                                      └─► after_ehlo, after_starttls_refused, after_handshake_failed
-//!  ClientTrust ─► ClientJudge + TlsInfo::client_chain ─► ClientVerdict
+//!  ServerPolicy::judge ─► ClientJudge + TlsInfo::client_chain ─► ClientVerdict
 //! ```
 //!
 //! What a policy says is plain data and there without any feature. What a TLS library does with it
@@ -32,7 +32,7 @@
 //! |---|---|---|
 //! | `identity`, `alternatives`, `named` | the first that the client can use | one of each kind of key, of two kinds; OpenSSL's order decides between them |
 //! | `ciphers` | its suites in the string's order; the lost ones are named. `@SECLEVEL` decides about suites alone | the string itself |
-//! | `dh` | not needed: it has no DHE | the largest that the security level takes; else the smallest of RFC 7919 |
+//! | `dh` | not needed: it has no DHE | the largest that the security level takes; else the smallest of RFC 7919; level 5 takes none, and the suites that are lost by it are named |
 //! | `clients` | asked for, never demanded; a resumed session has the chain of the first one | asked for, never demanded; no session is resumed then |
 //! | `resumption` | `Local`: keys that change by themselves every 6 hours; `Shared`: for 6 hours a ticket | `Local`: one key as long as the acceptor lives; `Shared`: as `Local` |
 //!
@@ -82,6 +82,8 @@ mod openssl;
 mod origin;
 mod peer;
 mod pem;
+#[cfg(any(feature = "rustls", feature = "openssl"))]
+mod read_once;
 mod report;
 #[cfg(any(feature = "rustls", feature = "openssl"))]
 mod roots;
@@ -119,7 +121,7 @@ pub use level::{Level, Version};
 pub use library::{LibrarySuites, SuiteFate};
 pub use material::{Identity, KeyKind, PrivateKey};
 pub use names::{MalformedServerName, ServerNames};
-pub use offer::ServerOffer;
+pub use offer::{ClientOffer, ServerOffer};
 pub use origin::OriginId;
 #[cfg(feature = "client-certificates")]
 pub use peer::ClientJudge;

@@ -7,6 +7,8 @@ use std::{
 
 use zeroize::Zeroize;
 
+#[cfg(any(feature = "rustls", feature = "openssl"))]
+use crate::read_once::ReadOnce;
 use crate::{Certificate, OriginId};
 
 /// The encoding of a private key.
@@ -66,7 +68,7 @@ impl Drop for PrivateKey {
 /// A certificate chain and the key of its first certificate.
 ///
 /// The chain is never empty. Whether the key belongs to the leaf is known only as far as it could be
-/// told without a TLS library; a backend checks it again.
+/// told without a TLS library; a backend checks it again, once for all policies that have a clone of it.
 ///
 /// Identities of the same certificates and key are equal wherever they came from.
 #[derive(Clone, Debug)]
@@ -74,11 +76,15 @@ pub struct Identity {
     chain: Vec<Certificate>,
     key: PrivateKey,
     origin: Option<OriginId>,
+    #[cfg(feature = "rustls")]
+    pub(crate) rustls: ReadOnce<crate::rustls::Certified>,
+    #[cfg(feature = "openssl")]
+    pub(crate) openssl: ReadOnce<crate::openssl::Certified>,
 }
 
 impl PartialEq for Identity {
     fn eq(&self, other: &Self) -> bool {
-        let Self { chain, key, origin: _ } = self;
+        let Self { chain, key, .. } = self;
         *chain == other.chain && *key == other.key
     }
 }
@@ -99,7 +105,15 @@ impl Identity {
     pub fn new(leaf: Certificate, issuers: Vec<Certificate>, key: PrivateKey) -> Self {
         let mut chain = issuers;
         chain.insert(0, leaf);
-        Self { chain, key, origin: None }
+        Self {
+            chain,
+            key,
+            origin: None,
+            #[cfg(feature = "rustls")]
+            rustls: ReadOnce::default(),
+            #[cfg(feature = "openssl")]
+            openssl: ReadOnce::default(),
+        }
     }
 
     /// The same identity, with where it came from.

@@ -87,7 +87,7 @@ pub enum Resumption {
 /// # let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/material");
 /// # let read = |name| std::fs::read_to_string(format!("{folder}/{name}")).unwrap();
 /// # let (certificate, key) = (read("ec-certificate.pem"), read("ec-pkcs8.pem"));
-/// # policy(&certificate, &key, &certificate, &[7; TicketKeys::LENGTH]).unwrap();
+/// # policy(&certificate, &key, &certificate, &(0..80).collect::<Vec<_>>()).unwrap();
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct ServerPolicy {
@@ -130,6 +130,48 @@ impl ServerPolicy {
             resumption: Resumption::Local,
         }
     }
+
+    /// Who judges the certificates that clients show under this policy; `None`: they are asked for none.
+    ///
+    /// What is judged is the chain in [`TlsInfo::client_chain`](crate::TlsInfo::client_chain) of a session of this policy's
+    /// acceptor, when somebody wants to know. To make a judge reads the authorities and the lists: policies
+    /// with the same `clients` may share one.
+    ///
+    /// ```
+    /// use std::sync::Arc;
+    /// use smtp_tls::{
+    ///     Certificate, ClientJudge, ClientTrust, ClientVerdict, Identity, ServerPolicy, TlsInfo, pem_sections,
+    /// };
+    ///
+    /// # let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/material");
+    /// # let read = |name| std::fs::read(format!("{folder}/{name}")).unwrap();
+    /// # let (certificate, key) = (read("ec-certificate.pem"), read("ec-pkcs8.pem"));
+    /// # let authority = certificate.clone();
+    /// let sections = [pem_sections(&certificate)?, pem_sections(&key)?].concat();
+    /// let authority = Certificate::from_der(pem_sections(&authority)?[0].der.clone());
+    /// let policy = ServerPolicy {
+    ///     clients: Some(Arc::new(ClientTrust::new(vec![authority], ["tim@example.org"]))),
+    ///     ..ServerPolicy::new(Arc::new(Identity::from_pem_sections(&sections)?))
+    /// };
+    /// // With `Acceptor::new(backend, &policy)`, once for all connections.
+    /// let judge = policy.judge().expect("the policy asks for certificates");
+    ///
+    /// // With what a handshake gave.
+    /// fn may_relay(judge: &ClientJudge, info: &TlsInfo, now: u64) -> bool {
+    ///     match judge.judge(&info.client_chain, now) {
+    ///         ClientVerdict::Relay(_address) => true,
+    ///         ClientVerdict::Refused(_) | ClientVerdict::NotShown => false,
+    ///     }
+    /// }
+    /// # assert_eq!(judge.judge(&[], 1_767_225_600), ClientVerdict::NotShown);
+    /// # let _ = may_relay;
+    /// # Ok::<_, Box<dyn std::error::Error>>(())
+    /// ```
+    #[cfg(feature = "client-certificates")]
+    #[must_use]
+    pub fn judge(&self) -> Option<crate::ClientJudge> {
+        self.clients.as_ref().map(|trust| crate::ClientJudge::new(Arc::clone(trust)))
+    }
 }
 
 #[cfg(test)]
@@ -162,7 +204,8 @@ mod tests {
         let new = |identity| ServerPolicy::new(Arc::new(identity));
         let ciphers = |text: &str| Some(CipherString { text: text.into(), origin: None });
         let plain = || new(identity(1, 2, 3));
-        let keys = |octet| TicketKeys::from_octets(&[octet; TicketKeys::LENGTH]).unwrap();
+        let octets = |first: u8| (first..).take(TicketKeys::LENGTH).collect::<Vec<_>>();
+        let keys = |first| TicketKeys::from_octets(&octets(first)).unwrap();
         let names = |name| {
             let mut names = ServerNames::new();
             names.insert(name, Arc::new(identity(1, 2, 3))).unwrap();

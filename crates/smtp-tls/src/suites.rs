@@ -32,10 +32,12 @@ pub(crate) fn read(
         unhonoured.push(report(ciphers, Loss::Whole, reason.to_owned()));
     }
     // What only this release passes over is its doing.
-    let passed_over = match cipher::parse(&ciphers.text) {
+    let words_of = |read: Result<CipherList, CipherError>| match read {
         Ok(CipherList { ignored, .. }) | Err(CipherError::NoSuite { ignored }) => ignored,
         Err(CipherError::Malformed { .. }) => Vec::new(),
     };
+    let other = (release != Release::default()).then(|| words_of(cipher::parse(&ciphers.text)));
+    let passed_over = other.as_ref().unwrap_or(&list.ignored);
     let passed_over: HashSet<_> = passed_over.iter().filter_map(place).collect();
     let words = list.ignored.iter().filter(|word| place(word).is_some());
     let (own, the_library_s): (Vec<_>, Vec<_>) =

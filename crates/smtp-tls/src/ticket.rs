@@ -38,14 +38,22 @@ type Key = Zeroizing<[u8; TicketKeys::LENGTH]>;
 
 /// The octets are no ticket keys.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
-#[error(
-    "{found} octets are no ticket keys: one is {length} octets, two are {two}",
-    length = TicketKeys::LENGTH,
-    two = 2 * TicketKeys::LENGTH
-)]
-pub struct MalformedTicketKeys {
-    /// How many there are.
-    pub found: usize,
+#[non_exhaustive]
+pub enum MalformedTicketKeys {
+    /// They are neither one key nor two.
+    #[error(
+        "{found} octets are no ticket keys: one is {length} octets, two are {two}",
+        length = TicketKeys::LENGTH,
+        two = 2 * TicketKeys::LENGTH
+    )]
+    Length {
+        /// How many there are.
+        found: usize,
+    },
+    /// A key is one octet over and over: a file that was never filled, or a placeholder. Whoever guesses it
+    /// reads every session.
+    #[error("a key of one octet over and over is not random")]
+    NotRandom,
 }
 
 impl TicketKeys {
@@ -55,14 +63,18 @@ impl TicketKeys {
     /// The current key, and behind it the previous one where there is one.
     ///
     /// # Errors
-    /// [`MalformedTicketKeys`] if they are neither one key nor two.
+    /// [`MalformedTicketKeys`] if they are neither one key nor two, or one of them is an octet repeated.
     pub fn from_octets(octets: &[u8]) -> Result<Self, MalformedTicketKeys> {
-        let malformed = MalformedTicketKeys { found: octets.len() };
+        let malformed = MalformedTicketKeys::Length { found: octets.len() };
         let (current, rest) = octets.split_first_chunk().ok_or(malformed)?;
-        let previous = match rest {
+        let previous: Option<Key> = match rest {
             [] => None,
             rest => Some(Zeroizing::new(rest.try_into().map_err(|_| malformed)?)),
         };
+        let is_random = |key: &[u8; Self::LENGTH]| key.iter().any(|octet| *octet != key[0]);
+        if !is_random(current) || !previous.as_deref().is_none_or(is_random) {
+            return Err(MalformedTicketKeys::NotRandom);
+        }
         Ok(Self { current: Zeroizing::new(*current), previous, origin: None })
     }
 
@@ -126,33 +138,58 @@ mod tests {
 
     const LENGTH: usize = TicketKeys::LENGTH;
 
+    /// The octets of a key, which are not random but pass for it.
+    fn octets(first: u8) -> [u8; LENGTH] {
+        let mut octets = [first; LENGTH];
+        octets[LENGTH - 1] = !first;
+        octets
+    }
+
+    fn key(first: u8) -> TicketKeys {
+        TicketKeys::from_octets(&octets(first)).unwrap()
+    }
+
     #[test]
     fn one_key_or_two() {
-        let one = TicketKeys::from_octets(&[1; LENGTH]).unwrap();
-        assert_eq!((one.current(), one.previous()), (&[1; LENGTH], None));
-        let two = TicketKeys::from_octets(&[[1; LENGTH], [2; LENGTH]].concat()).unwrap();
-        assert_eq!((two.current(), two.previous()), (&[1; LENGTH], Some(&[2; LENGTH])));
+        let one = key(1);
+        assert_eq!((one.current(), one.previous()), (&octets(1), None));
+        let two = TicketKeys::from_octets(&[octets(1), octets(2)].concat()).unwrap();
+        assert_eq!((two.current(), two.previous()), (&octets(1), Some(&octets(2))));
         for found in [0, 1, LENGTH - 1, LENGTH + 1, 2 * LENGTH - 1, 2 * LENGTH + 1, 3 * LENGTH] {
             let error = TicketKeys::from_octets(&vec![1; found]).unwrap_err();
-            assert_eq!(error, MalformedTicketKeys { found });
+            assert_eq!(error, MalformedTicketKeys::Length { found });
             assert!(error.to_string().contains("80 octets, two are 160"), "{error}");
         }
     }
 
     #[test]
+    fn one_octet_over_and_over_is_no_key() {
+        for octet in [0, b'0', 0xff] {
+            let repeated = [octet; LENGTH];
+            for octets in [
+                repeated.to_vec(),
+                [repeated, octets(1)].concat(),
+                [octets(1), repeated].concat(),
+                [[1; LENGTH], [2; LENGTH]].concat(),
+            ] {
+                let refused = TicketKeys::from_octets(&octets).unwrap_err();
+                assert_eq!(refused, MalformedTicketKeys::NotRandom);
+            }
+        }
+    }
+
+    #[test]
     fn the_key_before_is_kept_for_one_change() {
-        let key = |octet| TicketKeys::from_octets(&[octet; LENGTH]).unwrap();
         let second = key(2).following(&key(1));
-        assert_eq!(second.previous(), Some(&[1; LENGTH]));
+        assert_eq!(second.previous(), Some(&octets(1)));
         assert_eq!(key(2).following(&second), second);
-        assert_eq!(key(3).following(&second).previous(), Some(&[2; LENGTH]));
-        let pair = TicketKeys::from_octets(&[[4; LENGTH], [3; LENGTH]].concat()).unwrap();
+        assert_eq!(key(3).following(&second).previous(), Some(&octets(2)));
+        let pair = TicketKeys::from_octets(&[octets(4), octets(3)].concat()).unwrap();
         assert_eq!(pair.clone().following(&key(1)), pair);
     }
 
     #[test]
     fn a_key_never_shows() {
-        let shown = format!("{:?}", TicketKeys::from_octets(&[115; LENGTH]).unwrap());
-        assert_eq!(shown, "TicketKeys(1, redacted)");
+        assert_eq!(format!("{:?}", key(115)), "TicketKeys(1, redacted)");
     }
 }

@@ -18,7 +18,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 const VERSIONS: [Version; 2] = [Version::Tls12, Version::Tls13];
 
 fn keys(octets: &[u8]) -> Resumption {
-    let octets: Vec<_> = octets.iter().flat_map(|n| [*n; TicketKeys::LENGTH]).collect();
+    let octets: Vec<_> = octets.iter().flat_map(|n| (*n..).take(TicketKeys::LENGTH)).collect();
     Resumption::Shared(TicketKeys::from_octets(&octets).unwrap())
 }
 

@@ -48,6 +48,8 @@ pub(super) struct Kept {
     pub(super) words: HashMap<&'static str, &'static str>,
     pub(super) store: Store,
     pub(super) acceptors: Acceptors,
+    /// When the certificate in force is to be made anew, in seconds since 1970, where this program made it.
+    pub(super) renewal_due: Option<u64>,
     host_name: String,
     ticket_keys: Option<TicketKeys>,
 }
@@ -129,7 +131,9 @@ impl Generation {
         let words =
             services.iter().map(|service| (service.name, policies::word(&service.tls))).collect();
         let services = services.iter().map(|service| listener(service, &policies)).collect();
-        let kept = Kept { words, store: store.clone(), acceptors, host_name, ticket_keys };
+        let renewal_due = control.certificate_renewal_due();
+        let kept =
+            Kept { words, store: store.clone(), acceptors, renewal_due, host_name, ticket_keys };
         let reception = Reception::new(Arc::new(control), policies, store);
         let kept = Arc::new(kept);
         Ok(Self { reception, services, kept })

@@ -1,7 +1,7 @@
 //! Reading the control directory again, while it is served.
 //!
-//! Does: on SIGHUP, and where `--watch` asks for it on a change of the files that were read, read the
-//! directory on a thread of its own, and hand what comes of it to the server. Several signals that come
+//! Does: on SIGHUP, where `--watch` asks for it on a change of the files that were read, and when the
+//! certificate that this program made is to be made anew, read the directory on a thread of its own, and hand what comes of it to the server. Several signals that come
 //! while it reads are one. Does not: touch a connection that is open. Fails: never; a reading with any
 //! error, or with an address that cannot be had, is refused whole, said to be so, and what is served
 //! stays.
@@ -26,6 +26,13 @@ use super::reception::Reception;
 use super::watch::{Looks, Watch};
 use crate::print;
 
+/// How long a certificate that could not be made anew is left alone. It has 30 days.
+const RENEWAL_PAUSE: Duration = Duration::from_secs(60 * 60);
+
+/// How long the clock is not looked at while the certificate is in its time: the host may sleep, and the
+/// clock be set.
+const CLOCK_PAUSE: Duration = Duration::from_secs(60);
+
 const DRAINING: &str = "the server is draining";
 
 /// Whether the server was told to stop.
@@ -41,6 +48,8 @@ pub(super) struct Reloads {
     waiting: Option<Generation>,
     watch: Watch,
     looking: Option<Interval>,
+    /// When the certificate was last to be made anew.
+    renewed: Option<tokio::time::Instant>,
     hangup: Signal,
     draining: Draining,
 }
@@ -73,6 +82,8 @@ impl fmt::Display for Line {
 enum Cause {
     Signal,
     Change,
+    /// The certificate that this program made nears its end.
+    Certificate,
 }
 
 impl fmt::Display for Cause {
@@ -80,6 +91,7 @@ impl fmt::Display for Cause {
         f.write_str(match self {
             Self::Signal => "signal",
             Self::Change => "change",
+            Self::Certificate => "certificate",
         })
     }
 }
@@ -97,8 +109,8 @@ impl Reloads {
         let mut watch = Watch::default();
         watch.took(looks);
         let looking = setup.arguments.watch().map(every);
-        let waiting = None;
-        Self { setup, server, kept, listening, waiting, watch, looking, hangup, draining }
+        let (waiting, renewed) = (None, None);
+        Self { setup, server, kept, listening, waiting, watch, looking, renewed, hangup, draining }
     }
 
     /// Reads whenever there is a cause.
@@ -109,6 +121,10 @@ impl Reloads {
                 biased;
                 () = hung_up(&mut self.hangup) => Some(Cause::Signal),
                 cause = looked(&mut self.watch, self.looking.as_mut(), waits) => cause,
+                () = renewal_is_due(self.kept.renewal_due, self.renewed) => {
+                    self.renewed = Some(tokio::time::Instant::now());
+                    Some(Cause::Certificate)
+                }
             };
             let Some(cause) = cause else {
                 // That the address still cannot be had was said.
@@ -171,6 +187,21 @@ impl Reloads {
         print::line(format_args!(
             "reloaded listeners={listeners} tls_configurations={acceptors} new={made}"
         ));
+    }
+}
+
+/// Returns when the certificate in force is to be made anew; never, where it is not this program's.
+async fn renewal_is_due(due: Option<u64>, last: Option<tokio::time::Instant>) {
+    let Some(due) = due else { return pending().await };
+    if let Some(last) = last {
+        tokio::time::sleep_until(last + RENEWAL_PAUSE).await;
+    }
+    loop {
+        let left = due.saturating_sub(print::unix_seconds());
+        if left == 0 {
+            return;
+        }
+        tokio::time::sleep(Duration::from_secs(left).min(CLOCK_PAUSE)).await;
     }
 }
 

@@ -11,6 +11,7 @@ use hvmail_control::diagnostic::{Severity, printable};
 use super::arguments::Check;
 use super::directory;
 use super::draw::Drawing;
+use crate::acceptors::Acceptors;
 use crate::exit::{Exit, Failure};
 use crate::{print, tls};
 
@@ -18,7 +19,7 @@ use crate::{print, tls};
 pub(super) fn run(arguments: &Check) -> Result<ExitCode, Failure> {
     let backend = tls::backend(arguments.tls)?;
     let control = directory::load(&arguments.directory)?;
-    let diagnostics = directory::diagnostics(&control, backend);
+    let diagnostics = directory::diagnostics(&control, backend, &mut Acceptors::new(backend));
     let drawing = Drawing::on(&io::stdout());
     for diagnostic in &diagnostics {
         print::out(format_args!("{}\n", drawing.diagnostic(diagnostic, &control.snapshot)))?;

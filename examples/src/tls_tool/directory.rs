@@ -11,6 +11,7 @@ use hvmail_control::source::{Directory, Source};
 use smtp_tls::{Backend, self_signed};
 
 use super::offers;
+use crate::acceptors::Acceptors;
 use crate::exit::Failure;
 
 /// Loads a directory with the environment of this process, and changes nothing in it. A certificate that who serves it
@@ -74,11 +75,15 @@ impl Source for Overlaid<'_> {
 }
 
 /// Everything there is to say: of the files, of the certificate today, and what the TLS library says.
-pub(super) fn diagnostics(control: &Control, backend: Backend) -> Vec<Diagnostic> {
+pub(super) fn diagnostics(
+    control: &Control,
+    backend: Backend,
+    acceptors: &mut Acceptors,
+) -> Vec<Diagnostic> {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
     let mut all = control.diagnostics.clone();
     all.extend(control.certificate_diagnostics(now));
-    all.extend(offers::diagnostics(control, backend));
+    all.extend(offers::diagnostics(control, backend, acceptors));
     all
 }
 

@@ -11,20 +11,41 @@ use hvmail_control::snapshot::{Origin, OriginId};
 use hvmail_control::{Control, Service};
 use smtp_tls::cipher::Suite;
 use smtp_tls::{
-    Acceptor, Backend, Cause, ConfigError, Loss, ServerOffer, ServerPolicy, Unhonoured, Version,
+    Backend, Cause, ClientOffer, ConfigError, Loss, ServerOffer, ServerPolicy, Unhonoured, Version,
 };
 
+use crate::acceptors::Acceptors;
 use crate::judges::Judges;
 
-/// What a client gets that has all that the server has.
+/// What is offered by either side, the preferred one of each first.
+#[derive(Clone, Copy)]
+pub(super) struct Offered<'a> {
+    pub(super) tls13: &'a [&'static Suite],
+    pub(super) tls12: &'a [&'static Suite],
+    pub(super) groups: &'a [&'static str],
+}
+
+impl<'a> From<&'a ServerOffer> for Offered<'a> {
+    fn from(offer: &'a ServerOffer) -> Self {
+        Self { tls13: &offer.tls13, tls12: &offer.tls12, groups: &offer.groups }
+    }
+}
+
+impl<'a> From<&'a ClientOffer> for Offered<'a> {
+    fn from(offer: &'a ClientOffer) -> Self {
+        Self { tls13: &offer.tls13, tls12: &offer.tls12, groups: &offer.groups }
+    }
+}
+
+/// What is agreed on with a peer that has all that is offered and prefers nothing itself.
 pub(super) struct ModernPeer {
     pub(super) version: Version,
     pub(super) suite: &'static Suite,
     pub(super) group: Option<&'static str>,
 }
 
-/// The server's order decides: the highest version, and the first of its suites and groups.
-pub(super) fn modern_peer(offer: &ServerOffer) -> Option<ModernPeer> {
+/// The highest version, and the first of its suites and groups.
+pub(super) fn modern_peer(offer: Offered<'_>) -> Option<ModernPeer> {
     let (version, suite) = match (offer.tls13.first(), offer.tls12.first()) {
         (Some(suite), _) => (Version::Tls13, suite),
         (None, Some(suite)) => (Version::Tls12, suite),
@@ -36,7 +57,13 @@ pub(super) fn modern_peer(offer: &ServerOffer) -> Option<ModernPeer> {
 /// What the library says of everything that the enabled services may offer, broken ones included. What
 /// it says alike of several services is said once, of no service in particular; what is a setting's own
 /// doing is among the directory's diagnostics.
-pub(super) fn diagnostics(control: &Control, backend: Backend) -> Vec<Diagnostic> {
+///
+/// Policies that are equal are handed to the library once, whoever else asks about them.
+pub(super) fn diagnostics(
+    control: &Control,
+    backend: Backend,
+    acceptors: &mut Acceptors,
+) -> Vec<Diagnostic> {
     let mut said: Vec<Diagnostic> = Vec::new();
     let mut judges = Judges::default();
     let mut known: HashMap<(Place, String), usize> = HashMap::new();
@@ -47,7 +74,7 @@ pub(super) fn diagnostics(control: &Control, backend: Backend) -> Vec<Diagnostic
             let of_judge = of_judge.iter().map(|it| not_honoured(control, backend, it));
             let of_judge = of_judge.map(|diagnostic| diagnostic.for_service(service.name));
             for diagnostic in
-                of_policy(control, service, policy, backend).into_iter().chain(of_judge)
+                of_policy(control, service, policy, backend, acceptors).into_iter().chain(of_judge)
             {
                 match known.entry((diagnostic.place.clone(), diagnostic.message.clone())) {
                     Entry::Vacant(new) => {
@@ -72,10 +99,10 @@ fn of_policy(
     service: &Service,
     policy: &ServerPolicy,
     backend: Backend,
+    acceptors: &mut Acceptors,
 ) -> Vec<Diagnostic> {
-    match Acceptor::new(backend, policy) {
-        Ok(acceptor) => acceptor
-            .unhonoured()
+    match acceptors.get(None, policy) {
+        Ok((_, unhonoured)) => unhonoured
             .iter()
             .filter(|unhonoured| unhonoured.cause != Cause::Setting)
             .map(|unhonoured| not_honoured(control, backend, unhonoured).for_service(service.name))

@@ -29,7 +29,7 @@ mod service;
 use std::fmt;
 use std::time::Duration;
 
-pub use self::outgoing::{Delivery, Directive, Outgoing, Route, delivery, outgoing};
+pub use self::outgoing::{Delivery, Directive, NamedDelivery, Outgoing, Route, delivery, outgoing};
 pub use self::service::{Rule, Service, State, services};
 use crate::Control;
 use crate::diagnostic::quoted;

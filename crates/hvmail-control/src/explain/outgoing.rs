@@ -1,12 +1,16 @@
 //! What governs mail that leaves: every rule that is written, and the ones that count for one domain.
 
+use std::collections::HashSet;
+
 use smtp_tls::ClientPolicy;
 
 use super::{Explained, Value, Whence, by_default, explained, overridden, seconds, whence};
 use crate::Control;
 use crate::conf::lookup::Found;
+use crate::conf::pattern::split_wildcard;
 use crate::conf::tree::{Argument, Directive as Written};
-use crate::outgoing::UnusableRule;
+use crate::limits::MAX_EXPLAINED_DELIVERIES;
+use crate::outgoing::{self, UnusableRule};
 use crate::snapshot::{Origin, OriginId};
 
 /// The directives that decide.
@@ -23,6 +27,25 @@ pub struct Outgoing {
     pub routes: Vec<Route>,
     /// What holds for a domain that no block names, or why nobody knows.
     pub otherwise: Result<Delivery, UnusableRule>,
+    /// What holds for the domains and IP addresses that a block or a line of `smtproutes` names, where
+    /// another TLS policy comes of it than that of `otherwise`, or none at all. Each block is asked about
+    /// by itself: a domain that two of them speak of may have [`delivery`] of its own.
+    pub named: Vec<NamedDelivery>,
+    /// Whether all of these were looked at; not where there are more than [`MAX_EXPLAINED_DELIVERIES`] pairs
+    /// of a domain and an IP address.
+    pub named_is_whole: bool,
+}
+
+/// What holds for mail to a domain that is named, by an IP address where one is named with it.
+#[derive(Clone, Debug)]
+pub struct NamedDelivery {
+    /// The domain. `*.domain` stands for the domains below it that nothing names, and nothing at all for
+    /// every domain that nothing names.
+    pub domain: String,
+    /// The IP address by its name; `None`: any that no block names.
+    pub address: Option<String>,
+    /// What holds, or why nobody knows.
+    pub delivery: Result<Delivery, UnusableRule>,
 }
 
 /// A directive of `greenarrow.conf` about outgoing mail.
@@ -75,8 +98,7 @@ pub fn outgoing(control: &Control) -> Outgoing {
     let lookup = control.configuration();
     let mut directives: Vec<_> = Vec::new();
     for name in DECIDING {
-        let elsewhere: std::collections::HashSet<_> =
-            lookup.elsewhere(name).map(|found| found.id).collect();
+        let elsewhere: HashSet<_> = lookup.elsewhere(name).map(|found| found.id).collect();
         directives.extend(lookup.occurrences(name).map(|found| {
             let counts = !elsewhere.contains(&found.id);
             (found.directive.span, directive(control, name, &found, counts))
@@ -86,12 +108,15 @@ pub fn outgoing(control: &Control) -> Outgoing {
     let mut routes: Vec<_> = control.outgoing.entries().collect();
     // Origins are numbered as lines are met.
     routes.sort_by_key(|(.., origin)| origin.0);
+    let directives: Vec<_> = directives.into_iter().map(|(_, directive)| directive).collect();
+    let otherwise = delivery(control, "", None);
+    let (named, named_is_whole) = named(control, &directives, &routes, &otherwise);
     Outgoing {
         settings: vec![
             timeout("connect_timeout", &control.outgoing.timeout_connect),
             timeout("reply_timeout", &control.outgoing.timeout_remote),
         ],
-        directives: directives.into_iter().map(|(_, directive)| directive).collect(),
+        directives,
         routes: routes
             .into_iter()
             .map(|(domain, route, origin)| Route {
@@ -100,7 +125,72 @@ pub fn outgoing(control: &Control) -> Outgoing {
                 whence: whence(control, Some(origin), "smtproutes"),
             })
             .collect(),
-        otherwise: delivery(control, "", None),
+        otherwise,
+        named,
+        named_is_whole,
+    }
+}
+
+/// A line of `smtproutes`: its domain, what it says, and where it stands.
+type RouteEntry<'a> = (&'a str, &'a Result<Option<outgoing::Route>, String>, OriginId);
+
+/// The deliveries that differ from the one to a domain that nothing names, in the order in which they are
+/// named; and whether every one was looked at.
+fn named(
+    control: &Control,
+    directives: &[Directive],
+    routes: &[RouteEntry<'_>],
+    otherwise: &Result<Delivery, UnusableRule>,
+) -> (Vec<NamedDelivery>, bool) {
+    let of_blocks = directives.iter().filter(|directive| directive.counts).flat_map(|directive| {
+        let addresses = or_any(&directive.addresses, |name| (name != "*").then_some(name));
+        let domains =
+            or_any(&directive.domains, Some).flat_map(|pattern| meant(pattern.unwrap_or_default()));
+        domains
+            .flat_map(move |domain| addresses.clone().map(move |address| (domain.clone(), address)))
+    });
+    let of_routes = routes.iter().map(|(domain, ..)| match domain.strip_prefix('.') {
+        Some(parent) => (format!("*.{parent}"), None),
+        None => ((*domain).to_owned(), None),
+    });
+    let mut seen = HashSet::from([(String::new(), None)]);
+    let mut all = Vec::new();
+    for (domain, address) in of_blocks.chain(of_routes) {
+        if !seen.insert((domain.clone(), address)) {
+            continue;
+        }
+        if seen.len() > MAX_EXPLAINED_DELIVERIES + 1 {
+            return (all, false);
+        }
+        let delivery = delivery(control, &domain, address);
+        let alike = match (&delivery, otherwise) {
+            (Ok(one), Ok(other)) => one.policy == other.policy,
+            (Err(one), Err(other)) => one == other,
+            _ => false,
+        };
+        if !alike {
+            all.push(NamedDelivery { domain, address: address.map(str::to_owned), delivery });
+        }
+    }
+    (all, true)
+}
+
+/// The names of a block, or once none where it has no names.
+fn or_any<'n>(
+    names: &'n [String],
+    meant: impl Fn(&'n str) -> Option<&'n str> + Clone,
+) -> impl Iterator<Item = Option<&'n str>> + Clone {
+    let any = names.is_empty().then_some(None);
+    names.iter().map(move |name| meant(name)).chain(any)
+}
+
+/// The domains to ask about for a pattern. No block names one with a label `*`, so that a wildcard alone
+/// matches it.
+fn meant(pattern: &str) -> Vec<String> {
+    match split_wildcard(pattern) {
+        ("[*.]", domain) => vec![domain.to_owned(), format!("*.{domain}")],
+        ("", "*") => vec![String::new()],
+        _ => vec![pattern.to_owned()],
     }
 }
 

@@ -3,7 +3,7 @@
 use smtp_tls::{CertificateDescription, Resumption, ServerPolicy};
 
 use super::{Explained, Value, Whence, by_default, explained, whence};
-use crate::policy::RuleTls;
+use crate::cipher_strings;
 use crate::read::tcprules;
 use crate::{Control, ServiceTls, TlsMode};
 
@@ -46,7 +46,9 @@ pub struct Rule {
     pub relay: Option<Explained>,
     /// TLSCIPHERS, where the rule has it: it overrides the service's.
     pub ciphers: Option<Explained>,
-    /// What is offered instead, where the rule has TLSCIPHERS.
+    /// Whether a session can be under it: it allows, and some client is under it.
+    pub used: bool,
+    /// What is offered instead, where the rule has TLSCIPHERS and is used.
     pub tls: Option<ServiceTls>,
     /// The names of its variables that have no effect.
     pub without_effect: Vec<String>,
@@ -173,15 +175,20 @@ fn certificate(leaf: &CertificateDescription) -> Value {
 
 fn of_rules(control: &Control, service: &crate::Service) -> Vec<Rule> {
     let mut own = control.tls_by_rule(service).peekable();
-    let rules = service.rules().all().iter();
+    let rules = service.rules().by_use();
     rules
-        .map(|rule| of_rule(control, rule, own.next_if(|own| own.rule.span == rule.span)))
+        .map(|(rule, used)| {
+            let tls = own.next_if(|own| own.rule.span == rule.span).map(|own| own.tls);
+            Rule { used, tls, ..of_rule(control, service, rule) }
+        })
         .collect()
 }
 
-fn of_rule(control: &Control, rule: &tcprules::Rule, own: Option<RuleTls<'_>>) -> Rule {
+fn of_rule(control: &Control, service: &crate::Service, rule: &tcprules::Rule) -> Rule {
     let place = |span| Whence::File(control.snapshot.location(span));
-    let ciphers = own.as_ref().map(|own| explained(control, "ciphers", &own.tls_ciphers, ciphers));
+    let own = cipher_strings::has_own(rule)
+        .then(|| cipher_strings::under_rule(service, &control.origins, Some(rule)));
+    let ciphers = own.map(|own| explained(control, "ciphers", &own, ciphers));
     let relay = rule.variable("RELAYCLIENT").map(|value| Explained {
         whence: place(value.span),
         ..by_default("relay", "RELAYCLIENT", Value::Text(value.value.clone()))
@@ -194,7 +201,8 @@ fn of_rule(control: &Control, rule: &tcprules::Rule, own: Option<RuleTls<'_>>) -
         allow: rule.allow,
         whence: place(rule.span),
         relay,
-        tls: own.map(|own| own.tls),
+        used: false,
+        tls: None,
         ciphers,
         without_effect: without_effect.cloned().collect(),
     }

@@ -50,6 +50,8 @@ impl Rule {
 #[derive(Clone, Debug, Default)]
 pub struct Rules {
     rules: Vec<Rule>,
+    /// For each rule whether some address finds it.
+    found: Vec<bool>,
     index: HashMap<Key, usize>,
     /// By length, then by the prefix itself.
     ipv6: BTreeMap<u8, HashMap<u128, usize>>,
@@ -88,6 +90,13 @@ impl Rules {
     /// Every rule of the file, in order, those included that no client address can meet.
     pub fn all(&self) -> &[Rule] {
         &self.rules
+    }
+
+    /// The same, and for each whether a session can be under it: it allows, and [`find`](Self::find) gives it
+    /// for an address of its own.
+    pub fn by_use(&self) -> impl Iterator<Item = (&Rule, bool)> {
+        let found = self.found.iter().copied();
+        self.rules.iter().zip(found).map(|(rule, found)| (rule, rule.allow && found))
     }
 }
 
@@ -164,8 +173,10 @@ pub fn parse(bytes: &[u8], file: FileId) -> (Rules, Vec<Diagnostic>) {
                 continue;
             }
         };
-        size += index(&mut rules, &rule, &mut diagnostics) + rule.variables.len();
+        let (addresses, found) = index(&mut rules, &rule, &mut diagnostics);
+        size += addresses + rule.variables.len();
         rules.rules.push(rule);
+        rules.found.push(found);
         if size > MAX_ACCESS_ADDRESSES {
             let message = format!(
                 "the rules stand for more than {MAX_ACCESS_ADDRESSES} addresses and variables: \
@@ -252,8 +263,8 @@ fn ipv6_rule(text: &str) -> Option<(&str, &str)> {
 }
 
 /// Enters a rule under every address that its own stands for, and says how many those are, at
-/// least one.
-fn index(rules: &mut Rules, rule: &Rule, diagnostics: &mut Bounded) -> usize {
+/// least one, and whether any of them was free.
+fn index(rules: &mut Rules, rule: &Rule, diagnostics: &mut Bounded) -> (usize, bool) {
     let address = &rule.address;
     let number = rules.rules.len();
     let severity = if rule.allow { Severity::Warning } else { Severity::Error };
@@ -266,7 +277,7 @@ fn index(rules: &mut Rules, rule: &Rule, diagnostics: &mut Bounded) -> usize {
         diagnostics.push(severity, || {
             unmet("a rule for `user@address` would need the ident protocol and is not honoured")
         });
-        return 1;
+        return (1, false);
     }
     if address.value.starts_with('=') {
         diagnostics.push(severity, || {
@@ -274,7 +285,7 @@ fn index(rules: &mut Rules, rule: &Rule, diagnostics: &mut Bounded) -> usize {
                 "a rule for a host name would need the client's name from DNS and is not honoured",
             )
         });
-        return 1;
+        return (1, false);
     }
     let ipv6 = Ipv6Prefix::parse(&address.value);
     let ranges = match ipv6.and_then(Ipv6Prefix::ipv4) {
@@ -308,7 +319,7 @@ fn index(rules: &mut Rules, rule: &Rule, diagnostics: &mut Bounded) -> usize {
             unmet(&format!("no client ever has the address {}", quoted(&address.value)))
                 .with_help(help)
         });
-        return 1;
+        return (1, false);
     }
     if covered > 0 {
         let extent = if covered == total { "this rule" } else { "a part of this rule" };
@@ -318,7 +329,7 @@ fn index(rules: &mut Rules, rule: &Rule, diagnostics: &mut Bounded) -> usize {
             Diagnostic::warning("access-rule-without-effect", message).at(address.span)
         });
     }
-    total
+    (total, covered < total)
 }
 
 /// `10.` for `10.0.0.0/8`: IPv4 prefixes of whole octets have a form here, others have none.

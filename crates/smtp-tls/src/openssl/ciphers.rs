@@ -1,16 +1,24 @@
 //! A cipher string as OpenSSL takes it, and what it makes of it.
 
+use std::sync::LazyLock;
+
 use openssl::{
     error::ErrorStack,
-    ssl::{SslContextBuilder, SslMethod},
+    ssl::{SslContextBuilder, SslContextRef, SslMethod},
 };
 
-use super::{context, error, groups, library, library::release};
+use super::{error, groups, library, library::release};
 use crate::{
-    Backend, CipherString, ConfigError, ServerOffer, ServerPolicy, Unhonoured,
-    cipher::{self, CipherList, KeyExchange, SecurityLevel},
+    Backend, CipherString, ClientOffer, ConfigError, ServerOffer, ServerPolicy, Unhonoured,
+    Version,
+    cipher::{self, CipherList, KeyExchange, Release, SecurityLevel, Suite},
     suites,
 };
+
+/// The level that this OpenSSL is configured with.
+static OWN_LEVEL: LazyLock<Result<SecurityLevel, ErrorStack>> = LazyLock::new(|| {
+    SslContextBuilder::new(SslMethod::tls_server()).map(|context| level(&context.build()))
+});
 
 pub(super) struct Ciphers<'a> {
     string: Option<&'a CipherString>,
@@ -27,20 +35,14 @@ impl<'a> Ciphers<'a> {
         let release = release();
         let list = match suites::read(policy, release, unhonoured)? {
             Some(list) => list,
-            None => cipher::parse_as("DEFAULT", release).map_err(|e| ConfigError::Library {
-                backend: Backend::OpenSsl,
-                reason: e.to_string(),
-            })?,
+            None => default_list(release)?,
         };
-        let mut ciphers =
-            Self { string: policy.ciphers.as_ref(), list, level: SecurityLevel::USUAL };
-        let mut probe =
-            context(SslMethod::tls_server(), policy.versions).map_err(|e| library(&e))?;
-        ciphers.apply(&mut probe)?;
-        // Levels above 5 are taken for 5.
-        let level = u8::try_from(probe.build().security_level().min(5)).unwrap_or(5);
-        ciphers.level = SecurityLevel::new(level).unwrap_or(SecurityLevel::USUAL);
-        Ok(ciphers)
+        let level = match list.security_level {
+            Some(level) => level,
+            // Asked once: each answer is a context.
+            None => OWN_LEVEL.clone().map_err(|e| library(&e))?,
+        };
+        Ok(Self { string: policy.ciphers.as_ref(), list, level })
     }
 
     pub(super) fn apply(&self, context: &mut SslContextBuilder) -> Result<(), ConfigError> {
@@ -63,10 +65,14 @@ impl<'a> Ciphers<'a> {
         }
     }
 
-    /// Whether a suite can be used that a group of finite-field Diffie-Hellman is needed for.
-    pub(super) fn use_dhe(&self, policy: &ServerPolicy) -> Result<bool, ConfigError> {
-        let offer = self.offer(policy, true)?;
-        Ok(offer.tls12.iter().any(|suite| suite.key_exchange() == KeyExchange::Dhe))
+    /// The suites that can be used and that a group of finite-field Diffie-Hellman is needed for.
+    pub(super) fn with_dhe(
+        &self,
+        policy: &ServerPolicy,
+    ) -> Result<Vec<&'static Suite>, ConfigError> {
+        let mut suites = self.offer(policy, true)?.tls12;
+        suites.retain(|suite| suite.key_exchange() == KeyExchange::Dhe);
+        Ok(suites)
     }
 
     pub(super) fn offer(
@@ -78,5 +84,55 @@ impl<'a> Ciphers<'a> {
         offer.tls12.retain(|suite| has_dh || suite.key_exchange() != KeyExchange::Dhe);
         let tls12 = suites::fitting(policy, Backend::OpenSsl, &offer.tls12)?;
         Ok(ServerOffer { tls13: offer.tls13, tls12, groups: groups::offered(self.level) })
+    }
+}
+
+/// What a client with this context says that it can do: no policy has a cipher string for it.
+pub(super) fn of_client(
+    context: &SslContextRef,
+    versions: (Version, Version),
+) -> Result<ClientOffer, ConfigError> {
+    let level = level(context);
+    let offer = default_list(release())?.at_level(level, versions);
+    let mut groups = groups::offered(level);
+    // OpenSSL names no group that none of the versions has.
+    groups.retain(|group| versions.1 == Version::Tls13 || !group.contains("MLKEM"));
+    Ok(ClientOffer { tls13: offer.tls13, tls12: offer.tls12, groups })
+}
+
+fn default_list(release: Release) -> Result<CipherList, ConfigError> {
+    cipher::parse_as("DEFAULT", release)
+        .map_err(|e| ConfigError::Library { backend: Backend::OpenSsl, reason: e.to_string() })
+}
+
+fn level(context: &SslContextRef) -> SecurityLevel {
+    // Levels above 5 are taken for 5.
+    let level = u8::try_from(context.security_level().min(5)).unwrap_or(5);
+    SecurityLevel::new(level).unwrap_or(SecurityLevel::USUAL)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// For every string of the tables that this OpenSSL takes.
+    #[test]
+    fn the_level_in_force_is_the_one_that_a_context_then_has() {
+        let strings = include_str!("../../tests/cipher/strings.txt");
+        let more = ["HIGH:@SECLEVEL=0", "HIGH:@SECLEVEL=3:@SECLEVEL=1", "@SECLEVEL=4:ECDHE:!aNULL"];
+        let (mut compared, mut levels) = (0, std::collections::HashSet::new());
+        let strings = strings.lines().filter_map(|line| line.strip_prefix('"')?.strip_suffix('"'));
+        for text in strings.chain(more) {
+            let mut context = SslContextBuilder::new(SslMethod::tls_server()).unwrap();
+            let Ok(list) = cipher::parse_as(text, release()) else { continue };
+            if context.set_cipher_list(text).is_err() {
+                continue;
+            }
+            let said = list.security_level.unwrap_or(OWN_LEVEL.clone().unwrap());
+            assert_eq!(said, level(&context.build()), "{text}");
+            compared += 1;
+            levels.insert(said);
+        }
+        assert!(compared > 100 && levels.len() == 6, "{compared} {levels:?}");
     }
 }

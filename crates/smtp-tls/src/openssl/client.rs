@@ -14,14 +14,15 @@ use openssl::{
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
 use tokio_openssl::SslStream;
 
-use super::{context, error, identity::Certified, info, library, stream::Transport};
+use super::{ciphers, context, error, identity::Certified, info, library, stream::Transport};
 use crate::{
-    ClientPolicy, ConfigError, HandshakeError, Roots, Stream, TlsInfo, Unhonoured, guard::Guard,
-    host::PeerName, roots, stream::Session,
+    ClientOffer, ClientPolicy, ConfigError, HandshakeError, Roots, Stream, TlsInfo, Unhonoured,
+    guard::Guard, host::PeerName, roots, stream::Session,
 };
 
 pub(crate) struct Connector {
     context: SslContext,
+    offer: ClientOffer,
     verified: bool,
 }
 
@@ -35,7 +36,7 @@ impl Connector {
         context.set_session_cache_mode(SslSessionCacheMode::OFF);
         if let Some(identity) = &policy.identity {
             let origin = identity.origin();
-            Certified::read(identity)?
+            Certified::of(identity)?
                 .apply_whole(&mut context)
                 .map_err(|e| ConfigError::Identity { origin, reason: error::line(&e) })?;
         }
@@ -47,7 +48,13 @@ impl Connector {
         } else {
             context.set_verify(SslVerifyMode::NONE);
         }
-        Ok(Self { context: context.build(), verified })
+        let context = context.build();
+        let offer = ciphers::of_client(&context, policy.versions)?;
+        Ok(Self { context, offer, verified })
+    }
+
+    pub(crate) const fn offer(&self) -> &ClientOffer {
+        &self.offer
     }
 
     pub(crate) async fn connect<IO>(

@@ -1,5 +1,6 @@
 //! The group for DHE: the largest of the policy's that the security level takes, or else the smallest of
-//! RFC 7919.
+//! RFC 7919. Level 5 takes none: it asks for 256 bits of strength, the largest group of RFC 7919 has less, and
+//! OpenSSL takes no group of more than 10,000 bits. The suites that are lost by it are reported.
 
 use openssl::{
     bn::{BigNum, BigNumContext, BigNumRef},
@@ -21,7 +22,8 @@ pub(super) fn choose(
     let mut report = |origin, loss, reason| {
         unhonoured.push(Unhonoured { origin, setting: "dh", loss, cause: Cause::Library, reason });
     };
-    if !ciphers.use_dhe(policy)? {
+    let with_dhe = ciphers.with_dhe(policy)?;
+    if with_dhe.is_empty() {
         for group in &policy.dh {
             let reason = "no suite with DHE can be used".to_owned();
             report(group.origin(), Loss::NotNeeded, reason);
@@ -42,7 +44,7 @@ pub(super) fn choose(
             continue;
         }
         match Dh::params_from_der(group.der()) {
-            Ok(dh) if !is_safe_prime(dh.prime_p()).map_err(|e| library(&e))? => {
+            Ok(dh) if !is_safe(group, &dh).map_err(|e| library(&e))? => {
                 lost(Loss::Whole, "its modulus is no safe prime: it is corrupt".to_owned());
             }
             Ok(dh) if probe.set_tmp_dh(&dh).is_ok() => chosen = Some((dh, bits)),
@@ -61,14 +63,17 @@ pub(super) fn choose(
     }
     let standard = standard(&mut probe).map_err(|e| library(&e))?;
     if standard.is_none() {
-        report(
-            policy.ciphers.as_ref().and_then(|ciphers| ciphers.origin),
-            Loss::Partial,
-            format!(
-                "suites with DHE are not offered: security level {level} takes none of the groups of \
-                 RFC 7919"
+        let names: Vec<_> = with_dhe.iter().map(|suite| suite.name()).collect();
+        unhonoured.push(Unhonoured {
+            origin: policy.ciphers.as_ref().and_then(|ciphers| ciphers.origin),
+            setting: "ciphers",
+            loss: Loss::Partial,
+            cause: Cause::Library,
+            reason: format!(
+                "not offered, for security level {level} takes no group of DHE, and none of RFC 7919: {}",
+                names.join(", ")
             ),
-        );
+        });
     }
     Ok(standard)
 }
@@ -83,6 +88,11 @@ fn standard(context: &mut SslContextBuilder) -> Result<Option<Dh<Params>>, Error
         }
     }
     Ok(None)
+}
+
+/// Found out once for each group, however many policies have it.
+fn is_safe(group: &DhParameters, read: &Dh<Params>) -> Result<bool, ErrorStack> {
+    group.is_safe.get(|| is_safe_prime(read.prime_p())).copied()
 }
 
 /// Whether both the number and the half of it are prime, as far as Fermat's test to the base 2 tells:
@@ -143,7 +153,10 @@ mod tests {
         let leaf = Authority::root("Root").issue_as(&["mx.example"], Key::Rsa, Validity::Now);
         let sections = pem_sections(leaf.chain_and_key().as_bytes()).unwrap();
         let identity = Arc::new(Identity::from_pem_sections(&sections).unwrap());
-        let text = "DHE+AES:ECDHE+AESGCM:@SECLEVEL=5".to_owned();
+        // The level itself takes out the suite of 128 bits.
+        let names =
+            "DHE-RSA-AES256-GCM-SHA384:DHE-RSA-AES128-GCM-SHA256:ECDHE-RSA-AES256-GCM-SHA384";
+        let text = format!("{names}:@SECLEVEL=5");
         let policy = ServerPolicy {
             ciphers: Some(CipherString { text, origin: Some(OriginId(9)) }),
             dh: vec![DhParameters::ffdhe3072().with_origin(OriginId(3))],
@@ -152,8 +165,15 @@ mod tests {
         let mut said = Vec::new();
         let ciphers = Ciphers::of(&policy, &mut said).unwrap();
         assert!(choose(&policy, &ciphers, &mut said).unwrap().is_none());
-        let said: Vec<_> = said.iter().map(|it| (it.origin.unwrap().0, it.loss)).collect();
-        assert_eq!(said, [(3, Loss::Whole), (9, Loss::Partial)]);
+        let lost = &said.last().unwrap().reason;
+        assert!(lost.ends_with("of RFC 7919: DHE-RSA-AES256-GCM-SHA384"), "{lost}");
+        let said: Vec<_> =
+            said.iter().map(|it| (it.setting, it.origin.unwrap().0, it.loss)).collect();
+        assert_eq!(said, [("dh", 3, Loss::Whole), ("ciphers", 9, Loss::Partial)]);
+        // What is offered is the rest, and nothing of DHE.
+        let offer = ciphers.offer(&policy, false).unwrap();
+        let names: Vec<_> = offer.tls12.iter().map(|suite| suite.name()).collect();
+        assert_eq!(names, ["ECDHE-RSA-AES256-GCM-SHA384"]);
     }
 
     #[test]

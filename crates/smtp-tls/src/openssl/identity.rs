@@ -12,15 +12,22 @@ use openssl::{
 use super::error;
 use crate::{Cause, ConfigError, Identity, Loss, Unhonoured};
 
-/// An identity in OpenSSL's terms, checked: the key is the leaf's.
-pub(super) struct Certified {
+/// An identity in OpenSSL's terms, checked: the key is the leaf's. Cheap to clone: OpenSSL counts who has
+/// each part.
+#[derive(Clone)]
+pub(crate) struct Certified {
     leaf: X509,
     issuers: Vec<X509>,
     key: PKey<Private>,
 }
 
 impl Certified {
-    pub(super) fn read(identity: &Identity) -> Result<Self, ConfigError> {
+    /// Read once for each identity.
+    pub(super) fn of(identity: &Identity) -> Result<Self, ConfigError> {
+        identity.openssl.get(|| Self::read(identity)).cloned()
+    }
+
+    fn read(identity: &Identity) -> Result<Self, ConfigError> {
         let origin = identity.origin();
         let refused = |e: ErrorStack| ConfigError::Identity { origin, reason: error::line(&e) };
         let key = PKey::private_key_from_der(identity.key().secret_der()).map_err(refused)?;
@@ -59,7 +66,7 @@ pub(super) fn apply_all(
 ) -> Result<Vec<X509>, ConfigError> {
     let mut used: Vec<(&Identity, Certified)> = Vec::new();
     for identity in identities {
-        let certified = Certified::read(identity)?;
+        let certified = Certified::of(identity)?;
         let known: Vec<Id> = used.iter().map(|(_, other)| other.key.id()).collect();
         let reason = if known.contains(&certified.key.id()) {
             "OpenSSL has room for one certificate of each kind of key, and another one goes before"
@@ -94,4 +101,33 @@ pub(super) fn apply_all(
         }
     }
     Ok(last)
+}
+
+#[cfg(test)]
+mod tests {
+    use smtp_testkit::pki::{Authority, Key, Validity};
+
+    use super::*;
+    use crate::{OriginId, pem_sections};
+
+    #[test]
+    fn a_key_is_read_once_for_all_who_have_the_identity_and_a_wrong_one_never_kept() {
+        let root = Authority::root("Root");
+        let identity = || {
+            let leaf = root.issue_as(&["mx.example"], Key::Ecdsa, Validity::Now);
+            let sections = pem_sections(leaf.chain_and_key().as_bytes()).unwrap();
+            Identity::from_pem_sections(&sections).unwrap()
+        };
+        let (first, other) = (identity(), identity());
+        Certified::of(&first).unwrap();
+        let again = || -> Result<Certified, ()> { panic!("it was read before") };
+        let second = first.clone().with_origin(OriginId(2));
+        assert!(second.openssl.get(again).is_ok());
+
+        let mixed = Identity::new(other.leaf().clone(), Vec::new(), first.key().clone());
+        for origin in [OriginId(3), OriginId(4)] {
+            let refused = Certified::of(&mixed.clone().with_origin(origin)).err();
+            assert_eq!(refused, Some(ConfigError::KeyMismatch { origin: Some(origin) }));
+        }
+    }
 }

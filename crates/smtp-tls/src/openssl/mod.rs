@@ -26,6 +26,7 @@ use openssl::{
 pub(crate) use self::temporary::rsa_key_bits;
 pub(crate) use self::{
     client::Connector,
+    identity::Certified,
     library::suites,
     server::Acceptor,
     stream::Stream,

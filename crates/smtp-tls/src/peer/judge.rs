@@ -48,13 +48,8 @@ const NAMESAKES: usize = 2;
 /// Judges client certificates under one [`ClientTrust`], whose authorities and revocation lists it
 /// has read already.
 ///
-/// ```
-/// use std::sync::Arc;
-/// use smtp_tls::{ClientJudge, ClientTrust, ClientVerdict};
-///
-/// let judge = ClientJudge::new(Arc::new(ClientTrust::new(vec![], ["tim@example.org"])));
-/// assert_eq!(judge.judge(&[], 1_700_000_000), ClientVerdict::NotShown);
-/// ```
+/// It is made by [`ServerPolicy::judge`](crate::ServerPolicy::judge), from the policy whose acceptor asks the clients:
+/// nobody judges by another trust than the one whose authorities the clients were shown.
 pub struct ClientJudge {
     trust: Arc<ClientTrust>,
     anchors: Vec<TrustAnchor<'static>>,
@@ -128,8 +123,7 @@ impl Powers {
 
 impl ClientJudge {
     /// Reads the authorities and the revocation lists.
-    #[must_use]
-    pub fn new(trust: Arc<ClientTrust>) -> Self {
+    pub(crate) fn new(trust: Arc<ClientTrust>) -> Self {
         let (mut anchors, mut powers) = (Vec::new(), Vec::new());
         let (mut between, mut unhonoured) = (Vec::new(), Vec::new());
         let mut lost = |origin, reason| {

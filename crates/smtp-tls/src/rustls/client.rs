@@ -14,13 +14,13 @@ use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
 use super::{
     error::{self, Peer},
     identity::certified_key,
-    info, library, provider,
+    info, library, provider, suite,
     unverified::AnyCertificate,
     versions,
 };
 use crate::{
-    ClientPolicy, ConfigError, HandshakeError, Roots, Stream, TlsInfo, Unhonoured, guard::Guard,
-    host::PeerName, roots, stream::Session,
+    ClientOffer, ClientPolicy, ConfigError, HandshakeError, Roots, Stream, TlsInfo, Unhonoured,
+    guard::Guard, host::PeerName, roots, stream::Session,
 };
 
 /// Hosts whose sessions are kept for resumption.
@@ -29,6 +29,7 @@ const HOSTS: usize = 256;
 pub(crate) struct Connector {
     named: Arc<ClientConfig>,
     nameless: Arc<ClientConfig>,
+    offer: ClientOffer,
     verified: bool,
 }
 
@@ -44,6 +45,7 @@ impl Connector {
         } else {
             Arc::new(AnyCertificate::new(&provider))
         };
+        let offer = suite::of_client(&provider, policy.versions);
         let versions: Vec<_> = versions(policy.versions).collect();
         let named = ClientConfig::builder_with_provider(provider)
             .with_protocol_versions(&versions)
@@ -61,7 +63,11 @@ impl Connector {
         let mut nameless = named.clone();
         nameless.enable_sni = false;
         nameless.resumption = Resumption::disabled();
-        Ok(Self { named: Arc::new(named), nameless: Arc::new(nameless), verified })
+        Ok(Self { named: Arc::new(named), nameless: Arc::new(nameless), offer, verified })
+    }
+
+    pub(crate) const fn offer(&self) -> &ClientOffer {
+        &self.offer
     }
 
     pub(crate) async fn connect<IO>(

@@ -22,13 +22,16 @@ const LEAST_RSA_BITS: usize = 2048;
 /// By the name that a client asks for, and among several by the signatures that it can check.
 #[derive(Debug)]
 pub(super) struct Identities {
-    default: Vec<Arc<CertifiedKey>>,
-    named: Named<Vec<Arc<CertifiedKey>>>,
+    default: Vec<Certified>,
+    named: Named<Vec<Certified>>,
 }
+
+/// A chain with its key, checked to belong together.
+pub(crate) type Certified = Arc<CertifiedKey>;
 
 impl Identities {
     pub(super) fn of(policy: &ServerPolicy) -> Result<Self, ConfigError> {
-        let read = |identity: &Arc<Identity>| certified_key(identity).map(Arc::new);
+        let read = |identity: &Arc<Identity>| certified_key(identity);
         let default = std::iter::once(&policy.identity).chain(&policy.alternatives);
         Ok(Self {
             default: default.map(read).collect::<Result<_, _>>()?,
@@ -43,7 +46,7 @@ impl ResolvesServerCert for Identities {
         let named = hello.server_name().and_then(|name| self.named.find(name));
         let candidates = named.unwrap_or(&self.default);
         // The schemes are those that go with the suites in common too.
-        let fits = |candidate: &&Arc<CertifiedKey>| {
+        let fits = |candidate: &&Certified| {
             candidate.key.choose_scheme(hello.signature_schemes()).is_some()
         };
         match &candidates[..] {
@@ -53,9 +56,14 @@ impl ResolvesServerCert for Identities {
     }
 }
 
-/// The chain with its key, checked to belong together. rustls's own check takes only certificates
-/// that webpki would verify; what a server shows is for its clients to judge.
-pub(super) fn certified_key(identity: &Identity) -> Result<CertifiedKey, ConfigError> {
+/// The chain with its key, read once for each identity.
+pub(super) fn certified_key(identity: &Identity) -> Result<Certified, ConfigError> {
+    identity.rustls.get(|| read(identity).map(Arc::new)).cloned()
+}
+
+/// rustls's own check takes only certificates that webpki would verify; what a server shows is for its
+/// clients to judge.
+fn read(identity: &Identity) -> Result<CertifiedKey, ConfigError> {
     let origin = identity.origin();
     let refused = |reason| ConfigError::Identity { origin, reason };
     // Lent, not copied: a copy of the key would not be overwritten.
@@ -79,4 +87,33 @@ pub(super) fn certified_key(identity: &Identity) -> Result<CertifiedKey, ConfigE
     }
     let chain = identity.chain().iter().map(|c| CertificateDer::from(c.der().to_vec())).collect();
     Ok(CertifiedKey::new(chain, key))
+}
+
+#[cfg(test)]
+mod tests {
+    use smtp_testkit::pki::{Authority, Key, Validity};
+
+    use super::*;
+    use crate::{OriginId, pem_sections};
+
+    #[test]
+    fn a_key_is_read_once_for_all_who_have_the_identity_and_a_wrong_one_never_kept() {
+        let root = Authority::root("Root");
+        let leaf = root.issue_as(&["mx.example"], Key::Ecdsa, Validity::Now);
+        let sections = pem_sections(leaf.chain_and_key().as_bytes()).unwrap();
+        let first = Identity::from_pem_sections(&sections).unwrap();
+        let second = first.clone().with_origin(OriginId(2));
+        let read = certified_key(&first).unwrap();
+        assert!(Arc::ptr_eq(&read, &certified_key(&second).unwrap()));
+
+        let other = root.issue_as(&["mx.example"], Key::Ecdsa, Validity::Now);
+        let other = pem_sections(other.chain_and_key().as_bytes()).unwrap();
+        let other = Identity::from_pem_sections(&other).unwrap();
+        let mixed = Identity::new(other.leaf().clone(), Vec::new(), first.key().clone());
+        for origin in [OriginId(3), OriginId(4)] {
+            let mixed = mixed.clone().with_origin(origin);
+            let refused = certified_key(&mixed).unwrap_err();
+            assert_eq!(refused, ConfigError::KeyMismatch { origin: Some(origin) });
+        }
+    }
 }

@@ -23,7 +23,7 @@ use rustls::{
     version::{TLS12, TLS13},
 };
 
-pub(crate) use self::{client::Connector, library::suites, server::Acceptor};
+pub(crate) use self::{client::Connector, identity::Certified, library::suites, server::Acceptor};
 use crate::{Backend, Certificate, ConfigError, TlsInfo, Version};
 
 fn provider() -> CryptoProvider {

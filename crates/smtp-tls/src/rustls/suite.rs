@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use rustls::{CipherSuite, NamedGroup, crypto::CryptoProvider};
 
 use crate::{
-    Backend, ConfigError, Loss, ServerOffer, ServerPolicy, Unhonoured, Version,
+    Backend, ClientOffer, ConfigError, Loss, ServerOffer, ServerPolicy, Unhonoured, Version,
     cipher::{self, CipherList, Release, SecurityLevel, Suite},
     suites,
 };
@@ -16,7 +16,6 @@ pub(super) fn choose(
     policy: &ServerPolicy,
     unhonoured: &mut Vec<Unhonoured>,
 ) -> Result<ServerOffer, ConfigError> {
-    let (lowest, highest) = policy.versions;
     let list = suites::read(policy, Release::default(), unhonoured)?;
     let all: Vec<u16> = provider.cipher_suites.iter().map(|s| u16::from(s.suite())).collect();
     let wanted = match &list {
@@ -26,18 +25,40 @@ pub(super) fn choose(
     let rank = |id: u16| wanted.iter().position(|wanted| *wanted == id);
     provider.cipher_suites.retain(|suite| rank(u16::from(suite.suite())).is_some());
     provider.cipher_suites.sort_by_key(|suite| rank(u16::from(suite.suite())));
-    let offered = |version: Version| {
-        let ids = provider.cipher_suites.iter().filter(move |suite| {
-            (version == Version::Tls13) == suite.tls13().is_some()
-                && (lowest..=highest).contains(&version)
-        });
-        ids.filter_map(|suite| cipher::suite(u16::from(suite.suite()))).collect::<Vec<_>>()
-    };
+    let offered = |version| offered(provider, policy.versions, version);
     Ok(ServerOffer {
         tls13: offered(Version::Tls13),
         tls12: suites::fitting(policy, Backend::Rustls, &offered(Version::Tls12))?,
         groups: provider.kx_groups.iter().filter_map(|kx| group(kx.name())).collect(),
     })
+}
+
+/// What a client with this provider says that it can do.
+pub(super) fn of_client(provider: &CryptoProvider, versions: (Version, Version)) -> ClientOffer {
+    let spoken: Vec<_> = super::versions(versions).map(|version| version.version).collect();
+    // rustls names no group that none of the versions has.
+    let groups = provider
+        .kx_groups
+        .iter()
+        .filter(|kx| spoken.iter().any(|version| kx.usable_for_version(*version)));
+    ClientOffer {
+        tls13: offered(provider, versions, Version::Tls13),
+        tls12: offered(provider, versions, Version::Tls12),
+        groups: groups.filter_map(|kx| group(kx.name())).collect(),
+    }
+}
+
+/// The provider's suites of a version, where it is spoken.
+fn offered(
+    provider: &CryptoProvider,
+    (lowest, highest): (Version, Version),
+    version: Version,
+) -> Vec<&'static Suite> {
+    let suites = provider.cipher_suites.iter().filter(|suite| {
+        (version == Version::Tls13) == suite.tls13().is_some()
+            && (lowest..=highest).contains(&version)
+    });
+    suites.filter_map(|suite| cipher::suite(u16::from(suite.suite()))).collect()
 }
 
 /// Of `all`, those that the list asks for, in its order; those of TLS 1.3 stay as they are, as far as a security

@@ -177,7 +177,7 @@ mod tests {
     const NOW: u64 = 1_800_000_000;
 
     fn keys(octets: &[u8]) -> TicketKeys {
-        let octets: Vec<_> = octets.iter().flat_map(|n| [*n; TicketKeys::LENGTH]).collect();
+        let octets: Vec<_> = octets.iter().flat_map(|n| (*n..).take(TicketKeys::LENGTH)).collect();
         TicketKeys::from_octets(&octets).unwrap()
     }
 

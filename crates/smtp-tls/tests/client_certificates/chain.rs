@@ -1,14 +1,13 @@
 //! Chains, validity and purpose.
 
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use smtp_testkit::material;
 use smtp_testkit::pki::client::{Client, EMAIL_ADDRESS, Flaw, List, Purpose, Use, string};
 use smtp_testkit::pki::{Authority, Key, Leaf, Validity};
-use smtp_tls::{Certificate, ClientJudge, ClientRefusal, ClientTrust, ClientVerdict, KeyAlgorithm};
+use smtp_tls::{Certificate, ClientRefusal, ClientTrust, ClientVerdict, KeyAlgorithm};
 
-use crate::{NOW, TIM, chain, judge, refusal, relays, trust};
+use crate::{NOW, TIM, chain, judge, judge_of, refusal, relays, trust};
 
 fn tim() -> Client {
     Client::new(TIM)
@@ -25,7 +24,7 @@ fn a_listed_address_of_an_authority_relays() {
     }
     let rsa = Client { key: Key::Rsa, ..tim() };
     assert_eq!(judge(&trust, &root.issue_client(&rsa)), relays());
-    let judge = ClientJudge::new(Arc::new(trust));
+    let judge = judge_of(trust);
     assert_eq!(judge.unhonoured(), []);
     assert_eq!(judge.judge(&[], NOW), ClientVerdict::NotShown);
 }
@@ -81,7 +80,7 @@ fn each_certificate_of_a_chain_has_its_time() {
     let leaf = old_root.issue_client(&tim());
     assert!(matches!(refusal(&trust(&[&old_root]), &leaf), ClientRefusal::Expired { .. }));
     // The moments of its first and last second, and those beside them.
-    let judge = ClientJudge::new(Arc::new(trust(&[&root])));
+    let judge = judge_of(trust(&[&root]));
     let leaf = chain(&issue(Validity::Now));
     let (first, last) = (1_577_836_800, 2_493_072_000);
     for (time, good) in [(first - 1, false), (first, true), (last, true), (last + 1, false)] {
@@ -227,7 +226,7 @@ fn a_certificate_may_be_its_own_authority() {
 #[test]
 fn garbage_is_no_certificate() {
     let root = Authority::root("root");
-    let judge = ClientJudge::new(Arc::new(trust(&[&root])));
+    let judge = judge_of(trust(&[&root]));
     let good = chain(&root.issue_client(&tim())).remove(0);
     let garbage = |octets: &[u8]| Certificate::from_der(octets.to_vec());
     let unreadable = [&b""[..], b"\x30", b"\x30\x80", &[0x30; 300], &[0xff; 70_000]];
@@ -246,7 +245,7 @@ fn garbage_is_no_certificate() {
     }
     // An authority that cannot be read is told, and trusts nobody.
     let trust = ClientTrust { authorities: vec![garbage(b"\x30\x00")], ..trust(&[&root]) };
-    let judge = ClientJudge::new(Arc::new(trust));
+    let judge = judge_of(trust);
     assert_eq!(judge.unhonoured().len(), 1);
     assert_ne!(judge.judge(&[good], NOW), relays());
 }
@@ -280,7 +279,7 @@ fn a_tangle_takes_no_time() {
             chain(&client.self_signed()).remove(0)
         })
         .collect();
-    let judge = ClientJudge::new(Arc::new(trust(&[&root])));
+    let judge = judge_of(trust(&[&root]));
     for many in [60, 16, 3] {
         let mut sent = chain(&leaf);
         sent.extend_from_slice(&tangle[..many]);

@@ -2,9 +2,9 @@
 
 use smtp_testkit::pki::client::{Client, Flaw, List, extension, section};
 use smtp_testkit::pki::{Authority, Validity};
-use smtp_tls::{ClientJudge, ClientRefusal, OriginId};
+use smtp_tls::{ClientRefusal, OriginId};
 
-use crate::{TIM, judge, refusal, relays, trust, with_lists};
+use crate::{TIM, judge, judge_of, refusal, relays, trust, with_lists};
 
 const ORIGIN: Option<OriginId> = Some(OriginId(0));
 
@@ -141,7 +141,7 @@ fn a_list_that_cannot_be_used_is_not_as_good_as_none() {
         let refused = refusal(&alone, &leaf);
         assert_eq!((refused.to_string().as_str(), refused.origin()), (why, ORIGIN));
         assert_eq!(refused.reply_text(), "unable to get certificate CRL");
-        let told = ClientJudge::new(alone.into());
+        let told = judge_of(alone);
         assert_eq!(told.unhonoured()[0].origin, ORIGIN);
         // Another that is good does not stand in for it.
         for lists in [[&**bad, &*good], [&*good, &**bad]] {
@@ -233,7 +233,7 @@ fn no_list_stands_in_for_one_that_cannot_be_used() {
                 let refused = refusal(&trust, client);
                 assert_eq!((refused.to_string(), refused.origin()), (why.clone(), place));
             }
-            let judge = ClientJudge::new(trust.into());
+            let judge = judge_of(trust);
             let [told] = judge.unhonoured() else { panic!("{:?}", judge.unhonoured()) };
             assert_eq!(told.origin, place);
             assert!(told.reason.contains("nobody can relay whose chain has CN=root as an issuer"));
@@ -258,7 +258,7 @@ fn a_list_of_nobody_knows_whom_refuses_everyone() {
     let refused = refusal(&trust, &leaf);
     assert!(matches!(refused, ClientRefusal::CrlUnusable { .. }), "{refused}");
     assert_eq!(refused.origin(), Some(OriginId(1)));
-    let judge = ClientJudge::new(trust.into());
+    let judge = judge_of(trust);
     assert!(judge.unhonoured()[0].reason.contains("and nobody can relay by certificate: "));
 }
 

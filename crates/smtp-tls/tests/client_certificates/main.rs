@@ -9,12 +9,10 @@ mod openssl;
 #[cfg(any(feature = "rustls", feature = "openssl"))]
 mod resumed;
 
-use std::sync::Arc;
-
 use smtp_testkit::pki::{Authority, Leaf, client::der};
 use smtp_tls::{
-    Certificate, ClientAddress, ClientJudge, ClientRefusal, ClientTrust, ClientVerdict, OriginId,
-    RevocationList,
+    Certificate, ClientAddress, ClientJudge, ClientRefusal, ClientTrust, ClientVerdict, Identity,
+    KeyKind, OriginId, PrivateKey, RevocationList, ServerPolicy,
 };
 
 /// 2026-01-01.
@@ -45,8 +43,16 @@ fn with_lists(trust: ClientTrust, lists: &[&str]) -> ClientTrust {
     ClientTrust { revoked: Some(lists.iter().enumerate().map(list).collect()), ..trust }
 }
 
+/// The judge of a server that asks its clients so. It needs no certificate of its own for that.
+fn judge_of(trust: ClientTrust) -> ClientJudge {
+    let key = PrivateKey::from_der(KeyKind::Pkcs8, Vec::new());
+    let identity = Identity::new(Certificate::from_der(Vec::new()), Vec::new(), key);
+    let asks = ServerPolicy { clients: Some(trust.into()), ..ServerPolicy::new(identity.into()) };
+    asks.judge().unwrap()
+}
+
 fn judge(trust: &ClientTrust, leaf: &Leaf) -> ClientVerdict {
-    ClientJudge::new(Arc::new(trust.clone())).judge(&chain(leaf), NOW)
+    judge_of(trust.clone()).judge(&chain(leaf), NOW)
 }
 
 fn refusal(trust: &ClientTrust, leaf: &Leaf) -> ClientRefusal {
@@ -58,4 +64,15 @@ fn refusal(trust: &ClientTrust, leaf: &Leaf) -> ClientRefusal {
 
 fn relays() -> ClientVerdict {
     ClientVerdict::Relay(ClientAddress::from_octets(TIM.as_bytes()).unwrap())
+}
+
+/// There is no judge where nobody is asked, and otherwise the one of what is asked for.
+#[test]
+fn a_policy_has_the_judge_of_its_own_trust() {
+    let root = Authority::root("root");
+    let judge = judge_of(trust(&[&root]));
+    assert_eq!(**judge.trust(), trust(&[&root]));
+    let key = PrivateKey::from_der(KeyKind::Pkcs8, Vec::new());
+    let identity = Identity::new(Certificate::from_der(Vec::new()), Vec::new(), key);
+    assert!(ServerPolicy::new(identity.into()).judge().is_none());
 }

@@ -2,14 +2,13 @@
 
 use std::path::PathBuf;
 use std::process::Command;
-use std::sync::Arc;
 
 use smtp_testkit::pki::client::{Client, Flaw, List, Purpose, Use, der, section};
 use smtp_testkit::pki::{Authority, Key, Leaf, Validity};
 use smtp_testkit::process::{TempDir, require_peer, run, temp_dir};
-use smtp_tls::{Certificate, ClientJudge, ClientTrust, ClientVerdict};
+use smtp_tls::{Certificate, ClientTrust, ClientVerdict};
 
-use crate::{NOW, TIM, chain, relays, with_lists};
+use crate::{NOW, TIM, chain, judge_of, relays, with_lists};
 
 /// What is expected of the two.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -78,7 +77,7 @@ fn ours(case: &Case) -> ClientVerdict {
         Some(lists) => with_lists(trust, &lists.iter().map(String::as_str).collect::<Vec<_>>()),
         None => trust,
     };
-    ClientJudge::new(Arc::new(trust)).judge(&chain(&case.leaf), NOW)
+    judge_of(trust).judge(&chain(&case.leaf), NOW)
 }
 
 fn check(openssl: &OpenSsl, case: &Case) {

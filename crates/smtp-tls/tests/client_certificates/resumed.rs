@@ -9,13 +9,13 @@ use smtp_testkit::pki::Authority;
 use smtp_testkit::pki::client::{Client, List};
 use smtp_testkit::process::{Finished, require_peer, run, temp_dir};
 use smtp_tls::{
-    Acceptor, Backend, ClientJudge, ClientRefusal, ClientTrust, ClientVerdict, Identity,
-    Resumption, ServerPolicy, TicketKeys, TlsInfo, pem_sections,
+    Acceptor, Backend, ClientRefusal, ClientTrust, ClientVerdict, Identity, Resumption,
+    ServerPolicy, TicketKeys, TlsInfo, pem_sections,
 };
 use tokio::io::AsyncWriteExt;
 use tokio::net::TcpListener;
 
-use crate::{NOW, TIM, relays, trust, with_lists};
+use crate::{NOW, TIM, judge_of, relays, trust, with_lists};
 
 /// One session of `openssl s_client`, and what the server saw.
 async fn session(openssl: &Path, acceptor: &Acceptor, arguments: &[&str]) -> (TlsInfo, Finished) {
@@ -50,7 +50,7 @@ async fn a_revocation_takes_effect_on_the_sessions_of_before() {
     let own = smtp_testkit::pki::self_signed(&["mx.example.org"]);
     let sections = pem_sections(own.chain_and_key().as_bytes()).unwrap();
     let identity = Arc::new(Identity::from_pem_sections(&sections).unwrap());
-    let keys = TicketKeys::from_octets(&[7; TicketKeys::LENGTH]).unwrap();
+    let keys = TicketKeys::from_octets(&(0..80).collect::<Vec<_>>()).unwrap();
     let policy = |clients: &ClientTrust| ServerPolicy {
         clients: Some(Arc::new(clients.clone())),
         resumption: Resumption::Shared(keys.clone()),
@@ -70,7 +70,7 @@ async fn a_revocation_takes_effect_on_the_sessions_of_before() {
             let (info, ran) = session(&openssl, &first, &arguments("-sess_out")).await;
             assert!(!info.resumed, "{backend:?} {version}: {ran:#?}");
             let judge = |by: &ClientTrust, info: &TlsInfo| {
-                ClientJudge::new(Arc::new(by.clone())).judge(&info.client_chain, NOW)
+                judge_of(by.clone()).judge(&info.client_chain, NOW)
             };
             assert_eq!(judge(&before, &info), relays());
 

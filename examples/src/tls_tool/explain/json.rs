@@ -2,8 +2,8 @@
 
 use hvmail_control::ServiceTls;
 use hvmail_control::explain::{
-    Delivery, Directive, Explained, Outgoing, Overridden, Route, Rule, Service, State, Value,
-    Whence,
+    Delivery, Directive, Explained, NamedDelivery, Outgoing, Overridden, Route, Rule, Service,
+    State, Value, Whence,
 };
 use hvmail_control::outgoing::UnusableRule;
 use serde_json::{Value as Json, json};
@@ -11,8 +11,8 @@ use smtp_tls::cipher::Suite;
 use smtp_tls::{Cause, ConfigError, Loss, Unhonoured};
 
 use super::super::excerpt::visible;
-use super::super::offers::{self, ModernPeer};
-use super::{Mail, Report, Taken, mode};
+use super::super::offers::{self, ModernPeer, Offered};
+use super::{Mail, Report, Taken, mode, mode_of};
 use crate::print;
 
 pub(super) fn draw(report: &Report<'_>) -> String {
@@ -66,6 +66,7 @@ fn rule(report: &Report<'_>, rule: &Rule) -> Json {
     json!({
         "address": rule.address,
         "allow": rule.allow,
+        "used": rule.used,
         "source": source(&rule.whence),
         "relay": rule.relay.as_ref().map(setting),
         "ciphers": rule.ciphers.as_ref().map(setting),
@@ -92,18 +93,22 @@ fn of_library(report: &Report<'_>, offered: &ServiceTls) -> Json {
 }
 
 fn offer(report: &Report<'_>, mode: &str, (acceptor, lost): &Taken) -> Json {
-    let offer = acceptor.offer();
+    let mut told = what_is_offered(mode, acceptor.offer().into());
+    told["unhonoured"] = unhonoured(report, lost).into();
+    told
+}
+
+fn what_is_offered(mode: &str, offer: Offered<'_>) -> Json {
     let names = |suites: &[&'static Suite]| suites.iter().map(|s| s.name()).collect::<Vec<_>>();
     let peer = offers::modern_peer(offer).map(|ModernPeer { version, suite, group }| {
         json!({ "version": version.to_string(), "suite": suite.name(), "group": group })
     });
     json!({
         "mode": mode,
-        "tls13": names(&offer.tls13),
-        "tls12": names(&offer.tls12),
+        "tls13": names(offer.tls13),
+        "tls12": names(offer.tls12),
         "groups": offer.groups,
         "modern_peer": peer,
-        "unhonoured": unhonoured(report, lost),
     })
 }
 
@@ -156,7 +161,17 @@ fn all(report: &Report<'_>, outgoing: &Outgoing) -> Json {
         "directives": outgoing.directives.iter().map(directive).collect::<Vec<_>>(),
         "routes": outgoing.routes.iter().map(route).collect::<Vec<_>>(),
         "otherwise": delivery(report, outgoing.otherwise.as_ref()),
+        "named": outgoing.named.iter().map(|one| named(report, one)).collect::<Vec<_>>(),
+        "named_is_whole": outgoing.named_is_whole,
     })
+}
+
+/// The same as for a delivery that was asked about; of a rule that cannot be used it says whose it is.
+fn named(report: &Report<'_>, named: &NamedDelivery) -> Json {
+    let mut told = delivery(report, named.delivery.as_ref());
+    told["domain"] = json!(named.domain);
+    told["ip_address"] = json!(named.address);
+    told
 }
 
 fn delivery(report: &Report<'_>, delivery: Result<&Delivery, &UnusableRule>) -> Json {
@@ -167,15 +182,19 @@ fn delivery(report: &Report<'_>, delivery: Result<&Delivery, &UnusableRule>) -> 
             return json!({ "error": { "reason": error.reason, "place": place } });
         }
     };
-    let (error, unhonoured) = match report.connector(delivery) {
-        None => (None, Vec::new()),
-        Some(Ok(connector)) => (None, unhonoured(report, connector.unhonoured())),
-        Some(Err(error)) => (Some(refused(report, &error)), Vec::new()),
+    let (error, unhonoured, tls) = match report.connector(delivery) {
+        None => (None, Vec::new(), Json::Null),
+        Some(Ok(connector)) => {
+            let tls = what_is_offered(mode_of(&delivery.policy), connector.offer().into());
+            (None, unhonoured(report, connector.unhonoured()), tls)
+        }
+        Some(Err(error)) => (Some(refused(report, &error)), Vec::new(), Json::Null),
     };
     json!({
         "domain": delivery.domain,
         "ip_address": delivery.address,
         "settings": settings(&delivery.settings),
+        "tls": tls,
         "unhonoured": unhonoured,
         "error": error,
     })

@@ -8,13 +8,14 @@ mod json;
 mod text;
 
 use std::cell::RefCell;
+use std::collections::HashMap;
 use std::process::ExitCode;
 
 use hvmail_control::diagnostic::{Severity, printable};
 use hvmail_control::explain::{self, Delivery, Explained, Outgoing, Service, State};
 use hvmail_control::outgoing::UnusableRule;
 use hvmail_control::{Control, ServiceTls};
-use smtp_tls::{Acceptor, Backend, ConfigError, Connector, Unhonoured};
+use smtp_tls::{Acceptor, Backend, ClientPolicy, ConfigError, Connector, Unhonoured};
 
 use super::arguments::Explain;
 use super::directory;
@@ -34,6 +35,8 @@ struct Report<'c> {
     mail: Mail,
     /// Rules in thousands have a few policies among them.
     acceptors: RefCell<Acceptors>,
+    /// Blocks in thousands ask for a few policies too.
+    connectors: RefCell<HashMap<ClientPolicy, Connector>>,
 }
 
 /// What the library offers under a policy, and what it does not honour of it.
@@ -64,7 +67,11 @@ pub(super) fn run(arguments: &Explain) -> Result<ExitCode, Failure> {
     let report = Report::new(&control, arguments, backend)?;
     let drawn = if arguments.json { json::draw(&report) } else { text::draw(&report) };
     print::out(drawn.trim_end())?;
-    let errors = directory::count(&directory::diagnostics(&control, backend), Severity::Error);
+    let errors = {
+        let mut acceptors = report.acceptors.borrow_mut();
+        let said = directory::diagnostics(&control, backend, &mut acceptors);
+        directory::count(&said, Severity::Error)
+    };
     if errors > 0 {
         let root = printable(control.snapshot.root());
         print::line(format_args!(
@@ -103,6 +110,7 @@ impl<'c> Report<'c> {
             services: about_services.then_some(services),
             mail,
             acceptors: RefCell::new(Acceptors::new(backend)),
+            connectors: RefCell::default(),
         })
     }
 
@@ -133,8 +141,24 @@ impl<'c> Report<'c> {
 
     /// What the library makes of a delivery's policy; `None` where it uses no TLS.
     fn connector(&self, delivery: &Delivery) -> Option<Result<Connector, ConfigError>> {
-        delivery.policy.uses_tls().then(|| Connector::new(self.backend, &delivery.policy))
+        delivery.policy.uses_tls().then(|| {
+            let mut connectors = self.connectors.borrow_mut();
+            if let Some(known) = connectors.get(&delivery.policy) {
+                return Ok(known.clone());
+            }
+            let made = Connector::new(self.backend, &delivery.policy)?;
+            // What is not honoured has the place of this policy.
+            if made.unhonoured().is_empty() {
+                connectors.insert(delivery.policy.clone(), made.clone());
+            }
+            Ok(made)
+        })
     }
+}
+
+/// How a delivery comes to TLS.
+const fn mode_of(policy: &ClientPolicy) -> &'static str {
+    if policy.implicit { "smtps" } else { "starttls" }
 }
 
 /// How a service comes to TLS.

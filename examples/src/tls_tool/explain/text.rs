@@ -7,11 +7,11 @@ use hvmail_control::diagnostic::printable;
 use hvmail_control::explain::{Delivery, Explained, Outgoing, Rule, Service, State};
 use hvmail_control::outgoing::UnusableRule;
 use smtp_tls::cipher::Suite;
-use smtp_tls::{Cause, Connector, Loss, Unhonoured};
+use smtp_tls::{Cause, Loss, Unhonoured};
 
 use super::super::excerpt::visible;
-use super::super::offers::{self, ModernPeer};
-use super::{Mail, Report, Taken, mode};
+use super::super::offers::{self, ModernPeer, Offered};
+use super::{Mail, Report, Taken, mode, mode_of};
 use crate::print;
 
 /// How wide the column of names is, and that of values.
@@ -49,8 +49,7 @@ pub(super) fn draw(report: &Report<'_>) -> String {
         Mail::All(outgoing) => all(&mut lines, report, outgoing),
         Mail::To(to) => {
             if let Ok(to) = to.as_ref() {
-                let by = to.address.as_ref().map(|by| format!(", by IP address {by}"));
-                lines.title(format_args!("mail to {}{}", to.domain, by.unwrap_or_default()));
+                lines.title(mail_to(&to.domain, to.address.as_deref()));
             } else {
                 lines.title("mail to this domain");
             }
@@ -78,10 +77,11 @@ fn service(lines: &mut Lines, report: &Report<'_>, service: &Service) {
 
 fn rule(lines: &mut Lines, report: &Report<'_>, rule: &Rule) {
     let address = if rule.address.is_empty() { "every address" } else { &rule.address };
-    let may = match (rule.allow, &rule.relay) {
-        (false, _) => "may not connect",
-        (true, None) => "may connect",
-        (true, Some(_)) => "may connect and relay",
+    let may = match (rule.allow, rule.used, &rule.relay) {
+        (false, ..) => "may not connect",
+        (true, false, _) => "no client is ever under it",
+        (true, true, None) => "may connect",
+        (true, true, Some(_)) => "may connect and relay",
     };
     lines.line(1, format_args!("rule for {address}: {may}  {}", rule.whence));
     settings(lines, 2, rule.ciphers.as_slice());
@@ -116,23 +116,26 @@ fn offer(
     mode: &str,
     (acceptor, lost): &Taken,
 ) {
-    let offer = acceptor.offer();
+    what_is_offered(lines, depth, mode, acceptor.offer().into(), "client");
+    unhonoured(lines, depth, report, lost);
+}
+
+fn what_is_offered(lines: &mut Lines, depth: usize, mode: &str, offer: Offered<'_>, peer: &str) {
     let names = |suites: &[&'static Suite]| match suites {
         [] => "none".to_owned(),
         suites => suites.iter().map(|suite| suite.name()).collect::<Vec<_>>().join(" "),
     };
     lines.line(depth, format_args!("offered by {mode}"));
-    lines.line(depth + 1, format_args!("TLSv1.3: {}", names(&offer.tls13)));
-    lines.line(depth + 1, format_args!("TLSv1.2: {}", names(&offer.tls12)));
+    lines.line(depth + 1, format_args!("TLSv1.3: {}", names(offer.tls13)));
+    lines.line(depth + 1, format_args!("TLSv1.2: {}", names(offer.tls12)));
     lines.line(depth + 1, format_args!("groups: {}", offer.groups.join(" ")));
     if let Some(ModernPeer { version, suite, group }) = offers::modern_peer(offer) {
         let group = group.unwrap_or_default();
         lines.line(
             depth + 1,
-            format_args!("a modern client gets {version} {} {group}", suite.name()),
+            format_args!("a modern {peer} gets {version} {} {group}", suite.name()),
         );
     }
-    unhonoured(lines, depth, report, lost);
 }
 
 fn unhonoured(lines: &mut Lines, depth: usize, report: &Report<'_>, settings: &[Unhonoured]) {
@@ -149,6 +152,14 @@ fn unhonoured(lines: &mut Lines, depth: usize, report: &Report<'_>, settings: &[
         let place = origin.and_then(|origin| print::place(report.control, origin));
         let place = place.map(|place| format!("  {place}")).unwrap_or_default();
         lines.line(depth, format_args!("{what} {whose}: {setting}: {reason}{place}"));
+    }
+}
+
+fn mail_to(domain: &str, address: Option<&str>) -> String {
+    let by = address.map(|by| format!(", by IP address {by}")).unwrap_or_default();
+    match domain {
+        "" => format!("mail to a domain that no block names{by}"),
+        domain => format!("mail to {domain}{by}"),
     }
 }
 
@@ -179,8 +190,15 @@ fn all(lines: &mut Lines, report: &Report<'_>, outgoing: &Outgoing) {
         };
         lines.line(1, format_args!("route of {:?}: {to}  {}", route.domain, route.whence));
     }
-    lines.title("mail to a domain that no block names");
+    lines.title(mail_to("", None));
     delivery(lines, report, outgoing.otherwise.as_ref());
+    for one in &outgoing.named {
+        lines.title(mail_to(&one.domain, one.address.as_deref()));
+        delivery(lines, report, one.delivery.as_ref());
+    }
+    if !outgoing.named_is_whole {
+        lines.title("there are more of these than are shown: ask for one with --to");
+    }
 }
 
 fn delivery(lines: &mut Lines, report: &Report<'_>, of: Result<&Delivery, &UnusableRule>) {
@@ -194,9 +212,13 @@ fn delivery(lines: &mut Lines, report: &Report<'_>, of: Result<&Delivery, &Unusa
         }
     };
     settings(lines, 1, &delivery.settings);
-    match report.connector(delivery).as_ref().map(|made| made.as_ref().map(Connector::unhonoured)) {
-        None => {}
-        Some(Ok(settings)) => unhonoured(lines, 1, report, settings),
+    match report.connector(delivery) {
+        None => lines.line(1, "no TLS is used"),
+        Some(Ok(connector)) => {
+            let mode = mode_of(&delivery.policy);
+            what_is_offered(lines, 1, mode, connector.offer().into(), "server");
+            unhonoured(lines, 1, report, connector.unhonoured());
+        }
         Some(Err(error)) => {
             lines.line(1, format_args!("{} cannot do this: {error}", report.backend))
         }

@@ -4,13 +4,16 @@ use std::fs;
 use std::net::{TcpListener, TcpStream};
 use std::os::unix::fs::symlink;
 use std::process::Command;
+use std::thread::sleep;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use smtp_testkit::peer::Peer;
 use smtp_testkit::pki;
 use smtp_testkit::process::{self, Program, require_peer};
 
 use super::{
-    change_certificate, control_file, reload, reload_is_refused, reload_is_taken, said, session,
+    REFUSED, TAKEN, change_certificate, control_file, outcomes, reload, reload_is_refused,
+    reload_is_taken, said, session, wait_outcome,
 };
 use crate::support::{BACKENDS, Host, eventually};
 
@@ -343,4 +346,56 @@ fn a_certificate_that_is_asked_for_is_made() {
         b"Subject: x\n\nhello\n",
     );
     assert_eq!(sent.code, Some(0), "{sent:?}");
+}
+
+/// A certificate that is in its time for a few seconds more, enough to serve it.
+fn nearly_due() -> pki::Leaf {
+    const BEFORE: u64 = 30 * 24 * 60 * 60;
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs();
+    pki::self_signed_until(&["mx.example.org"], now + BEFORE + 6)
+}
+
+/// The certificate that the program made comes into its last 30 days while it is served.
+#[test]
+fn a_made_certificate_is_made_anew_while_it_is_served() {
+    let Some(python) = require_peer("python3") else { return };
+    for backend in BACKENDS {
+        let host = Host::new();
+        let old = nearly_due();
+        host.write("greenarrow.conf", "general {\n  tls_certificate_auto_generate yes\n}\n");
+        host.write(AUTO, &old.chain_and_key());
+        let program = host.serve(&["--tls", backend]);
+        assert!(session(&python, host.starttls).shows(&old), "it has its time still");
+        let outcome = wait_outcome(&program, 0);
+        assert!(outcome.starts_with(TAKEN), "{outcome}");
+        assert_eq!(said(&program, "reloading cause=certificate").len(), 1);
+        assert_eq!(said(&program, "made a self-signed certificate").len(), 1);
+        assert!(!session(&python, host.starttls).shows(&old));
+        let made = fs::read_to_string(control_file(&host, AUTO)).unwrap();
+        assert_ne!(made, old.chain_and_key());
+        sleep(Duration::from_secs(2));
+        assert_eq!(outcomes(&program).len(), 1, "once");
+    }
+}
+
+/// One that cannot be made stays in force, and is not tried again at once.
+#[test]
+fn a_certificate_that_cannot_be_made_anew_stays_in_force() {
+    let Some(python) = require_peer("python3") else { return };
+    let host = Host::new();
+    let old = nearly_due();
+    host.write("greenarrow.conf", "general {\n  tls_certificate_auto_generate yes\n}\n");
+    host.write(AUTO, &old.chain_and_key());
+    let program = host.serve(&[]);
+    // A reading with an error is refused, whatever it was for.
+    host.write("databytes", "many\n");
+    let outcome = wait_outcome(&program, 0);
+    assert!(outcome.starts_with(REFUSED), "{outcome}");
+    assert!(session(&python, host.starttls).shows(&old));
+    sleep(Duration::from_secs(2));
+    assert_eq!(outcomes(&program).len(), 1, "once");
+    // Whoever mends it has the new one.
+    fs::remove_file(control_file(&host, "databytes")).unwrap();
+    reload_is_taken(&program);
+    assert!(!session(&python, host.starttls).shows(&old));
 }

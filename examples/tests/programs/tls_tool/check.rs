@@ -204,3 +204,20 @@ fn nothing_is_made_and_what_is_no_directory_is_bad_configuration() {
     }
     assert_eq!(run(["check", "a", "b"]).code, Some(64));
 }
+
+/// A requirement that would be passed over in other letters, or outside every block.
+#[test]
+fn a_requirement_that_is_not_in_force_fails() {
+    for line in ["STARTTLS_REQUIRE yes", "starttls_require yes"] {
+        let host = Host::new();
+        let conf = fs::read_to_string(host.control().join("greenarrow.conf")).unwrap();
+        host.write("greenarrow.conf", &format!("{conf}{line}\n"));
+        let finished = check(&host, &[]);
+        assert_eq!(finished.code, Some(78), "{finished:?}");
+        let help = "help: write starttls_require inside `general {}`, an `ip_address` block or a `domain` block";
+        let said = drawing(&finished, "error[requirement-not-in-force]");
+        assert_eq!(said.last().map(String::as_str), Some(help), "{said:#?}");
+        let served = process::run(&mut host.smtpd(&["--strict"]), b"");
+        assert_eq!(served.code, Some(78), "{served:?}");
+    }
+}

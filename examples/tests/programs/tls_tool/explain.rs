@@ -52,7 +52,7 @@ fn the_keys_of_the_json_stay() {
         has_keys(tls, "mode tls13 tls12 groups modern_peer unhonoured");
         has_keys(&tls["modern_peer"], "version suite group");
         let rule = &service["rules"][0];
-        has_keys(rule, "address allow source relay ciphers tls without_effect");
+        has_keys(rule, "address allow used source relay ciphers tls without_effect");
         let file = &rule["ciphers"]["source"];
         has_keys(file, "kind path line column");
         assert_eq!((&file["line"], &file["column"]), (&1.into(), &44.into()));
@@ -82,15 +82,15 @@ fn the_keys_of_the_json_stay() {
         has_keys(&setting(&service["settings"], "tls_versions")["source"], "kind");
 
         let outgoing = &whole["outgoing"];
-        has_keys(outgoing, "settings directives routes otherwise");
+        has_keys(outgoing, "settings directives routes otherwise named named_is_whole");
         has_keys(&outgoing["directives"][0], "name value ip_addresses domains counts source");
         has_keys(&outgoing["routes"][0], "domain route error source");
-        has_keys(&outgoing["otherwise"], "domain ip_address settings unhonoured error");
+        has_keys(&outgoing["otherwise"], "domain ip_address settings tls unhonoured error");
 
         let to = json(&host, &["--tls", backend, "--to", "a.example", "--from-ip", "one"]);
         has_keys(&to, "directory backend host services outgoing");
         assert!(to["host"].is_null() && to["services"].is_null());
-        has_keys(&to["outgoing"], "domain ip_address settings unhonoured error");
+        has_keys(&to["outgoing"], "domain ip_address settings tls unhonoured error");
         assert_eq!(to["outgoing"]["ip_address"], "one");
         assert_eq!(setting(&to["outgoing"]["settings"], "route")["value"], "b.example:26");
 
@@ -327,4 +327,83 @@ fn rules_that_cannot_be_used_are_bad_configuration_and_are_explained() {
         assert_eq!(explain(&host, arguments).code, Some(64), "{arguments:?}");
     }
     assert_eq!(run(["explain", "/no/such/directory"]).code, Some(78));
+}
+
+/// What is said of a modern server is what our own then agrees on, with either library.
+#[test]
+fn outgoing_mail_gets_from_a_modern_server_what_is_said() {
+    let host = Host::new();
+    host.write(
+        "greenarrow.conf",
+        "general {\n  tls_certificate_files tls.chain.pem tls.key.pem\n  starttls_use yes\n}\n\
+         domain clear.example {\n  starttls_use no\n}\n",
+    )
+    .write("smtproutes", "tls.example:hub.example:465\n");
+    for client in BACKENDS {
+        let whole = json(&host, &["--tls", client]);
+        let outgoing = &whole["outgoing"];
+        let offered = &outgoing["otherwise"]["tls"];
+        has_keys(offered, "mode tls13 tls12 groups modern_peer");
+        assert_eq!(offered["mode"], "starttls");
+        let peer = &offered["modern_peer"];
+        assert_eq!(
+            (&peer["version"], &peer["suite"], &peer["group"]),
+            (&"TLSv1.3".into(), &offered["tls13"][0], &offered["groups"][0])
+        );
+        let named = outgoing["named"].as_array().unwrap();
+        let found: Vec<_> = named.iter().map(|one| (&one["domain"], &one["tls"]["mode"])).collect();
+        let (clear, tls) = ("clear.example".into(), "tls.example".into());
+        assert_eq!(found, [(&clear, &Value::Null), (&tls, &"smtps".into())], "{outgoing:#}");
+
+        let text = explain(&host, &["--tls", client]).stdout;
+        let said = format!(
+            "a modern server gets TLSv1.3 {} {}",
+            peer["suite"].as_str().unwrap(),
+            peer["group"].as_str().unwrap()
+        );
+        assert_eq!(text.iter().filter(|line| line.trim() == said).count(), 2, "{text:#?}");
+        assert!(text.iter().any(|line| line == "mail to tls.example"), "{text:#?}");
+        assert!(text.iter().any(|line| line == "  no TLS is used"), "{text:#?}");
+
+        for server in BACKENDS {
+            let _program = host.serve(&["--tls", server]);
+            let arguments = ["--tls", client, "--from", "a@example.org", "--to", "b@example.org"];
+            let sent = host.send(host.starttls, &arguments, "Subject: x\n\nx\n");
+            let said = format!("tls=TLSv1.3/{}", peer["suite"].as_str().unwrap());
+            assert!(sent.stdout[0].ends_with(&said), "{server}, {client}: {sent:?}");
+        }
+    }
+}
+
+/// A rule that cannot be used is said with whose it is.
+#[test]
+fn a_named_delivery_that_cannot_be_used_says_so() {
+    let host = Host::new();
+    host.write("greenarrow.conf", "domain a.example {\n  starttls_require maybe\n}\n");
+    let whole = json(&host, &[]);
+    let named = &whole["outgoing"]["named"][0];
+    has_keys(named, "domain ip_address error");
+    assert_eq!(named["domain"], "a.example");
+    let text = explain(&host, &[]).stdout;
+    let at = text.iter().position(|line| line == "mail to a.example").unwrap();
+    assert!(text[at + 1].starts_with("  it is kept back: "), "{text:#?}");
+}
+
+/// A string that no library takes breaks nothing where no session uses it; `hvmail-smtpd` serves.
+#[test]
+fn a_string_of_a_rule_that_denies_breaks_nothing() {
+    let host = Host::new();
+    host.write(
+        "smtp.tcp",
+        "10.:deny,TLSCIPHERS=\"HIGH:@FOO\"\n11.:deny,TLSCIPHERS=\"NULL-SHA\"\n127.:allow\n",
+    );
+    for backend in BACKENDS {
+        let whole = json(&host, &["--tls", backend, "--service", "smtp"]);
+        let service = &whole["services"][0];
+        assert_eq!(service["state"], "runs");
+        let rule = &service["rules"][0];
+        assert_eq!((&rule["used"], &rule["tls"]), (&false.into(), &Value::Null));
+        assert_eq!(rule["ciphers"]["value"], "HIGH:@FOO");
+        let _program = host.serve(&["--tls", backend, "--strict"]);
+    }
 }
