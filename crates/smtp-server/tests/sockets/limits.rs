@@ -45,14 +45,19 @@ fn a_drain_ends_idle_sessions_and_lets_a_message_finish() {
     running.tell_to_stop();
     idle.expect_reply("421 4.3.2");
     idle.expect_end();
+    // One that comes before the listener is closed may be taken yet.
+    let mut late = 0;
     running.until("nothing more is accepted", |running| {
-        std::net::TcpStream::connect(running.address).is_err()
+        let refused = std::net::TcpStream::connect(running.address).is_err();
+        late += usize::from(!refused);
+        refused
     });
     busy.ask(".", "250");
     busy.expect_reply("421 4.3.2");
     busy.expect_end();
     drop((idle, busy));
-    assert_eq!(running.drained(), Drained { finished: 2, cut: 0 });
+    let Drained { finished, cut, .. } = running.drained();
+    assert!((2..=2 + late).contains(&finished) && cut == 0, "{finished} {cut} {late}");
     assert_eq!(running.messages().len(), 1);
 }
 

@@ -352,7 +352,7 @@ fn a_certificate_that_is_asked_for_is_made() {
 fn nearly_due() -> pki::Leaf {
     const BEFORE: u64 = 30 * 24 * 60 * 60;
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs();
-    pki::self_signed_until(&["mx.example.org"], now + BEFORE + 6)
+    pki::self_signed_until(&["mx.example.org"], now + BEFORE + 10)
 }
 
 /// The certificate that the program made comes into its last 30 days while it is served.
