@@ -14,15 +14,12 @@ use thiserror::Error;
 use x509_cert::{
     der::{
         Decode, DecodeOwned, Header, Reader, SliceReader, Tag, TagNumber,
-        asn1::{AnyRef, BitStringRef, ObjectIdentifier},
+        asn1::{AnyRef, BitStringRef, ObjectIdentifier, OctetStringRef},
         oid::AssociatedOid,
     },
-    ext::{
-        Extensions,
-        pkix::{
-            AuthorityKeyIdentifier, BasicConstraints, SubjectAltName, SubjectKeyIdentifier,
-            name::GeneralName,
-        },
+    ext::pkix::{
+        AuthorityKeyIdentifier, BasicConstraints, SubjectAltName, SubjectKeyIdentifier,
+        name::GeneralName,
     },
     name::Name,
     time::Validity,
@@ -297,17 +294,46 @@ impl<'a> Fields<'a> {
     where
         T: AssociatedOid + DecodeOwned<Error = x509_cert::der::Error>,
     {
+        self.extensions()?.read()
+    }
+
+    /// All extensions, for whoever wants several.
+    pub(crate) fn extensions(&self) -> Result<Extensions<'a>, MalformedCertificate> {
         let mut rest = SliceReader::new(self.rest)?;
         while !rest.is_finished() {
-            if Tag::peek(&rest)? != EXTENSIONS {
-                rest.tlv_bytes()?;
-                continue;
+            if Tag::peek(&rest)? == EXTENSIONS {
+                return Ok(Extensions::list(enter(&mut enter_tagged(&mut rest, EXTENSIONS)?)?)?);
             }
-            let extensions = Extensions::decode(&mut enter_tagged(&mut rest, EXTENSIONS)?)?;
-            let found = extensions.iter().find(|extension| extension.extn_id == T::OID);
-            return Ok(found.map(|it| T::from_der(it.extn_value.as_bytes())).transpose()?);
+            rest.tlv_bytes()?;
         }
-        Ok(None)
+        Ok(Extensions(Vec::new()))
+    }
+}
+
+/// The extensions of a certificate (RFC 5280 section 4.1.2.9), the value of each unread until it is
+/// asked for.
+pub(crate) struct Extensions<'a>(Vec<(ObjectIdentifier, &'a [u8])>);
+
+impl<'a> Extensions<'a> {
+    fn list(mut list: SliceReader<'a>) -> x509_cert::der::Result<Self> {
+        let mut extensions = Vec::new();
+        while !list.is_finished() {
+            let mut extension = enter(&mut list)?;
+            let id = extension.decode()?;
+            let _is_critical: Option<bool> = extension.decode()?;
+            extensions.push((id, extension.decode::<&OctetStringRef>()?.as_bytes()));
+            extension.finish()?;
+        }
+        Ok(Self(extensions))
+    }
+
+    /// One of them, where it is there.
+    pub(crate) fn read<T>(&self) -> Result<Option<T>, MalformedCertificate>
+    where
+        T: AssociatedOid + DecodeOwned<Error = x509_cert::der::Error>,
+    {
+        let found = self.0.iter().find(|(id, _)| *id == T::OID);
+        Ok(found.map(|(_, value)| T::from_der(value)).transpose()?)
     }
 }
 
@@ -323,11 +349,9 @@ pub(crate) fn enter_tagged<'a>(
     reader: &mut SliceReader<'a>,
     tag: Tag,
 ) -> x509_cert::der::Result<SliceReader<'a>> {
-    let header = Header::peek(reader)?;
+    let header = Header::decode(reader)?;
     header.tag().assert_eq(tag)?;
-    let all = reader.tlv_bytes()?;
-    let length = usize::try_from(header.length())?;
-    SliceReader::new(&all[all.len() - length..])
+    SliceReader::new(reader.read_slice(header.length())?)
 }
 
 /// The contents of what has this tag.
@@ -345,4 +369,56 @@ pub(crate) fn public_key_parts(info: &[u8]) -> x509_cert::der::Result<(&[u8], &[
     let algorithm = algorithm.read_slice(algorithm.remaining_len())?;
     let key = info.decode::<BitStringRef<'_>>()?;
     Ok((algorithm, key.raw_bytes()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What stands behind the key of a certificate that has these extensions.
+    fn behind_key(extensions: &[&[u8]]) -> Vec<u8> {
+        let wrap =
+            |tag, content: &[u8]| [&[tag, u8::try_from(content.len()).unwrap()], content].concat();
+        let each: Vec<_> = extensions.iter().map(|it| wrap(0x30, it)).collect();
+        [&[0x81, 1, 0][..], &wrap(0xa3, &wrap(0x30, &each.concat()))].concat()
+    }
+
+    fn is_authority(rest: &[u8]) -> Result<Option<bool>, MalformedCertificate> {
+        let none: &[u8] = &[];
+        let fields = Fields {
+            has_version: true,
+            serial: none,
+            signature: none,
+            issuer: none,
+            validity: none,
+            subject: none,
+            public_key_info: none,
+            rest,
+        };
+        Ok(fields.extension::<BasicConstraints>()?.map(|it| it.ca))
+    }
+
+    #[test]
+    fn an_extension_is_found_among_others_and_all_are_well_formed() {
+        const UNKNOWN: &[u8] = &[6, 3, 42, 3, 4, 4, 1, 9];
+        const AUTHORITY: &[u8] = &[6, 3, 0x55, 0x1d, 0x13, 1, 1, 0xff, 4, 5, 0x30, 3, 1, 1, 0xff];
+        let among = |all: &[&[u8]]| is_authority(&behind_key(all));
+        assert_eq!(is_authority(&[]), Ok(None));
+        assert_eq!(among(&[]), Ok(None));
+        assert_eq!(among(&[UNKNOWN]), Ok(None));
+        assert_eq!(among(&[AUTHORITY]), Ok(Some(true)));
+        assert_eq!(among(&[UNKNOWN, AUTHORITY, UNKNOWN]), Ok(Some(true)));
+        // The first of two.
+        assert_eq!(among(&[&[6, 3, 0x55, 0x1d, 0x13, 4, 2, 0x30, 0], AUTHORITY]), Ok(Some(false)));
+        for broken in [
+            // Octets behind the value; no value; no string of octets; a part of an identifier.
+            &[6, 3, 42, 3, 4, 4, 1, 9, 5, 0][..],
+            &[6, 3, 42, 3, 4],
+            &[6, 3, 42, 3, 4, 5, 0],
+            &[6, 2, 42, 0x83, 4, 1, 9],
+        ] {
+            assert!(among(&[AUTHORITY, broken]).is_err(), "{broken:?}");
+            assert!(among(&[broken, AUTHORITY]).is_err(), "{broken:?}");
+        }
+    }
 }

@@ -11,6 +11,8 @@ mod constraints;
 #[cfg(feature = "client-certificates")]
 mod judge;
 #[cfg(feature = "client-certificates")]
+mod powers;
+#[cfg(feature = "client-certificates")]
 mod revocation;
 #[cfg(feature = "client-certificates")]
 mod signed;

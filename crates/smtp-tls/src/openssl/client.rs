@@ -1,7 +1,5 @@
 //! A client policy as an OpenSSL context.
 
-use std::pin::Pin;
-
 use openssl::{
     error::ErrorStack,
     ssl::{Ssl, SslContext, SslMethod, SslSessionCacheMode, SslVerifyMode},
@@ -14,7 +12,9 @@ use openssl::{
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
 use tokio_openssl::SslStream;
 
-use super::{ciphers, context, error, identity::Certified, info, library, stream::Transport};
+use super::{
+    ciphers, context, error, identity::Certified, info, library, stream, transport::Transport,
+};
 use crate::{
     ClientOffer, ClientPolicy, ConfigError, HandshakeError, Roots, Stream, TlsInfo, Unhonoured,
     guard::Guard, host::PeerName, roots, stream::Session,
@@ -68,7 +68,7 @@ impl Connector {
         let failed = |e: ErrorStack| HandshakeError::Library(error::line(&e));
         let ssl = self.session(host)?;
         let mut stream = SslStream::new(ssl, Transport::new(Guard::client(io))).map_err(failed)?;
-        if let Err(failure) = Pin::new(&mut stream).connect().await {
+        if let Err(failure) = stream::connect(&mut stream).await {
             let expected = match host {
                 PeerName::Dns(name) => name.clone(),
                 PeerName::Ip(address) => address.to_string(),

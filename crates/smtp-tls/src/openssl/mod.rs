@@ -14,6 +14,7 @@ mod library;
 mod server;
 mod stream;
 mod temporary;
+mod transport;
 
 use openssl::{
     error::ErrorStack,
@@ -54,10 +55,7 @@ fn context(
             | SslOptions::SINGLE_ECDH_USE,
     );
     context.set_mode(
-        SslMode::AUTO_RETRY
-            | SslMode::ENABLE_PARTIAL_WRITE
-            | SslMode::ACCEPT_MOVING_WRITE_BUFFER
-            | SslMode::RELEASE_BUFFERS,
+        SslMode::AUTO_RETRY | SslMode::ENABLE_PARTIAL_WRITE | SslMode::ACCEPT_MOVING_WRITE_BUFFER,
     );
     Ok(context)
 }

@@ -1,9 +1,6 @@
 //! A server policy as OpenSSL contexts: one, and one more for each name with identities of its own.
 
-use std::{
-    pin::Pin,
-    sync::{Arc, LazyLock},
-};
+use std::sync::{Arc, LazyLock};
 
 use openssl::{
     dh::Dh,
@@ -11,8 +8,8 @@ use openssl::{
     ex_data::Index,
     pkey::Params,
     ssl::{
-        NameType, SniError, Ssl, SslContext, SslContextBuilder, SslMethod, SslOptions, SslRef,
-        SslSessionCacheMode,
+        NameType, SniError, Ssl, SslContext, SslContextBuilder, SslMethod, SslMode, SslOptions,
+        SslRef, SslSessionCacheMode,
     },
     x509::X509,
 };
@@ -20,7 +17,8 @@ use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
 use tokio_openssl::SslStream;
 
 use super::{
-    ciphers::Ciphers, clients, context, dh, error, identity, info, library, stream::Transport,
+    ciphers::Ciphers, clients, context, dh, error, identity, info, library, stream,
+    transport::Transport,
 };
 use crate::{
     Cause, ConfigError, HandshakeError, Identity, Loss, Resumption, ServerOffer, ServerPolicy,
@@ -98,7 +96,7 @@ impl Acceptor {
         let failed = |e: ErrorStack| HandshakeError::Library(error::line(&e));
         let ssl = Ssl::new(&self.context).map_err(failed)?;
         let mut stream = SslStream::new(ssl, Transport::new(Guard::server(io))).map_err(failed)?;
-        if let Err(failure) = Pin::new(&mut stream).accept().await {
+        if let Err(failure) = stream::accept(&mut stream).await {
             let failure = error::handshake(failure, stream.ssl(), error::Peer::Client);
             let _ = stream.get_mut().io.shutdown().await;
             return Err(failure);
@@ -154,6 +152,9 @@ impl Settings<'_> {
     ) -> Result<(SslContextBuilder, Vec<X509>), ConfigError> {
         let failed = |e: ErrorStack| library(&e);
         let mut context = context(SslMethod::tls_server(), self.policy.versions).map_err(failed)?;
+        // Many clients do nothing for long; a client's own session works until it ends, and keeps its 32
+        // KiB: to take and give them back around each record takes longer than all else here.
+        context.set_mode(SslMode::RELEASE_BUFFERS);
         self.ciphers.apply(&mut context)?;
         let issuers = identity::apply_all(&mut context, identities, unhonoured)
             .map_err(|error| self.ciphers.explain(error))?;

@@ -4,35 +4,72 @@
 //! count as taken, so that a caller may give a write up and go on with other bytes. After a failure
 //! the library is not asked again: the kind of the failure is repeated. A transport that can no longer
 //! be written to ends writing alone: what the peer said before it went can still be read.
+//!
+//! OpenSSL is asked to read only where there is something to read: a server's would take 16 KiB before it
+//! finds that there is not, and give them back.
 
 use std::{
+    future::poll_fn,
     io::{self, IoSlice},
     pin::Pin,
     task::{Context, Poll, ready},
 };
 
-use openssl::ssl::ErrorCode;
+use openssl::ssl::{Error, ErrorCode};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio_openssl::SslStream;
 
-use super::error;
+use super::{error, transport::Transport};
 use crate::guard::Guard;
+
+/// A session of OpenSSL over a guarded transport.
+pub(super) type Tls<IO> = SslStream<Transport<Guard<IO>>>;
 
 /// The most that one record holds (RFC 8446 section 5.1).
 const RECORD: usize = 16 * 1024;
 
 pub(crate) struct Stream<IO> {
-    tls: SslStream<Transport<Guard<IO>>>,
+    tls: Tls<IO>,
     /// What a blocked write had begun with, and how much of it has been taken since.
     blocked: Vec<u8>,
     taken: usize,
     failed: Option<io::ErrorKind>,
+    /// The peer has said close_notify: there is nothing to read any more.
+    closed: bool,
+}
+
+/// The handshake of a server: the client speaks first.
+pub(super) async fn accept<IO>(tls: &mut Tls<IO>) -> Result<(), Error>
+where
+    IO: AsyncRead + AsyncWrite + Unpin,
+{
+    poll_fn(|cx| {
+        ready!(tls.get_mut().poll_ready(cx));
+        Pin::new(&mut *tls).poll_accept(cx)
+    })
+    .await
+}
+
+/// The handshake of a client.
+pub(super) async fn connect<IO>(tls: &mut Tls<IO>) -> Result<(), Error>
+where
+    IO: AsyncRead + AsyncWrite + Unpin,
+{
+    let mut begun = false;
+    poll_fn(|cx| {
+        if begun {
+            ready!(tls.get_mut().poll_ready(cx));
+        }
+        begun = true;
+        Pin::new(&mut *tls).poll_connect(cx)
+    })
+    .await
 }
 
 impl<IO> Stream<IO> {
-    pub(super) fn new(mut tls: SslStream<Transport<Guard<IO>>>) -> Self {
+    pub(super) fn new(mut tls: Tls<IO>) -> Self {
         tls.get_mut().established = true;
-        Self { tls, blocked: Vec::new(), taken: 0, failed: None }
+        Self { tls, blocked: Vec::new(), taken: 0, failed: None, closed: false }
     }
 
     pub(crate) fn get_ref(&self) -> &IO {
@@ -87,6 +124,13 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> AsyncRead for Stream<IO> {
     ) -> Poll<io::Result<()>> {
         let this = self.get_mut();
         this.usable()?;
+        if this.closed || buf.remaining() == 0 {
+            return Poll::Ready(Ok(()));
+        }
+        // What OpenSSL has decrypted already is no matter of the transport.
+        if this.tls.ssl().pending() == 0 {
+            ready!(this.tls.get_mut().poll_ready(cx));
+        }
         let before = buf.filled().len();
         this.tls.get_mut().kept_back = false;
         let read = Pin::new(&mut this.tls).poll_read(cx, buf);
@@ -96,8 +140,11 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> AsyncRead for Stream<IO> {
             return Poll::Ready(Err(this.fail(kind.into())));
         }
         ready!(read).map_err(|e| this.fail(e))?;
-        if buf.filled().len() == before && !this.is_closed(cx) {
-            return Poll::Ready(Err(this.fail(error::truncated())));
+        if buf.filled().len() == before {
+            if !this.is_closed(cx) {
+                return Poll::Ready(Err(this.fail(error::truncated())));
+            }
+            this.closed = true;
         }
         Poll::Ready(Ok(()))
     }
@@ -164,69 +211,5 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Stream<IO> {
             ready!(shut).map_err(|e| this.fail(e))?;
         }
         Pin::new(&mut this.tls.get_mut().io).poll_shutdown(cx)
-    }
-}
-
-/// The transport as OpenSSL sees it. Ending it is kept apart from sending close_notify: asked for that
-/// a second time, OpenSSL would wait for the peer's.
-pub(super) struct Transport<IO> {
-    pub(super) io: IO,
-    ended: bool,
-    established: bool,
-    /// Writing failed in an established session. OpenSSL takes no call at all behind such a failure, so
-    /// it is told that writing is blocked.
-    unwritable: Option<io::ErrorKind>,
-    /// It was told so since this was set to `false`.
-    kept_back: bool,
-}
-
-impl<IO> Transport<IO> {
-    pub(super) const fn new(io: IO) -> Self {
-        Self { io, ended: false, established: false, unwritable: None, kept_back: false }
-    }
-}
-
-impl<IO: AsyncRead + Unpin> AsyncRead for Transport<IO> {
-    fn poll_read(
-        self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        buf: &mut ReadBuf<'_>,
-    ) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.get_mut().io).poll_read(cx, buf)
-    }
-}
-
-impl<IO: AsyncWrite + Unpin> AsyncWrite for Transport<IO> {
-    fn poll_write(
-        self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        buf: &[u8],
-    ) -> Poll<io::Result<usize>> {
-        let this = self.get_mut();
-        if this.unwritable.is_none() {
-            match Pin::new(&mut this.io).poll_write(cx, buf) {
-                Poll::Ready(Err(error)) if this.established => this.unwritable = Some(error.kind()),
-                done => return done,
-            }
-        }
-        this.kept_back = true;
-        Poll::Pending
-    }
-
-    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        let this = self.get_mut();
-        if let Some(kind) = this.unwritable {
-            return Poll::Ready(Err(kind.into()));
-        }
-        let flushed = Pin::new(&mut this.io).poll_flush(cx);
-        if let (Poll::Ready(Err(error)), true) = (&flushed, this.established) {
-            this.unwritable = Some(error.kind());
-        }
-        flushed
-    }
-
-    fn poll_shutdown(self: Pin<&mut Self>, _cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.get_mut().ended = true;
-        Poll::Ready(Ok(()))
     }
 }

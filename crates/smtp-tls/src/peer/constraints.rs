@@ -9,7 +9,7 @@ use x509_cert::ext::pkix::{
 };
 
 use super::ClientAddress;
-use crate::{MalformedCertificate, certificate::Fields};
+use crate::{MalformedCertificate, certificate::Extensions};
 
 /// The mail addresses that an authority and all below it may give, in lower case. None in either: all.
 pub(super) struct MailConstraints {
@@ -18,8 +18,8 @@ pub(super) struct MailConstraints {
 }
 
 impl MailConstraints {
-    pub(super) fn read(fields: &Fields<'_>) -> Result<Self, MalformedCertificate> {
-        let constraints: Option<NameConstraints> = fields.extension()?;
+    pub(super) fn read(extensions: &Extensions<'_>) -> Result<Self, MalformedCertificate> {
+        let constraints: Option<NameConstraints> = extensions.read()?;
         let (permitted, excluded) = constraints
             .map_or_else(Default::default, |it| (it.permitted_subtrees, it.excluded_subtrees));
         Ok(Self { permitted: addresses(permitted), excluded: addresses(excluded) })

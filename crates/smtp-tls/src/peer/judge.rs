@@ -18,15 +18,11 @@ use webpki::{
     RevocationOptionsBuilder, UnknownStatusPolicy, VerifiedPath, anchor_from_trusted_cert,
     spki_for_anchor,
 };
-use x509_cert::{
-    der::asn1::ObjectIdentifier,
-    ext::pkix::{BasicConstraints, ExtendedKeyUsage, KeyUsage as KeyUses},
-};
 
 use super::{
     CertificateAddresses, ClientAddress, ClientRefusal, ClientTrust, ClientVerdict,
     UnusableAddress,
-    constraints::MailConstraints,
+    powers::Powers,
     revocation::{Lists, unix},
     subject, version_1,
 };
@@ -35,9 +31,6 @@ use crate::{
     certificate::{Fields, key_identifiers},
     key::public_key_algorithm,
 };
-
-/// id-kp-clientAuth (RFC 5280 section 4.2.1.12).
-const CLIENT_AUTH: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.6.1.5.5.7.3.2");
 
 /// How many certificates a client may send above its own; webpki looks no further than 6.
 const SENT: usize = 16;
@@ -71,53 +64,24 @@ impl fmt::Debug for ClientJudge {
     }
 }
 
-/// What a certificate says of what it may be used for.
-pub(super) struct Powers {
-    not_before: u64,
-    not_after: u64,
-    signs_certificates: bool,
-    pub(super) signs_lists: bool,
-    /// It, and what it issues, may be for TLS clients.
-    pub(super) for_clients: bool,
-    /// It may be a TLS client's own.
-    is_client: bool,
-    mail: MailConstraints,
+/// The client's own certificate. What cannot be read of it is told only where it is wanted: other checks
+/// may say more.
+struct Leaf<'a> {
+    certificate: &'a Certificate,
+    fields: Result<Fields<'a>, MalformedCertificate>,
+    /// The subject's.
+    address: Result<Option<subject::Found>, MalformedCertificate>,
 }
 
-impl Powers {
-    pub(super) fn read(certificate: &[u8]) -> Result<Self, MalformedCertificate> {
-        let fields = Fields::read(certificate)?;
-        let (not_before, not_after) = fields.validity()?;
-        let uses: Option<KeyUses> = fields.extension()?;
-        let purposes: Option<ExtendedKeyUsage> = fields.extension()?;
-        let authority: Option<BasicConstraints> = fields.extension()?;
-        let authority = match &authority {
-            Some(constraints) => constraints.ca,
-            // A root of version 1 can say no more; others may say it by their key's use.
-            None => uses.is_some() || (fields.is_version_1() && fields.issuer == fields.subject),
-        };
-        let for_clients = purposes.is_none_or(|ExtendedKeyUsage(all)| all.contains(&CLIENT_AUTH));
-        let may = |it: fn(&KeyUses) -> bool| uses.as_ref().is_none_or(it);
-        Ok(Self {
-            not_before,
-            not_after,
-            signs_certificates: authority && may(KeyUses::key_cert_sign),
-            signs_lists: may(KeyUses::crl_sign),
-            for_clients,
-            is_client: for_clients && may(|uses| uses.digital_signature() || uses.key_agreement()),
-            mail: MailConstraints::read(&fields)?,
-        })
+impl<'a> Leaf<'a> {
+    fn read(certificate: &'a Certificate) -> Self {
+        let fields = Fields::read(certificate.der());
+        let address = fields.as_ref().map_err(Clone::clone).and_then(subject::of_subject);
+        Self { certificate, fields, address }
     }
 
-    pub(super) const fn check_time(&self, now: u64) -> Result<(), ClientRefusal> {
-        let Self { not_before, not_after, .. } = *self;
-        if now < not_before {
-            Err(ClientRefusal::NotYetValid { not_before })
-        } else if now > not_after {
-            Err(ClientRefusal::Expired { not_after })
-        } else {
-            Ok(())
-        }
+    fn fields(&self) -> Result<&Fields<'a>, MalformedCertificate> {
+        self.fields.as_ref().map_err(Clone::clone)
     }
 }
 
@@ -185,21 +149,17 @@ impl ClientJudge {
     #[must_use]
     pub fn judge(&self, chain: &[Certificate], unix_seconds: u64) -> ClientVerdict {
         let Some((leaf, above)) = chain.split_first() else { return ClientVerdict::NotShown };
-        let checked = self.check(leaf, above, unix_seconds).and_then(|()| check_key(leaf));
+        let leaf = Leaf::read(leaf);
+        let checked = self.check(&leaf, above, unix_seconds).and_then(|()| check_key(&leaf));
         let judged = checked.and_then(|()| self.listed_address(leaf));
         judged.map_or_else(ClientVerdict::Refused, ClientVerdict::Relay)
     }
 
-    fn check(
-        &self,
-        leaf: &Certificate,
-        above: &[Certificate],
-        now: u64,
-    ) -> Result<(), ClientRefusal> {
+    fn check(&self, leaf: &Leaf<'_>, above: &[Certificate], now: u64) -> Result<(), ClientRefusal> {
         let checked = self.check_chain(leaf, above, now).or_else(|refused| match refused {
             ClientRefusal::Version => {
                 let authorities = self.anchors.iter().zip(&self.powers);
-                version_1::check(leaf, authorities, self.lists.as_ref(), now)
+                version_1::check(leaf.certificate, authorities, self.lists.as_ref(), now)
             }
             refused => Err(refused),
         });
@@ -213,17 +173,17 @@ impl ClientJudge {
                 | ClientRefusal::AuthorityAsClient
                 | ClientRefusal::Version
         );
-        if !of_chain || !self.trust.authorities.contains(leaf) {
+        if !of_chain || !self.trust.authorities.contains(leaf.certificate) {
             return Err(refused);
         }
-        let powers = Powers::read(leaf.der())?;
+        let powers = Powers::of(leaf.fields()?)?;
         powers.check_time(now)?;
         if !powers.is_client {
             return Err(ClientRefusal::Purpose);
         }
         if self.lists.is_some() {
             // Nobody could revoke it, and whoever keeps lists wants to be able to.
-            let issuer = leaf.describe()?.issuer;
+            let issuer = leaf.certificate.describe()?.issuer;
             return Err(ClientRefusal::CrlMissing { issuer });
         }
         Ok(())
@@ -231,18 +191,18 @@ impl ClientJudge {
 
     fn check_chain(
         &self,
-        leaf: &Certificate,
+        leaf: &Leaf<'_>,
         above: &[Certificate],
         now: u64,
     ) -> Result<(), ClientRefusal> {
         check_width(above)?;
-        let refusal = |error| refusal(error, leaf, above);
-        let der = CertificateDer::from(leaf.der());
+        let refusal = |error| refusal(error, leaf.certificate, above);
+        let der = CertificateDer::from(leaf.certificate.der());
         let client = EndEntityCert::try_from(&der).map_err(refusal)?;
         let mut between: Vec<_> = above.iter().map(|it| CertificateDer::from(it.der())).collect();
         between.extend(self.between.iter().map(|it| CertificateDer::from(it.as_ref())));
 
-        let key_ids = || chain_keys(leaf, above);
+        let key_ids = || chain_keys(leaf.certificate, above);
         let in_force = self.lists.as_ref().map(|lists| lists.in_force(now, key_ids));
         let revocation = in_force.as_deref().and_then(|in_force| {
             let options = RevocationOptionsBuilder::new(in_force).ok()?;
@@ -250,7 +210,10 @@ impl ClientJudge {
             Some(options.with_status_policy(UnknownStatusPolicy::Deny).build())
         });
         // One that cannot be read or used is never taken.
-        let address = subject::of_subject(leaf).ok().flatten().and_then(Result::ok);
+        let address = match &leaf.address {
+            Ok(Some(Ok(address))) => Some(address),
+            _ => None,
+        };
         let verify = |revocation| {
             client.verify_for_usage(
                 ALL_VERIFICATION_ALGS,
@@ -259,7 +222,7 @@ impl ClientJudge {
                 unix(now),
                 KeyUsage::client_auth(),
                 revocation,
-                Some(&|path| self.check_issuers(path, address.as_ref(), now)),
+                Some(&|path| self.check_issuers(path, address, now)),
             )
         };
         let checked = verify(revocation);
@@ -281,7 +244,7 @@ impl ClientJudge {
             (Err(error), _) => return Err(refusal(error)),
         }
         // Last, as the other checks say more.
-        let powers = Powers::read(leaf.der())?;
+        let powers = Powers::of(leaf.fields()?)?;
         if powers.is_client { Ok(()) } else { Err(ClientRefusal::Purpose) }
     }
 
@@ -325,10 +288,10 @@ impl ClientJudge {
         Ok(())
     }
 
-    fn listed_address(&self, leaf: &Certificate) -> Result<ClientAddress, ClientRefusal> {
-        let mut found: Vec<_> = subject::of_subject(leaf)?.into_iter().collect();
+    fn listed_address(&self, leaf: Leaf<'_>) -> Result<ClientAddress, ClientRefusal> {
+        let mut found: Vec<_> = leaf.address?.into_iter().collect();
         if self.trust.counted == CertificateAddresses::SubjectAndAlternativeNames {
-            found.extend(subject::of_alternative_names(leaf)?);
+            found.extend(subject::of_alternative_names(&leaf.fields?)?);
         }
         let (mut unlisted, mut unusable) = (None, None);
         for address in found {
@@ -357,8 +320,8 @@ impl ClientJudge {
 
 /// Whoever finds the private key of a weak public one has what the client proves that it has. OpenSSL
 /// passes that over in a handshake where trust is judged later.
-fn check_key(leaf: &Certificate) -> Result<(), ClientRefusal> {
-    match public_key_algorithm(Fields::read(leaf.der())?.public_key_info) {
+fn check_key(leaf: &Leaf<'_>) -> Result<(), ClientRefusal> {
+    match public_key_algorithm(leaf.fields()?.public_key_info) {
         KeyAlgorithm::Rsa { bits: 2048.. }
         | KeyAlgorithm::Ec { bits: Some(_) }
         | KeyAlgorithm::Ed25519 => Ok(()),

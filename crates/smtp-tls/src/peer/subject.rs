@@ -11,7 +11,7 @@ use x509_cert::{
 
 use super::{ClientAddress, UnusableAddress};
 use crate::{
-    Certificate, MalformedCertificate,
+    MalformedCertificate,
     certificate::{Fields, enter, enter_tagged},
 };
 
@@ -27,8 +27,7 @@ pub(super) type Found = Result<ClientAddress, UnusableAddress>;
 
 /// The first emailAddress of the subject, in the order of the encoding, as OpenSSL looks for it. An
 /// empty one counts as the first.
-pub(super) fn of_subject(certificate: &Certificate) -> Result<Option<Found>, MalformedCertificate> {
-    let fields = Fields::read(certificate.der())?;
+pub(super) fn of_subject(fields: &Fields<'_>) -> Result<Option<Found>, MalformedCertificate> {
     let mut name = SliceReader::new(fields.subject)?;
     let mut name = enter(&mut name)?;
     while !name.is_finished() {
@@ -45,9 +44,9 @@ pub(super) fn of_subject(certificate: &Certificate) -> Result<Option<Found>, Mal
 
 /// Each rfc822Name, in order.
 pub(super) fn of_alternative_names(
-    certificate: &Certificate,
+    fields: &Fields<'_>,
 ) -> Result<Vec<Found>, MalformedCertificate> {
-    let names: Option<SubjectAltName> = Fields::read(certificate.der())?.extension()?;
+    let names: Option<SubjectAltName> = fields.extension()?;
     let names = names.map_or_else(Vec::new, |SubjectAltName(names)| names);
     let addresses = names.iter().filter_map(|name| match name {
         GeneralName::Rfc822Name(address) => {

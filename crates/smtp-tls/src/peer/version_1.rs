@@ -9,10 +9,7 @@ use webpki::spki_for_anchor;
 use x509_cert::der::Tag;
 
 use super::{
-    ClientRefusal,
-    judge::{Powers, unknown_issuer},
-    revocation::Lists,
-    signed::Signed,
+    ClientRefusal, judge::unknown_issuer, powers::Powers, revocation::Lists, signed::Signed,
 };
 use crate::{
     Certificate, MalformedCertificate,
@@ -30,7 +27,7 @@ pub(super) fn check<'a>(
     if !fields.is_version_1() {
         return Err(ClientRefusal::Version);
     }
-    Powers::read(leaf.der())?.check_time(now)?;
+    Powers::of(&fields)?.check_time(now)?;
     let issuer = sequence(fields.issuer)?;
     let mut refused = unknown_issuer(leaf, &[]);
     for (anchor, powers) in authorities.filter(|(anchor, _)| *anchor.subject == *issuer) {
