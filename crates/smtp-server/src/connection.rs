@@ -7,13 +7,15 @@
 use std::future::poll_fn;
 use std::io;
 use std::sync::Arc;
+use std::task::{self, Poll};
 use std::time::Duration;
 
 use smtp_proto::server::{AuthVerdict, Commit, Event, Output, Phase, Session, Verdict};
 use smtp_proto::wire::Refusal;
 use smtp_tls::TlsInfo;
 use tokio::sync::watch;
-use tokio::time::{Instant, timeout, timeout_at};
+use tokio::time::error::Elapsed;
+use tokio::time::{timeout, timeout_at};
 use tracing::{debug, info, warn};
 
 use crate::auth::Authentication;
@@ -72,7 +74,8 @@ impl<S: HandlerSession> Connection<'_, S> {
         let mut session = Session::new(Arc::clone(&self.policy.smtp));
         let mut known = Known::new(self.policy.smtp.lmtp);
         let mut patience = Patience::new(&self.policy);
-        let mut sink: Option<S::Sink> = None;
+        // Boxed: few of those that wait have one.
+        let mut sink: Option<Box<S::Sink>> = None;
         let mut storage_error: Option<io::Error> = None;
         let mut told_to_stop = false;
         loop {
@@ -114,7 +117,7 @@ impl<S: HandlerSession> Connection<'_, S> {
                     let context = known.context(self.peer);
                     let verdict = match self.handler.data(&context).await {
                         Ok(opened) => {
-                            sink = Some(opened);
+                            sink = Some(Box::new(opened));
                             Verdict::Accept
                         }
                         Err(refusal) => Verdict::Refuse(refusal),
@@ -131,13 +134,13 @@ impl<S: HandlerSession> Connection<'_, S> {
                 }
                 Output::EndOfMessage(ask) => {
                     let commit = match sink.take() {
-                        Some(sink) => Box::pin(sink.commit()).await,
+                        Some(sink) => Box::pin((*sink).commit()).await,
                         None => Commit::Refused(not_kept(storage_error.take())),
                     };
                     known.end_transaction();
                     self.log_commit(&commit);
                     if accepts(&commit) {
-                        patience.renew();
+                        patience.renew(&self.policy);
                     } else {
                         self.handler.reset();
                     }
@@ -161,12 +164,12 @@ impl<S: HandlerSession> Connection<'_, S> {
                 }
                 Output::Wait(phase) => {
                     let wait = Wait::begin(phase, sink.is_some());
-                    let deadline = patience.deadline(&self.policy, wait);
-                    let read = read(self.transport.as_mut(), &mut session, deadline);
+                    let deadline = patience.deadline(&self.policy, phase, wait);
+                    let octets = poll_fn(|cx| poll_input(cx, &mut self.transport, &mut session));
                     let input = tokio::select! {
                         biased;
                         () = stop(&mut self.stopping), if !told_to_stop => Input::Stop,
-                        input = read => input,
+                        octets = timeout_at(deadline, octets) => Input::of(&octets),
                     };
                     patience.spend(wait);
                     match input {
@@ -191,7 +194,7 @@ impl<S: HandlerSession> Connection<'_, S> {
             Authentication::Challenge(challenge) => AuthVerdict::Challenge(challenge),
             Authentication::Accept(identity) => {
                 info!(service, %peer, identity, "authenticated");
-                known.identity = Some(identity);
+                known.identity = Some(identity.into());
                 AuthVerdict::Accept
             }
             // What a client gives as a name may be a password.
@@ -257,7 +260,7 @@ async fn handshake(
     match timeout(policy.handshake_timeout, acceptor.accept(socket)).await {
         Ok(Ok((stream, info))) => {
             debug!(peer = %peer.address, version = ?info.version, suite = info.suite, "TLS");
-            Some((Transport::Tls(Box::new(stream)), info))
+            Some((Transport::Tls(stream), info))
         }
         Ok(Err(error)) => {
             info!(peer = %peer.address, "TLS handshake failed: {error}");
@@ -277,26 +280,29 @@ enum Input {
     Stop,
 }
 
-/// An error of the socket, and a TLS stream cut short, are an end like any other: what the
-/// session makes of it depends on whether it came where a message was whole.
-async fn read(
-    transport: Option<&mut Transport>,
-    session: &mut Session,
-    deadline: Instant,
-) -> Input {
-    let Some(transport) = transport else { return Input::End };
-    let octets = poll_fn(|cx| {
-        let read = transport.poll_read(cx, session.input());
-        if read.is_pending() {
-            session.idle();
+impl Input {
+    /// An error of the socket, and a TLS stream cut short, are an end like any other: what the
+    /// session makes of it depends on whether it came where a message was whole.
+    fn of(read: &Result<io::Result<usize>, Elapsed>) -> Self {
+        match read {
+            Ok(Ok(0) | Err(_)) => Self::End,
+            Ok(Ok(n)) => Self::Octets(*n),
+            Err(_) => Self::TimedOut,
         }
-        read
-    });
-    match timeout_at(deadline, octets).await {
-        Ok(Ok(0) | Err(_)) => Input::End,
-        Ok(Ok(n)) => Input::Octets(n),
-        Err(_) => Input::TimedOut,
     }
+}
+
+fn poll_input(
+    cx: &mut task::Context<'_>,
+    transport: &mut Option<Transport>,
+    session: &mut Session,
+) -> Poll<io::Result<usize>> {
+    let Some(transport) = transport else { return Poll::Ready(Ok(0)) };
+    let read = transport.poll_read(cx, session.input());
+    if read.is_pending() {
+        session.idle();
+    }
+    read
 }
 
 /// Ends once the server is told to stop; a server that is gone has stopped too.
@@ -360,6 +366,6 @@ mod tests {
             transport: Some(Transport::Clear(socket)),
         };
         let size = size_of_val(&connection) + size_of_val(&connection.serve());
-        assert!(size < 1280, "{size} octets");
+        assert!(size < 1152, "{size} octets");
     }
 }

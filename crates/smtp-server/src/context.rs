@@ -66,8 +66,8 @@ impl<'a> Context<'a> {
 pub(crate) struct Known {
     lmtp: bool,
     pub(crate) tls: Option<TlsInfo>,
-    pub(crate) identity: Option<String>,
-    name: String,
+    pub(crate) identity: Option<Box<str>>,
+    name: Box<str>,
     /// `None` while there is no name, then whether EHLO gave it.
     extended: Option<bool>,
     smtputf8: bool,
@@ -90,8 +90,7 @@ impl Known {
     }
 
     pub(crate) fn set_name(&mut self, hello: Hello<'_>) {
-        self.name.clear();
-        self.name.push_str(hello.name);
+        self.name = hello.name.into();
         self.extended = Some(hello.extended);
     }
 

@@ -110,14 +110,14 @@ impl<H: Handler> Listener<H> {
             refuse_excess(standing, &socket, address);
             return;
         };
-        connections.spawn(connection(
+        connections.spawn(connection(Box::new(Arrival {
             socket,
             address,
-            Arc::clone(&generation.handler),
-            Arc::clone(standing),
-            self.stopping.clone(),
+            handler: Arc::clone(&generation.handler),
+            standing: Arc::clone(standing),
+            stopping: self.stopping.clone(),
             place,
-        ));
+        })));
     }
 
     /// Accepts who has connected already: a socket that is closed resets those that wait in it.
@@ -201,30 +201,43 @@ fn refuse_excess(standing: &Standing, socket: &TcpStream, address: SocketAddr) {
     }
 }
 
-async fn connection<H: Handler>(
+/// What a connection begins with. Boxed, for a future has room to its end for what it was given.
+struct Arrival<H> {
     socket: TcpStream,
     address: SocketAddr,
     handler: Arc<H>,
     standing: Arc<Standing>,
     stopping: watch::Receiver<bool>,
     place: Place,
-) {
-    // The peer may be gone already; then there is nothing to serve.
-    let Ok(local) = socket.local_addr() else { return };
-    if let Err(error) = socket.set_nodelay(true) {
-        debug!(peer = %address, "no TCP_NODELAY: {error}");
+}
+
+impl<H: Handler> Arrival<H> {
+    /// `None`: there is nobody to serve.
+    #[allow(clippy::boxed_local, reason = "moved out of by the future, it would stay with that")]
+    fn admit(self: Box<Self>, service: &str) -> Option<(Place, Connection<'_, H::Session>)> {
+        let Self { socket, address, handler, standing, stopping, place } = *self;
+        // The peer may be gone already.
+        let local = socket.local_addr().ok()?;
+        if let Err(error) = socket.set_nodelay(true) {
+            debug!(peer = %address, "no TCP_NODELAY: {error}");
+        }
+        let peer = Peer { service, address, local };
+        let (session, policy) = match handler.connect(&peer) {
+            Admission::Refuse => return None,
+            Admission::Serve(session) => (session, Arc::clone(&standing.policy)),
+            Admission::ServeWith(session, policy) => (session, policy),
+        };
+        let transport = Some(Transport::Clear(socket));
+        Some((place, Connection { peer, policy, handler: session, stopping, transport }))
     }
-    let name = Arc::clone(&standing.name);
-    let peer = Peer { service: &name, address, local };
-    let (session, policy) = match handler.connect(&peer) {
-        Admission::Refuse => return,
-        Admission::Serve(session) => (session, Arc::clone(&standing.policy)),
-        Admission::ServeWith(session, policy) => (session, policy),
-    };
+}
+
+async fn connection<H: Handler>(arrival: Box<Arrival<H>>) {
+    let service = Arc::clone(&arrival.standing.name);
     // A long connection keeps nothing else of its generation.
-    drop((handler, standing));
-    let transport = Some(Transport::Clear(socket));
-    Connection { peer, policy, handler: session, stopping, transport }.serve().await;
+    let Some((place, mut connection)) = arrival.admit(&service) else { return };
+    connection.serve().await;
+    drop(connection);
     drop(place);
 }
 

@@ -13,7 +13,6 @@ use crate::config::{ConnectionPolicy, deadline};
 /// What a peer's waits have left.
 #[derive(Debug)]
 pub(crate) struct Patience {
-    whole: Duration,
     left: Duration,
     /// When the command that is waited for must be there.
     command: Option<Instant>,
@@ -21,14 +20,12 @@ pub(crate) struct Patience {
 
 impl Patience {
     pub(crate) fn new(policy: &ConnectionPolicy) -> Self {
-        // One wait that is allowed is never cut short by the sum of all.
-        let whole = policy.patience.max(policy.timeout(Phase::Command));
-        Self { whole, left: whole, command: None }
+        Self { left: whole(policy), command: None }
     }
 
     /// A message was accepted.
-    pub(crate) fn renew(&mut self) {
-        self.left = self.whole;
+    pub(crate) fn renew(&mut self, policy: &ConnectionPolicy) {
+        self.left = whole(policy);
     }
 
     /// The session moved on.
@@ -37,41 +34,48 @@ impl Patience {
     }
 
     /// When a wait in this phase must end.
-    pub(crate) fn deadline(&mut self, policy: &ConnectionPolicy, wait: Wait) -> Instant {
-        let mut until = deadline(policy.timeout(wait.phase));
-        if !wait.phase.restarts_with_input() {
+    pub(crate) fn deadline(
+        &mut self,
+        policy: &ConnectionPolicy,
+        phase: Phase,
+        wait: Wait,
+    ) -> Instant {
+        let mut until = deadline(policy.timeout(phase));
+        if !phase.restarts_with_input() {
             until = *self.command.get_or_insert(until);
         }
-        if wait.counts() { until.min(deadline(self.left)) } else { until }
+        if wait.counts { until.min(deadline(self.left)) } else { until }
     }
 
     /// A wait is over.
     pub(crate) fn spend(&mut self, wait: Wait) {
-        if wait.counts() {
+        if wait.counts {
             self.left = self.left.saturating_sub(wait.since.elapsed());
         }
     }
 }
 
+/// One wait that is allowed is never cut short by the sum of all.
+fn whole(policy: &ConnectionPolicy) -> Duration {
+    policy.patience.max(policy.timeout(Phase::Command))
+}
+
 /// One wait for the peer.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Wait {
-    phase: Phase,
     since: Instant,
-    /// Somebody takes the message that comes.
-    taken: bool,
+    /// Against what all of them may take.
+    counts: bool,
 }
 
 impl Wait {
+    /// `taken`: somebody takes the message that comes.
     pub(crate) fn begin(phase: Phase, taken: bool) -> Self {
-        Self { phase, since: Instant::now(), taken }
-    }
-
-    fn counts(self) -> bool {
-        match self.phase {
+        let counts = match phase {
             Phase::Greeting(_) => false,
-            Phase::Body => !self.taken,
+            Phase::Body => !taken,
             _ => true,
-        }
+        };
+        Self { since: Instant::now(), counts }
     }
 }

@@ -16,7 +16,7 @@ use tokio::net::TcpStream;
 #[derive(Debug)]
 pub(crate) enum Transport {
     Clear(TcpStream),
-    Tls(Box<Stream<TcpStream>>),
+    Tls(Stream<TcpStream>),
 }
 
 impl Transport {

@@ -73,7 +73,7 @@ pub(super) struct Client {
     /// Who judges its certificate, where it is asked for one.
     judge: Option<Arc<ClientJudge>>,
     /// What became of its certificate, once that was of interest.
-    verdict: Option<ClientVerdict>,
+    verdict: Option<Box<ClientVerdict>>,
     envelope: Envelope,
 }
 
@@ -85,9 +85,9 @@ impl Client {
         if self.verdict.is_none() {
             let verdict = self.judge(tls);
             self.log(&context.peer, &verdict);
-            self.verdict = Some(verdict);
+            self.verdict = Some(Box::new(verdict));
         }
-        match &self.verdict {
+        match self.verdict.as_deref() {
             Some(ClientVerdict::Relay(address)) => Ok(address.clone()),
             Some(ClientVerdict::Refused(refusal)) => {
                 Err(not_in_rcpthosts(&format!("{NO_CERTIFICATE}: {}", refusal.reply_text())))
@@ -125,7 +125,7 @@ impl HandlerSession for Client {
 
     async fn mail(&mut self, _: &Context<'_>, mail: Mail<'_>) -> Verdict {
         self.envelope = Envelope::new(mail.reverse_path.as_str());
-        if let Some(ClientVerdict::Relay(address)) = &self.verdict {
+        if let Some(ClientVerdict::Relay(address)) = self.verdict.as_deref() {
             self.envelope.set_certified(Some(address.clone()));
         }
         Verdict::Accept
@@ -151,7 +151,9 @@ impl HandlerSession for Client {
     }
 
     async fn data(&mut self, context: &Context<'_>) -> Result<Stored, Refusal> {
-        Ok(self.store.sink(context, &self.envelope))
+        // It is the sink's from here on, and not to be kept while the client does nothing.
+        let envelope = std::mem::take(&mut self.envelope);
+        Ok(self.store.sink(context, &envelope))
     }
 
     fn reset(&mut self) {

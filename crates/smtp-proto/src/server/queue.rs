@@ -66,10 +66,13 @@ impl Queue {
         }
     }
 
-    /// Gives its space back, if nothing is held.
+    /// Gives the space back in which nothing is held.
     pub(super) fn give_back(&mut self) {
         if self.held() == 0 {
             self.replies = Vec::new();
+        }
+        if self.notices.is_empty() {
+            self.notices = VecDeque::new();
         }
     }
 

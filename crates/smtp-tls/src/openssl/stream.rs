@@ -30,12 +30,17 @@ const RECORD: usize = 16 * 1024;
 
 pub(crate) struct Stream<IO> {
     tls: Tls<IO>,
-    /// What a blocked write had begun with, and how much of it has been taken since.
-    blocked: Vec<u8>,
-    taken: usize,
+    /// What a blocked write had begun with. Boxed: few of those that wait have one.
+    blocked: Option<Box<Blocked>>,
     failed: Option<io::ErrorKind>,
     /// The peer has said close_notify: there is nothing to read any more.
     closed: bool,
+}
+
+struct Blocked {
+    octets: Vec<u8>,
+    /// How many of them have been taken since.
+    taken: usize,
 }
 
 /// The handshake of a server: the client speaks first.
@@ -69,7 +74,7 @@ where
 impl<IO> Stream<IO> {
     pub(super) fn new(mut tls: Tls<IO>) -> Self {
         tls.get_mut().established = true;
-        Self { tls, blocked: Vec::new(), taken: 0, failed: None, closed: false }
+        Self { tls, blocked: None, failed: None, closed: false }
     }
 
     pub(crate) fn get_ref(&self) -> &IO {
@@ -95,15 +100,21 @@ impl<IO> Stream<IO> {
 impl<IO: AsyncRead + AsyncWrite + Unpin> Stream<IO> {
     fn poll_blocked(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         self.writable()?;
-        while self.taken < self.blocked.len() {
-            let written = Pin::new(&mut self.tls).poll_write(cx, &self.blocked[self.taken..]);
+        while let Some(blocked) = &mut self.blocked {
+            let rest = &blocked.octets[blocked.taken..];
+            let written = Pin::new(&mut self.tls).poll_write(cx, rest);
+            if let Poll::Ready(Ok(taken)) = written {
+                blocked.taken += taken;
+                if blocked.taken == blocked.octets.len() {
+                    self.blocked = None;
+                }
+                continue;
+            }
             if written.is_pending() {
                 self.writable()?;
             }
-            self.taken += ready!(written).map_err(|e| self.fail(e))?;
+            ready!(written).map_err(|e| self.fail(e))?;
         }
-        self.blocked = Vec::new();
-        self.taken = 0;
         Poll::Ready(Ok(()))
     }
 
@@ -124,7 +135,7 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> AsyncRead for Stream<IO> {
     ) -> Poll<io::Result<()>> {
         let this = self.get_mut();
         this.usable()?;
-        if this.closed || buf.remaining() == 0 {
+        if this.closed {
             return Poll::Ready(Ok(()));
         }
         // What OpenSSL has decrypted already is no matter of the transport.
@@ -165,7 +176,7 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Stream<IO> {
         match Pin::new(&mut this.tls).poll_write(cx, record) {
             Poll::Pending => {
                 this.writable()?;
-                this.blocked = record.to_vec();
+                this.blocked = Some(Box::new(Blocked { octets: record.to_vec(), taken: 0 }));
                 Poll::Ready(Ok(record.len()))
             }
             Poll::Ready(done) => Poll::Ready(done.map_err(|e| this.fail(e))),

@@ -25,8 +25,8 @@ const AHEAD: usize = 1024;
 pub(super) struct Transport<IO> {
     pub(super) io: IO,
     /// What was read and OpenSSL has not asked for yet, from `taken` on.
-    ahead: Vec<u8>,
-    taken: usize,
+    ahead: Box<[u8]>,
+    taken: u16,
     /// The transport ended or failed, and OpenSSL has yet to be told.
     end: Option<io::Result<()>>,
     pub(super) ended: bool,
@@ -41,10 +41,10 @@ pub(super) struct Transport<IO> {
 }
 
 impl<IO> Transport<IO> {
-    pub(super) const fn new(io: IO) -> Self {
+    pub(super) fn new(io: IO) -> Self {
         Self {
             io,
-            ahead: Vec::new(),
+            ahead: Box::default(),
             taken: 0,
             end: None,
             ended: false,
@@ -71,7 +71,7 @@ impl<IO: AsyncRead + Unpin> Transport<IO> {
         let mut room = ReadBuf::uninit(&mut room);
         let read = ready!(Pin::new(&mut self.io).poll_read(cx, &mut room));
         if read.is_ok() && !room.filled().is_empty() {
-            self.ahead = room.filled().to_vec();
+            self.ahead = room.filled().into();
         } else {
             self.end = Some(read);
         }
@@ -93,14 +93,14 @@ impl<IO: AsyncRead + Unpin> AsyncRead for Transport<IO> {
         if let Some(end) = this.end.take() {
             return Poll::Ready(end);
         }
-        let rest = &this.ahead[this.taken..];
-        let given = rest.len().min(buf.remaining());
-        buf.put_slice(&rest[..given]);
-        if given == rest.len() {
-            this.ahead = Vec::new();
+        let rest = &this.ahead[usize::from(this.taken)..];
+        // A short one, as `AHEAD` is.
+        let given = u16::try_from(rest.len().min(buf.remaining())).unwrap_or(u16::MAX);
+        buf.put_slice(&rest[..usize::from(given)]);
+        this.taken += given;
+        if usize::from(this.taken) == this.ahead.len() {
+            this.ahead = Box::default();
             this.taken = 0;
-        } else {
-            this.taken += given;
         }
         Poll::Ready(Ok(()))
     }
@@ -231,9 +231,9 @@ mod tests {
         // Never more than came, though more is asked for than is kept at most.
         assert_eq!(given(&mut transport, 2 * AHEAD), first[45..]);
         assert_eq!(transport.io.reads.len(), 1);
-        assert!(transport.ahead.capacity() == 0, "memory for nothing");
+        assert!(transport.ahead.is_empty(), "memory for nothing");
         assert_eq!(given(&mut transport, 2 * AHEAD), vec![7; AHEAD + 1]);
-        assert!(transport.ahead.capacity() == 0, "a copy for nothing");
+        assert!(transport.ahead.is_empty(), "a copy for nothing");
         assert!(read(&mut transport, 5).is_pending());
         assert!(transport.poll_ready(&mut context()).is_pending());
     }
