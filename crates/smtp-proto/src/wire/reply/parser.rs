@@ -16,6 +16,7 @@ use thiserror::Error;
 use super::{Charset, Code, Detail, Reply, Text, code};
 use crate::limits;
 use crate::wire::data::BareLf;
+use crate::wire::grammar;
 use crate::wire::line::{Line, LineEnd, LineScanner};
 
 /// How far a reply has come.
@@ -230,9 +231,8 @@ fn enhanced(code: Code, text: &[u8]) -> Option<(Detail, &[u8])> {
 /// Appends a text; a tab becomes a space. What is not printable ASCII becomes a question mark for
 /// each of its octets; with `utf8`, only what is no UTF-8 does, and each control character.
 fn push_printable(text: &[u8], utf8: bool, out: &mut String) {
-    let is_printable = |octet: &u8| matches!(octet, b' '..=b'~');
-    if let Ok(text) = core::str::from_utf8(text)
-        && text.as_bytes().iter().all(is_printable)
+    if grammar::is_printable(text)
+        && let Ok(text) = core::str::from_utf8(text)
     {
         out.push_str(text);
         return;
