@@ -102,6 +102,9 @@ pub(crate) fn files(gather: &mut Gather<'_>) {
                 continue;
             }
         };
+        if known.name.ends_with(".pem") {
+            gather.loader.is_no_text(file);
+        }
         let bytes = gather.loader.snapshot().bytes(file);
         if bytes.iter().all(u8::is_ascii_whitespace) {
             continue;

@@ -191,7 +191,7 @@ impl Control {
         let Gather { loader, origins, diagnostics } = gather;
         let diagnostics = diagnostics.finish();
         let mut snapshot = loader.finish();
-        snapshot.blank_private_keys();
+        snapshot.blank_secrets();
         mark_broken(&mut services, &diagnostics);
         Self {
             snapshot,

@@ -1,6 +1,7 @@
 //! A file of PEM sections, each with its place.
 //!
-//! Does: split a file, and say where in it a section or a fault stands. Does not: look into a section, nor
+//! Does: split a file, say where in it a section or a fault stands, and keep its content from whoever draws what
+//! is said of it: a setting may name any file. Does not: look into a section, nor
 //! judge what it is for. Fails: [`NotPem`], for the first fault.
 
 use smtp_tls::{PemSection, pem_sections};
@@ -18,7 +19,8 @@ pub(crate) struct NotPem {
 }
 
 impl PemFile {
-    pub(crate) fn read(gather: &Gather<'_>, file: FileId) -> Result<Self, NotPem> {
+    pub(crate) fn read(gather: &mut Gather<'_>, file: FileId) -> Result<Self, NotPem> {
+        gather.loader.is_no_text(file);
         let bytes = gather.loader.snapshot().bytes(file);
         match pem_sections(bytes) {
             Ok(sections) if sections.is_empty() => Err(NotPem {

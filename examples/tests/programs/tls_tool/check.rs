@@ -122,6 +122,67 @@ fn a_certificate_that_has_expired_or_is_of_another_key_is_said() {
     assert!(!text.contains(secret), "{text}");
 }
 
+/// A setting may name any file of the host, and `check` may be root's: of none but the directory's own text
+/// files a line is shown, by no program.
+#[test]
+fn no_line_of_another_file_is_shown() {
+    let host = Host::new();
+    let secret = "root:$6$c2FsdA$aGFzaA:19700:0:99999:7:::";
+    let outside = host.control().with_file_name("shadow");
+    let silent = |what: &str, codes: &[&str]| {
+        let control = host.control().display().to_string();
+        let served = process::run(&mut host.smtpd(&["--strict"]), b"");
+        let checked = check(&host, &[]);
+        for finished in
+            [&checked, &served, &run(["explain", &control]), &run(["explain", &control, "--json"])]
+        {
+            for line in finished.stdout.iter().chain(&finished.stderr) {
+                assert!(!line.contains("$6$") && !line.contains("c2Fs"), "{what}: {line}");
+            }
+        }
+        for code in codes {
+            let said = drawing(&checked, code);
+            assert!(said[1].trim_start().starts_with("--> "), "{what}: {said:#?}");
+        }
+    };
+    for text in [
+        format!("{secret}\n"),
+        format!("-----BEGIN CERTIFICATE-----\n{secret}\n-----END CERTIFICATE-----\n"),
+        format!("{secret}\n{}", host.certificate.certificate),
+        format!("{}{secret}\n", host.certificate.key),
+    ] {
+        fs::write(&outside, &text).unwrap();
+        for named in [outside.display().to_string(), "../shadow".to_owned()] {
+            let conf = format!("general {{\n  tls_certificate_files {named}\n}}\n");
+            host.write("greenarrow.conf", &conf);
+            silent(&text, &[]);
+        }
+        host.write("greenarrow.conf", "general {\n  tls_certificate_files copy.txt\n}\n");
+        host.write("copy.txt", &text);
+        silent(&text, &[]);
+    }
+    for name in [
+        "tls.clientca.pem",
+        "tls.clientcrl.pem",
+        "tls.dh2048.pem",
+        "tls.rsa512.pem",
+        "servercert.pem",
+        "clientcert.pem",
+    ] {
+        host.write(name, &format!("{secret}\n"));
+    }
+    host.write("tls.tlsclients", "a@example.org\n");
+    host.write("copy.txt", &format!("{secret}\n"));
+    silent("each file", &["error[unusable-certificate]", "error[client-authority-unusable]"]);
+    // An included file may be any, too.
+    fs::write(&outside, format!("{secret} {{\n\"\n{secret}{secret}\"\n")).unwrap();
+    for named in [outside.display().to_string(), "../shadow".to_owned()] {
+        host.write("greenarrow.conf", &format!("include {named}\n"));
+        silent("include", &[]);
+        assert!(check(&host, &[]).stdout.join("\n").contains("shadow:"), "{named}");
+    }
+}
+
 /// Whatever stands in the files, nothing of it moves the cursor or sets a colour.
 #[test]
 fn no_file_drives_the_terminal() {
