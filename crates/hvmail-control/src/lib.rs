@@ -54,7 +54,8 @@
 //! | `tls.dh512.pem` to `tls.dh4096.pem` | groups for DHE | honoured: the TLS library takes the largest that its security level allows; one that cannot be used is a warning |
 //! | `tls.rsa512.pem` to `tls.rsa4096.pem` | temporary RSA keys | read, checked and named: no TLS library here has the export ciphers that they were for |
 //! | `tls.clientca.pem`, `tls.clientcrl.pem`, `tls.tlsclients` | relaying by client certificate | honoured where there are both an authority and an address; the vendor calls them unsupported |
-//! | `servercert.pem`, `clientcert.pem`, `tlsclientciphers`, `tlsserverciphers`, `tlshosts`, `notlshosts`, `httpd.ssl.listen` | TLS by other names | named, not honoured |
+//! | `servercert.pem`, `clientca.pem`, `clientcrl.pem`, `tlsclients`, `tlsserverciphers`, `rsa512.pem`, `rsa1024.pem`, `rsa2048.pem`, `dh512.pem`, `dh1024.pem`, `dh2048.pem` | TLS by qmail's names | not read: each is named, with the `tls.` name that is |
+//! | `clientcert.pem`, `tlsclientciphers`, `tlshosts`, `notlshosts`, `httpd.ssl.listen` | TLS that is not offered here | named, not honoured |
 //!
 //! A UTF-8 byte order mark at the start of a file is passed over, in every one of them.
 //!
