@@ -218,7 +218,12 @@ pub(crate) fn under_rule(
     let of_service = service.tls_ciphers.clone();
     let own = rule.and_then(|rule| rule.variable(VARIABLE));
     match own.map(|own| (own, origins.find(&Origin::File(own.span)))) {
-        Some((own, Some(origin))) => overridden(of_service, &own.value, origin, &[]),
+        Some((own, Some(origin))) => {
+            let written = rule.into_iter().flat_map(|rule| rule.replaced(VARIABLE));
+            let replaced: Vec<_> =
+                written.filter_map(|value| origins.find(&Origin::File(value.span))).collect();
+            overridden(of_service, &own.value, origin, &replaced)
+        }
         _ => of_service,
     }
 }

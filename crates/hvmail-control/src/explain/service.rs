@@ -2,9 +2,10 @@
 
 use smtp_tls::{CertificateDescription, Resumption, ServerPolicy};
 
-use super::{Explained, Value, Whence, by_default, explained, whence};
+use super::{Explained, Value, Whence, by_default, explained, overridden, whence};
 use crate::cipher_strings;
 use crate::read::tcprules;
+use crate::snapshot::Origin;
 use crate::{Control, ServiceTls, TlsMode};
 
 /// Whether a service runs.
@@ -189,8 +190,13 @@ fn of_rule(control: &Control, service: &crate::Service, rule: &tcprules::Rule) -
     let own = cipher_strings::has_own(rule)
         .then(|| cipher_strings::under_rule(service, &control.origins, Some(rule)));
     let ciphers = own.map(|own| explained(control, "ciphers", &own, ciphers));
+    let replaced = |name| {
+        let written: Vec<_> = rule.replaced(name).map(|value| Origin::File(value.span)).collect();
+        written.into_iter().rev().filter_map(|origin| control.find_origin(&origin))
+    };
     let relay = rule.variable("RELAYCLIENT").map(|value| Explained {
         whence: place(value.span),
+        overrode: overridden(control, replaced("RELAYCLIENT")),
         ..by_default("relay", "RELAYCLIENT", Value::Text(value.value.clone()))
     });
     let others = rule.variables.iter().map(|(name, _)| &name.value);

@@ -42,7 +42,18 @@ pub struct Rule {
 impl Rule {
     /// The value that this rule gives to a variable.
     pub fn variable(&self, name: &str) -> Option<&Spanned<String>> {
-        self.variables.iter().rev().find(|(key, _)| key.value == name).map(|(_, value)| value)
+        self.values(name).next_back()
+    }
+
+    /// The values of a variable that a later one of this rule replaces, in order.
+    pub fn replaced(&self, name: &str) -> impl Iterator<Item = &Spanned<String>> {
+        let mut values = self.values(name);
+        values.next_back();
+        values
+    }
+
+    fn values(&self, name: &str) -> impl DoubleEndedIterator<Item = &Spanned<String>> {
+        self.variables.iter().filter(move |(key, _)| key.value == name).map(|(_, value)| value)
     }
 }
 
