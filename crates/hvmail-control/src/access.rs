@@ -81,10 +81,22 @@ fn read_access(gather: &mut Gather<'_>, path: &'static str) -> (Arc<Rules>, bool
     }
 }
 
-/// One warning for each variable of the rules that has no effect here, and for each that a rule sets again: the
-/// last one counts.
+/// One warning for each rule that denies and sets variables; of the others one for each variable that has no
+/// effect here, and for each that a rule sets again: the last one counts.
 fn report_rule_variables(gather: &mut Gather<'_>, rules: &Rules) {
-    let rules = || rules.all().iter();
+    for rule in rules.all().iter().filter(|rule| !rule.allow) {
+        let (Some((first, _)), Some((_, last))) = (rule.variables.first(), rule.variables.last())
+        else {
+            continue;
+        };
+        let message = format!(
+            "{} {} no effect: the rule denies, so there is no session",
+            rule.names().map(shown).collect::<Vec<_>>().join(", "),
+            if rule.names().count() == 1 { "has" } else { "have" },
+        );
+        gather.say(Diagnostic::warning("not-honoured", message).at(first.span.to(last.span)));
+    }
+    let rules = || rules.all().iter().filter(|rule| rule.allow);
     for rule in rules() {
         let mut later: HashMap<&str, Span> = HashMap::new();
         for (name, _) in rule.variables.iter().rev() {

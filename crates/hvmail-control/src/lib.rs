@@ -47,7 +47,7 @@
 //! | `smtp.ipaddr`, `smtp.port`, `smtp.concurrency`, `smtp.starttls` | service `smtp` | honoured; absent: every address, 25, 100, on |
 //! | `smtp.auth` | SMTP AUTH | not offered yet: a warning where it is asked for |
 //! | `smtp2`, `smtp3` | `ENABLED IPADDR PORT CONCURRENCY TCPRULES_INHERIT GREENARROW_STARTTLS`, and exported `SMTPS TLSCIPHERS` | honoured; every other variable is named; absent: the service is off, with a warning for `smtp2`, which the vendor documents as on |
-//! | `smtp.tcp`, `smtp2.tcp`, `smtp3.tcp` | who may connect; RELAYCLIENT, TLSCIPHERS | honoured, the text and not the compiled form; IPv6 addresses as well, in a form of ours; rules by host name and for addresses nobody has are named, and an error where they deny |
+//! | `smtp.tcp`, `smtp2.tcp`, `smtp3.tcp` | who may connect; RELAYCLIENT, TLSCIPHERS | honoured, the text and not the compiled form; IPv6 addresses as well, in a form of ours; rules by host name and for addresses nobody has are named, and an error where they deny; so are variables of a rule that denies, and those set twice |
 //! | `greenarrow.conf`, `.greenarrow-defaults.conf` | `starttls_use`, `starttls_require`, `smtp_route`, `tls_certificate_files`, `tls_certificate_auto_generate` | honoured; other directives about TLS, and these in other letter case, are named, and a `starttls_require` that is not in force for its letters or its place is an error |
 //! | `tls.servercert.pem`, `httpd.ssl.key`, `httpd.ssl.crt`, `httpd.ssl.ca` | certificate, deprecated ways | honoured where no directive names one |
 //! | `tls.tlsserverciphers`, the variable TLSCIPHERS | OpenSSL cipher string | honoured: judged as OpenSSL does, then handed to the TLS library's adapter |

@@ -7,6 +7,7 @@ mod common;
 
 use common::{leaf, memory, running, said};
 use hvmail_control::diagnostic::Severity;
+use hvmail_control::explain::Rule;
 use hvmail_control::limits::{MAX_CIPHER_STRING, MAX_DIAGNOSTICS_PER_FILE};
 use hvmail_control::snapshot::{Origin, OriginId};
 use hvmail_control::source::Memory;
@@ -292,7 +293,11 @@ fn a_refused_string_that_no_session_uses_is_a_warning() {
         assert_eq!(control.tls_by_rule(smtp).count(), usize::from(breaks), "{rules}");
         assert_eq!(control.tls_policies(smtp).len(), 1 + usize::from(breaks), "{rules}");
         let explained = &hvmail_control::explain::services(&control)[0].rules;
-        let with_string = explained.iter().find(|rule| rule.ciphers.is_some()).unwrap();
+        let string = |rule: &&Rule| {
+            rule.ciphers.is_some() || rule.without_effect.iter().any(|name| name == "TLSCIPHERS")
+        };
+        let with_string = explained.iter().find(string).unwrap();
         assert_eq!((with_string.used, with_string.tls.is_some()), (breaks, breaks), "{rules}");
+        assert_eq!(with_string.ciphers.is_some(), with_string.allow, "{rules}");
     }
 }

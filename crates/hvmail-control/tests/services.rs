@@ -368,3 +368,31 @@ fn a_variable_that_a_rule_sets_again_is_told_and_the_last_counts() {
         (vec!["AES128".into()], vec!["a".into()])
     );
 }
+
+#[test]
+fn variables_of_a_rule_that_denies_are_told_and_explained_as_without_effect() {
+    let rules = "127.0.0.7:deny,TLSCIPHERS=\"HIGH\",RELAYCLIENT=\"\",TLSCIPHERS=\"HIGH\"\n\
+                 127.0.0.8:deny,DATABYTES=\"5\"\n127.0.0.9:deny\n:allow\n";
+    let source =
+        memory().file("tls.servercert.pem", leaf().chain_and_key()).file("smtp.tcp", rules);
+    let control = load(&source);
+    let told: Vec<_> =
+        control.diagnostics.iter().filter(|said| said.code == "not-honoured").collect();
+    let messages: Vec<_> = told.iter().map(|said| said.message.as_str()).collect();
+    assert_eq!(
+        messages,
+        [
+            "TLSCIPHERS, RELAYCLIENT have no effect: the rule denies, so there is no session",
+            "DATABYTES has no effect: the rule denies, so there is no session",
+        ]
+    );
+    let places: Vec<_> = told.iter().map(|it| it.location(&control.snapshot).unwrap()).collect();
+    assert_eq!((places[0].line, places[0].column, places[1].line), (1, 16, 2));
+    assert!(told.iter().all(|said| said.severity == Severity::Warning));
+    let explained = &hvmail_control::explain::services(&control)[0].rules;
+    let [first, second, third, _] = &explained[..] else { panic!() };
+    assert!(first.relay.is_none() && first.ciphers.is_none() && first.tls.is_none());
+    assert_eq!(first.without_effect, ["TLSCIPHERS", "RELAYCLIENT"]);
+    assert_eq!(second.without_effect, ["DATABYTES"]);
+    assert_eq!(third.without_effect, [""; 0]);
+}

@@ -43,15 +43,15 @@ pub struct Rule {
     pub allow: bool,
     /// Where it is written.
     pub whence: Whence,
-    /// RELAYCLIENT, where the rule has it: mail for any domain is taken.
+    /// RELAYCLIENT, where the rule has it and allows: mail for any domain is taken.
     pub relay: Option<Explained>,
-    /// TLSCIPHERS, where the rule has it: it overrides the service's.
+    /// TLSCIPHERS, where the rule has it and allows: it overrides the service's.
     pub ciphers: Option<Explained>,
     /// Whether a session can be under it: it allows, and some client is under it.
     pub used: bool,
     /// What is offered instead, where the rule has TLSCIPHERS and is used.
     pub tls: Option<ServiceTls>,
-    /// The names of its variables that have no effect.
+    /// The names of its variables that have no effect: of one that denies, all of them.
     pub without_effect: Vec<String>,
 }
 
@@ -187,21 +187,20 @@ fn of_rules(control: &Control, service: &crate::Service) -> Vec<Rule> {
 
 fn of_rule(control: &Control, service: &crate::Service, rule: &tcprules::Rule) -> Rule {
     let place = |span| Whence::File(control.snapshot.location(span));
-    let own = cipher_strings::has_own(rule)
+    let own = (rule.allow && cipher_strings::has_own(rule))
         .then(|| cipher_strings::under_rule(service, &control.origins, Some(rule)));
     let ciphers = own.map(|own| explained(control, "ciphers", &own, ciphers));
     let replaced = |name| {
         let written: Vec<_> = rule.replaced(name).map(|value| Origin::File(value.span)).collect();
         written.into_iter().rev().filter_map(|origin| control.find_origin(&origin))
     };
-    let relay = rule.variable("RELAYCLIENT").map(|value| Explained {
+    let relay = rule.variable("RELAYCLIENT").filter(|_| rule.allow).map(|value| Explained {
         whence: place(value.span),
         overrode: overridden(control, replaced("RELAYCLIENT")),
         ..by_default("relay", "RELAYCLIENT", Value::Text(value.value.clone()))
     });
-    let others = rule.variables.iter().map(|(name, _)| &name.value);
-    let without_effect =
-        others.filter(|name| !["RELAYCLIENT", "TLSCIPHERS"].contains(&name.as_str()));
+    let has_effect = |name: &str| rule.allow && ["RELAYCLIENT", "TLSCIPHERS"].contains(&name);
+    let without_effect = rule.names().filter(|name| !has_effect(name));
     Rule {
         address: rule.address.value.clone(),
         allow: rule.allow,
@@ -210,6 +209,6 @@ fn of_rule(control: &Control, service: &crate::Service, rule: &tcprules::Rule) -
         used: false,
         tls: None,
         ciphers,
-        without_effect: without_effect.cloned().collect(),
+        without_effect: without_effect.map(str::to_owned).collect(),
     }
 }

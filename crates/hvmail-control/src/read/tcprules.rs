@@ -52,6 +52,15 @@ impl Rule {
         values
     }
 
+    /// The names of its variables, each once, in order.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        let names = self.variables.iter().map(|(name, _)| name.value.as_str());
+        let first = |(at, name): &(usize, &str)| {
+            self.variables[..*at].iter().all(|(before, _)| before.value != *name)
+        };
+        names.enumerate().filter(first).map(|(_, name)| name)
+    }
+
     fn values(&self, name: &str) -> impl DoubleEndedIterator<Item = &Spanned<String>> {
         self.variables.iter().filter(move |(key, _)| key.value == name).map(|(_, value)| value)
     }

@@ -389,13 +389,33 @@ fn a_named_delivery_that_cannot_be_used_says_so() {
     assert!(text[at + 1].starts_with("  it is kept back: "), "{text:#?}");
 }
 
+/// Nor one in a rule that can apply to nobody here: of what rustls has nothing, a part is what OpenSSL has.
+#[test]
+fn a_string_of_a_rule_that_can_never_apply_breaks_nothing() {
+    let host = Host::new();
+    let rules = ["user@127.0.0.6", "=foo.com", "10.0.0.0/8", "0.0.0.0", "127.0.0.1"];
+    let rules = rules.map(|address| format!("{address}:allow,TLSCIPHERS=\"AES128-SHA\"\n"));
+    host.write("smtp.tcp", &format!("127.0.0.1:allow\n{}:allow\n", rules.concat()));
+    for backend in BACKENDS {
+        let whole = json(&host, &["--tls", backend, "--service", "smtp"]);
+        let service = &whole["services"][0];
+        assert_eq!(service["state"], "runs", "{service:#}");
+        for rule in &service["rules"].as_array().unwrap()[1..=5] {
+            assert_eq!((&rule["used"], &rule["tls"]), (&false.into(), &Value::Null), "{rule:#}");
+        }
+        let control = host.control().display().to_string();
+        assert_eq!(run(["check", &control, "--tls", backend]).code, Some(0));
+        let _program = host.serve(&["--tls", backend, "--strict"]);
+    }
+}
+
 /// A string that no library takes breaks nothing where no session uses it; `hvmail-smtpd` serves.
 #[test]
 fn a_string_of_a_rule_that_denies_breaks_nothing() {
     let host = Host::new();
     host.write(
         "smtp.tcp",
-        "10.:deny,TLSCIPHERS=\"HIGH:@FOO\"\n11.:deny,TLSCIPHERS=\"NULL-SHA\"\n127.:allow\n",
+        "10.:deny,TLSCIPHERS=\"HIGH:@FOO\",RELAYCLIENT=\"\"\n11.:deny,TLSCIPHERS=\"NULL-SHA\"\n127.:allow\n",
     );
     for backend in BACKENDS {
         let whole = json(&host, &["--tls", backend, "--service", "smtp"]);
@@ -403,7 +423,12 @@ fn a_string_of_a_rule_that_denies_breaks_nothing() {
         assert_eq!(service["state"], "runs");
         let rule = &service["rules"][0];
         assert_eq!((&rule["used"], &rule["tls"]), (&false.into(), &Value::Null));
-        assert_eq!(rule["ciphers"]["value"], "HIGH:@FOO");
+        assert_eq!((&rule["ciphers"], &rule["relay"]), (&Value::Null, &Value::Null));
+        assert_eq!(rule["without_effect"], serde_json::json!(["TLSCIPHERS", "RELAYCLIENT"]));
+        let text = explain(&host, &["--tls", backend, "--service", "smtp"]).stdout;
+        let at = text.iter().position(|line| line.contains("rule for 10.: may not")).unwrap();
+        assert_eq!(text[at + 1], "    without effect: TLSCIPHERS, RELAYCLIENT", "{text:#?}");
+        assert!(text[at + 2].starts_with("  rule for 11.: may not connect"), "{text:#?}");
         let _program = host.serve(&["--tls", backend, "--strict"]);
     }
 }
