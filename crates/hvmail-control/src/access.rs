@@ -12,6 +12,9 @@ use crate::read::tcprules::{self, Rules};
 use crate::setting::{Found, Gather};
 use crate::snapshot::{Origin, Span};
 
+/// How many variables of a rule are named in one line.
+const NAMED: usize = 8;
+
 /// The access rules that are in use, each file read once.
 #[derive(Default)]
 pub(crate) struct AccessFiles(BTreeMap<&'static str, (Arc<Rules>, bool)>);
@@ -89,11 +92,13 @@ fn report_rule_variables(gather: &mut Gather<'_>, rules: &Rules) {
         else {
             continue;
         };
-        let message = format!(
-            "{} {} no effect: the rule denies, so there is no session",
-            rule.names().map(shown).collect::<Vec<_>>().join(", "),
-            if rule.names().count() == 1 { "has" } else { "have" },
-        );
+        let mut names: Vec<_> = rule.names().take(NAMED + 1).map(shown).collect();
+        let verb = if names.len() == 1 { "has" } else { "have" };
+        if names.len() > NAMED {
+            names[NAMED] = format!("and {} more", rule.names().count() - NAMED);
+        }
+        let names = names.join(", ");
+        let message = format!("{names} {verb} no effect: the rule denies, so there is no session");
         gather.say(Diagnostic::warning("not-honoured", message).at(first.span.to(last.span)));
     }
     let rules = || rules.all().iter().filter(|rule| rule.allow);

@@ -135,6 +135,7 @@ pub struct Control {
     /// What there is to say, in the order in which it was found.
     pub diagnostics: Vec<Diagnostic>,
     certificate_renewal: Option<CertificateRequest>,
+    certificate_replaced: Vec<OriginId>,
     clients: Option<ClientCertificates>,
     lookup: Lookup,
     origins: Origins,
@@ -204,6 +205,7 @@ impl Control {
             certificate_request: found.request,
             diagnostics,
             certificate_renewal: found.renewal,
+            certificate_replaced: found.replaced,
             clients,
             lookup,
             origins,

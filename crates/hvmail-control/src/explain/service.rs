@@ -85,6 +85,11 @@ fn of(control: &Control, service: &crate::Service) -> Service {
         }
         Some(policy) => settings.extend(of_policy(control, policy)),
     }
+    let certificate = settings.iter_mut().find(|explained| explained.setting == "certificate");
+    if let Some(certificate) = certificate {
+        let replaced = control.certificate_replaced.iter().rev().copied();
+        certificate.overrode = overridden(control, replaced);
+    }
     Service {
         name: service.name,
         state: match (service.enabled.value, service.broken) {

@@ -17,7 +17,7 @@
 //! `tcprules` refuses the whole file for it, and a `deny` that is not understood must not become an
 //! `allow`. So are more rules than [`MAX_ACCESS_ADDRESSES`].
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use super::shell_words::is_name;
@@ -54,11 +54,9 @@ impl Rule {
 
     /// The names of its variables, each once, in order.
     pub fn names(&self) -> impl Iterator<Item = &str> {
+        let mut seen = HashSet::new();
         let names = self.variables.iter().map(|(name, _)| name.value.as_str());
-        let first = |(at, name): &(usize, &str)| {
-            self.variables[..*at].iter().all(|(before, _)| before.value != *name)
-        };
-        names.enumerate().filter(first).map(|(_, name)| name)
+        names.filter(move |name| seen.insert(*name))
     }
 
     fn values(&self, name: &str) -> impl DoubleEndedIterator<Item = &Spanned<String>> {
