@@ -401,8 +401,7 @@ fn has_error(diagnostics: &[Diagnostic]) -> bool {
 fn mark_broken(services: &mut [Service], diagnostics: &[Diagnostic]) {
     for service in services {
         service.broken = diagnostics.iter().any(|diagnostic| {
-            diagnostic.severity == Severity::Error
-                && diagnostic.service.as_deref() == Some(service.name)
+            diagnostic.severity == Severity::Error && diagnostic.concerns(service.name)
         });
     }
 }

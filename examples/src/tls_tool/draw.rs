@@ -49,9 +49,12 @@ impl Drawing {
             }
             Place::Span(span) => at(Group::with_title(title), *span, snapshot),
         };
-        if let Some(service) = &diagnostic.service {
-            main = main.element(Level::NOTE.message(format!("it concerns service {service}")));
-        }
+        let services = diagnostic.services.join(", ");
+        main = match diagnostic.services.len() {
+            0 => main,
+            1 => main.element(Level::NOTE.message(format!("it concerns service {services}"))),
+            _ => main.element(Level::NOTE.message(format!("it concerns services {services}"))),
+        };
         if diagnostic.vendor_unsupported {
             main = main.element(Level::NOTE.message("the vendor calls this setting unsupported"));
         }
