@@ -26,7 +26,9 @@ use crate::read::tcprules::Rule;
 use crate::setting::{Found, Gather, Setting};
 use crate::snapshot::{Origin, OriginId, Origins, Snapshot, Span, Spanned};
 
-const FILE: &str = "tls.tlsserverciphers";
+pub(crate) const FILE: &str = "tls.tlsserverciphers";
+/// The code of the error that a service does not know its string.
+pub(crate) const UNKNOWN: &str = "ciphers-unknown";
 const VARIABLE: &str = "TLSCIPHERS";
 
 /// Why a refused string breaks nothing.
@@ -90,8 +92,7 @@ impl Global {
             [only] => format!("{only} does not know which ciphers it may use"),
             several => format!("{} do not know which ciphers they may use", several.join(", ")),
         };
-        let said =
-            Diagnostic::error("ciphers-unknown", message).in_file(gather.loader.resolve(FILE));
+        let said = Diagnostic::error(UNKNOWN, message).in_file(gather.loader.resolve(FILE));
         gather.say(names.into_iter().fold(said, Diagnostic::for_service));
     }
 

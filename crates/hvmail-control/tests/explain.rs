@@ -324,3 +324,22 @@ fn a_certificate_has_every_directive_that_it_goes_before() {
     let both = memory.file(defaults, generate).file("greenarrow.conf", generate);
     assert_eq!(of(&both).1, [made]);
 }
+
+#[test]
+fn a_file_of_ciphers_that_cannot_be_used_leaves_them_unknown() {
+    let (memory, _) = with_certificate();
+    let name = "tls.tlsserverciphers";
+    for (memory, place) in [
+        (memory.clone().file(name, "A\0B\n"), ":1:2"),
+        (memory.clone().file(name, b"HIGH\n\xff\xfe\n"), ":2:1"),
+        (memory.unreadable(name), ""),
+    ] {
+        let control = Control::load(&memory);
+        let service = &explain::services(&control)[0];
+        assert_eq!((service.state, &service.tls), (State::Broken, &ServiceTls::None));
+        assert_eq!(setting(&service.settings, "ciphers").value, Value::Unknown);
+        let unusable = service.unusable.as_ref().unwrap();
+        let shown = format!("/var/hvmail/control/{name}{place}");
+        assert!(unusable.place.starts_with(&shown), "{unusable:?}");
+    }
+}

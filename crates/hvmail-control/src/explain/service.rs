@@ -3,9 +3,10 @@
 use smtp_tls::{CertificateDescription, Resumption, ServerPolicy};
 
 use super::{Explained, Value, Whence, by_default, explained, overridden, whence};
-use crate::cipher_strings;
+use crate::cipher_strings::{self, UNKNOWN};
+use crate::diagnostic::{Diagnostic, Place, Severity, printable};
 use crate::read::tcprules;
-use crate::snapshot::Origin;
+use crate::snapshot::{Location, Origin};
 use crate::{Control, ServiceTls, TlsMode};
 
 /// Whether a service runs.
@@ -28,10 +29,25 @@ pub struct Service {
     pub state: State,
     /// What is in force for it.
     pub settings: Vec<Explained>,
-    /// What it offers to clients that no rule gives anything else.
+    /// What it offers to clients that no rule gives anything else; nothing where that is [`unusable`](Self::unusable).
     pub tls: ServiceTls,
+    /// Why it offers nobody any TLS, though it is asked to: what is written of that cannot be read.
+    pub unusable: Option<Unusable>,
     /// Its access rules, in the order of the file. The most specific one counts, not the first.
     pub rules: Vec<Rule>,
+}
+
+/// Why nobody knows what a service may offer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Unusable {
+    /// What it is asked to do about TLS.
+    pub mode: TlsMode,
+    /// What is wrong, in one line.
+    pub reason: String,
+    /// Where: `path:line:column`, or a path where it is about a file as a whole.
+    pub place: String,
+    /// The file.
+    whence: Whence,
 }
 
 /// An access rule: what holds for the clients at some addresses.
@@ -49,7 +65,7 @@ pub struct Rule {
     pub ciphers: Option<Explained>,
     /// Whether a session can be under it: it allows, and some client is under it.
     pub used: bool,
-    /// What is offered instead, where the rule has TLSCIPHERS and is used.
+    /// What is offered instead, where the rule has TLSCIPHERS and is used, and the service offers something.
     pub tls: Option<ServiceTls>,
     /// The names of its variables that have no effect: of one that denies, all of them.
     pub without_effect: Vec<String>,
@@ -66,6 +82,7 @@ fn of(control: &Control, service: &crate::Service) -> Service {
         Some(address) => Value::Text(address.to_string()),
         None => Value::Text("*".to_owned()),
     };
+    let unusable = unusable(control, service);
     let number = |number: usize| Value::Number(u64::try_from(number).unwrap_or(u64::MAX));
     let mut settings = vec![
         explained(control, "enabled", &service.enabled, |on| Value::Flag(*on)),
@@ -77,7 +94,13 @@ fn of(control: &Control, service: &crate::Service) -> Service {
         explained(control, "tls_mode", &service.tls_mode, |mode| {
             Value::Text(word(*mode).to_owned())
         }),
-        explained(control, "ciphers", &service.tls_ciphers, ciphers),
+        match &unusable {
+            Some(unusable) => Explained {
+                whence: unusable.whence.clone(),
+                ..by_default("ciphers", cipher_strings::FILE, Value::Unknown)
+            },
+            None => explained(control, "ciphers", &service.tls_ciphers, ciphers),
+        },
     ];
     match service.tls.policy() {
         None => {
@@ -98,9 +121,34 @@ fn of(control: &Control, service: &crate::Service) -> Service {
             (true, false) => State::Runs,
         },
         settings,
-        tls: service.tls.clone(),
-        rules: of_rules(control, service),
+        tls: if unusable.is_some() { ServiceTls::None } else { service.tls.clone() },
+        rules: of_rules(control, service, unusable.is_some()),
+        unusable,
     }
+}
+
+/// What keeps a service from knowing its cipher string, and where that shows.
+fn unusable(control: &Control, service: &crate::Service) -> Option<Unusable> {
+    let known = &control.diagnostics;
+    let of_service = known.iter().find(|it| it.code == UNKNOWN && it.concerns(service.name))?;
+    let Place::File(path) = &of_service.place else { return None };
+    let is_cause = |cause: &&Diagnostic| {
+        cause.severity == Severity::Error
+            && cause.code != UNKNOWN
+            && match &cause.place {
+                Place::Span(span) => control.snapshot.path(span.file) == path,
+                place => *place == of_service.place,
+            }
+    };
+    let cause = known.iter().find(is_cause).unwrap_or(of_service);
+    let location = cause.location(&control.snapshot);
+    let whole = || Location { path: path.clone(), line: 1, column: 1 };
+    Some(Unusable {
+        mode: service.tls_mode.value,
+        reason: format!("nobody knows which ciphers it may use: {}", cause.message),
+        place: location.as_ref().map_or_else(|| printable(path), ToString::to_string),
+        whence: Whence::File(location.unwrap_or_else(whole)),
+    })
 }
 
 /// The word for what a service is asked to do about TLS.
@@ -179,12 +227,13 @@ fn certificate(leaf: &CertificateDescription) -> Value {
     Value::Texts(leaf.names.clone())
 }
 
-fn of_rules(control: &Control, service: &crate::Service) -> Vec<Rule> {
+fn of_rules(control: &Control, service: &crate::Service, offers_nothing: bool) -> Vec<Rule> {
     let mut own = control.tls_by_rule(service).peekable();
     let rules = service.rules().by_use();
     rules
         .map(|(rule, used)| {
             let tls = own.next_if(|own| own.rule.span == rule.span).map(|own| own.tls);
+            let tls = tls.filter(|_| !offers_nothing);
             Rule { used, tls, ..of_rule(control, service, rule) }
         })
         .collect()
