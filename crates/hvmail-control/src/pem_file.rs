@@ -4,7 +4,7 @@
 //! is said of it: a setting may name any file. Does not: look into a section, nor
 //! judge what it is for. Fails: [`NotPem`], for the first fault.
 
-use smtp_tls::{PemSection, pem_sections};
+use smtp_tls::{PemError, PemSection, pem_sections};
 
 use crate::setting::Gather;
 use crate::snapshot::{FileId, Span};
@@ -40,9 +40,21 @@ impl PemFile {
             }
             Err(error) => {
                 let span = line_span(bytes, file, error.line());
-                Err(NotPem { reason: error.to_string(), span })
+                Err(NotPem { reason: without_label(&error), span })
             }
         }
+    }
+}
+
+/// What is wrong, without the label of the section: it may be any text.
+fn without_label(error: &PemError) -> String {
+    match error {
+        PemError::NoEnd { line, .. } => format!("line {line}: this section has no END line"),
+        PemError::WrongEnd { line, .. } => {
+            format!("line {line}: expected the END line of the section before it")
+        }
+        PemError::Empty { line, .. } => format!("line {line}: this section is empty"),
+        other => other.to_string(),
     }
 }
 

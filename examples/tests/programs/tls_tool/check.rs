@@ -177,6 +177,10 @@ fn no_line_of_another_file_is_shown() {
         format!("-----BEGIN CERTIFICATE-----\n{secret}\n-----END CERTIFICATE-----\n"),
         format!("{secret}\n{}", host.certificate.certificate),
         format!("{}{secret}\n", host.certificate.key),
+        format!("-----BEGIN {secret}-----\nAAAA\n"),
+        format!("-----BEGIN {secret}-----\n-----END {secret}-----\n"),
+        format!("-----BEGIN {secret}-----\nAAAA\n-----END CERTIFICATE-----\n"),
+        format!("-----BEGIN {secret}-----\nAAAA\n-----END {secret}-----\n"),
     ] {
         fs::write(&outside, &text).unwrap();
         for named in [outside.display().to_string(), "../shadow".to_owned()] {
