@@ -4,13 +4,16 @@
 //! read, or with a line that is no rule, breaks every service under it: what it was meant to
 //! refuse is not known.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use crate::diagnostic::{Diagnostic, Severity, shown};
 use crate::read::tcprules::{self, Rules};
 use crate::setting::{Found, Gather};
-use crate::snapshot::Origin;
+use crate::snapshot::{Origin, Span};
+
+/// How many variables of a rule are named in one line.
+const NAMED: usize = 8;
 
 /// The access rules that are in use, each file read once.
 #[derive(Default)]
@@ -81,10 +84,38 @@ fn read_access(gather: &mut Gather<'_>, path: &'static str) -> (Arc<Rules>, bool
     }
 }
 
-/// One warning for each variable of the rules that has no effect here.
+/// One warning for each rule that denies and sets variables; of the others one for each variable that has no
+/// effect here, and for each that a rule sets again: the last one counts.
 fn report_rule_variables(gather: &mut Gather<'_>, rules: &Rules) {
+    for rule in rules.all().iter().filter(|rule| !rule.allow) {
+        let (Some((first, _)), Some((_, last))) = (rule.variables.first(), rule.variables.last())
+        else {
+            continue;
+        };
+        let mut names: Vec<_> = rule.names().take(NAMED + 1).map(shown).collect();
+        let verb = if names.len() == 1 { "has" } else { "have" };
+        if names.len() > NAMED {
+            names[NAMED] = format!("and {} more", rule.names().count() - NAMED);
+        }
+        let names = names.join(", ");
+        let message = format!("{names} {verb} no effect: the rule denies, so there is no session");
+        gather.say(Diagnostic::warning("not-honoured", message).at(first.span.to(last.span)));
+    }
+    let rules = || rules.all().iter().filter(|rule| rule.allow);
+    for rule in rules() {
+        let mut later: HashMap<&str, Span> = HashMap::new();
+        for (name, _) in rule.variables.iter().rev() {
+            let Some(in_force) = later.get(name.value.as_str()) else {
+                later.insert(&name.value, name.span);
+                continue;
+            };
+            let message = format!("a later {} of this rule replaces this one", shown(&name.value));
+            let said = Diagnostic::warning("replaced", message).at(name.span);
+            gather.say(said.with_related(*in_force, "the one that counts"));
+        }
+    }
     let mut first: BTreeMap<&str, _> = BTreeMap::new();
-    for (name, _) in rules.all().iter().flat_map(|rule| &rule.variables) {
+    for (name, _) in rules().flat_map(|rule| &rule.variables) {
         if !matches!(name.value.as_str(), "RELAYCLIENT" | "TLSCIPHERS") {
             first.entry(name.value.as_str()).or_insert(name.span);
         }

@@ -77,6 +77,8 @@ pub(crate) struct ServerCertificate {
     pub(crate) request: Option<CertificateRequest>,
     /// The request that would make the certificate in force anew, where a program made that.
     pub(crate) renewal: Option<CertificateRequest>,
+    /// The directives that the one in force goes before, the one written first in front.
+    pub(crate) replaced: Vec<OriginId>,
 }
 
 impl ServerCertificate {
@@ -91,10 +93,27 @@ pub(crate) fn find(
     tree: &Tree,
     me: Option<&Setting<String>>,
 ) -> ServerCertificate {
-    let files = in_force(gather, tree, FILES);
-    let generate = in_force(gather, tree, AUTO_GENERATE)
+    let (files, mut replaced) = in_force(gather, tree, FILES);
+    let (generate, replaced_generate) = in_force(gather, tree, AUTO_GENERATE);
+    let generate = generate
         .map(|directive| (wanted_names(&directive), directive.span))
         .filter(|(wanted, _)| !matches!(wanted, Ok(Wanted::Nothing)));
+    match (&files, &generate) {
+        (Some(_), Some((_, span))) => replaced.insert(0, *span),
+        (None, _) => replaced = replaced_generate,
+        (Some(_), None) => {}
+    }
+    let replaced = replaced.into_iter().map(|span| gather.origins.id(Origin::File(span))).collect();
+    ServerCertificate { replaced, ..by(gather, files, generate, me) }
+}
+
+/// The certificate by the first of the ways that is written.
+fn by(
+    gather: &mut Gather<'_>,
+    files: Option<Directive>,
+    generate: Option<(Result<Wanted, Box<Diagnostic>>, Span)>,
+    me: Option<&Setting<String>>,
+) -> ServerCertificate {
     let losers: Vec<_> = [SERVERCERT].into_iter().chain(HTTPD).collect();
     match (files, generate) {
         (Some(directive), generate) => {
@@ -179,9 +198,11 @@ fn wanted_names(directive: &Directive) -> Result<Wanted, Box<Diagnostic>> {
     Ok(Wanted::Names(names))
 }
 
-/// The last directive of this name in a `general` block that stands in no other. The ones before it are replaced, and told.
-fn in_force(gather: &mut Gather<'_>, tree: &Tree, name: &str) -> Option<Directive> {
+/// The last directive of this name in a `general` block that stands in no other, and where those before it are,
+/// which it replaces: those of the defaults as they are meant to be, and any other is told.
+fn in_force(gather: &mut Gather<'_>, tree: &Tree, name: &str) -> (Option<Directive>, Vec<Span>) {
     let mut last: Option<&Directive> = None;
+    let mut replaced = Vec::new();
     for (_, directive) in tree.directives().filter(|(_, d)| d.name.value == name) {
         let parent = directive.parent.and_then(|parent| tree.get(parent));
         if parent.is_none_or(|it| it.name.value != "general" || it.parent.is_some()) {
@@ -189,7 +210,9 @@ fn in_force(gather: &mut Gather<'_>, tree: &Tree, name: &str) -> Option<Directiv
             gather.say(Diagnostic::warning("not-honoured", message).at(directive.span));
             continue;
         }
-        if let Some(before) = last.replace(directive).filter(|b| b.layer == directive.layer) {
+        let Some(before) = last.replace(directive) else { continue };
+        replaced.push(before.span);
+        if before.layer == directive.layer {
             gather.say(
                 Diagnostic::warning("replaced", format!("a later {name} replaces this one"))
                     .at(before.span)
@@ -197,7 +220,7 @@ fn in_force(gather: &mut Gather<'_>, tree: &Tree, name: &str) -> Option<Directiv
             );
         }
     }
-    last.cloned()
+    (last.cloned(), replaced)
 }
 
 fn from_directive(
@@ -295,7 +318,7 @@ fn generated_before(
     if let Some(request) = &request {
         gather.say(to_be_made(request, "is to replace the one without that name in").at(directive));
     }
-    ServerCertificate { identity, request, renewal: Some(renewal) }
+    ServerCertificate { identity, request, renewal: Some(renewal), ..ServerCertificate::default() }
 }
 
 fn from_deprecated(gather: &mut Gather<'_>, me: Option<&Setting<String>>) -> Option<Arc<Identity>> {

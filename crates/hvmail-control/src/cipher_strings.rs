@@ -26,7 +26,9 @@ use crate::read::tcprules::Rule;
 use crate::setting::{Found, Gather, Setting};
 use crate::snapshot::{Origin, OriginId, Origins, Snapshot, Span, Spanned};
 
-const FILE: &str = "tls.tlsserverciphers";
+pub(crate) const FILE: &str = "tls.tlsserverciphers";
+/// The code of the error that a service does not know its string.
+pub(crate) const UNKNOWN: &str = "ciphers-unknown";
 const VARIABLE: &str = "TLSCIPHERS";
 
 /// Why a refused string breaks nothing.
@@ -81,14 +83,17 @@ impl Global {
             return;
         }
         // The backend's default would be more than the file allowed.
-        for service in services.iter().filter(|service| self.service_needs_file(service)) {
-            let message = format!("{} does not know which ciphers it may use", service.name);
-            gather.say(
-                Diagnostic::error("ciphers-unknown", message)
-                    .in_file(gather.loader.resolve(FILE))
-                    .for_service(service.name),
-            );
+        let needing = services.iter().filter(|service| self.service_needs_file(service));
+        let names: Vec<_> = needing.map(|service| service.name).collect();
+        if names.is_empty() {
+            return;
         }
+        let message = match &names[..] {
+            [only] => format!("{only} does not know which ciphers it may use"),
+            several => format!("{} do not know which ciphers they may use", several.join(", ")),
+        };
+        let said = Diagnostic::error(UNKNOWN, message).in_file(gather.loader.resolve(FILE));
+        gather.say(names.into_iter().fold(said, Diagnostic::for_service));
     }
 
     /// Whether a service would have its cipher string from the file, if there is one.
@@ -218,7 +223,12 @@ pub(crate) fn under_rule(
     let of_service = service.tls_ciphers.clone();
     let own = rule.and_then(|rule| rule.variable(VARIABLE));
     match own.map(|own| (own, origins.find(&Origin::File(own.span)))) {
-        Some((own, Some(origin))) => overridden(of_service, &own.value, origin, &[]),
+        Some((own, Some(origin))) => {
+            let written = rule.into_iter().flat_map(|rule| rule.replaced(VARIABLE));
+            let replaced: Vec<_> =
+                written.filter_map(|value| origins.find(&Origin::File(value.span))).collect();
+            overridden(of_service, &own.value, origin, &replaced)
+        }
         _ => of_service,
     }
 }
@@ -269,8 +279,8 @@ fn written(gather: &Gather<'_>, services: &[Service]) -> Vec<Written> {
     all
 }
 
-/// Says what OpenSSL would refuse or pass over in every string, at each place once; what is refused, for
-/// each service that it is in force for.
+/// Says what OpenSSL would refuse or pass over in every string, at each place once; what is refused, with
+/// the services that it is in force for.
 pub(crate) fn judge(gather: &mut Gather<'_>, global: &Global, services: &[Service]) {
     let strings = written(gather, services);
     let mut read: HashMap<&str, Vec<Finding>> = HashMap::new();
@@ -293,7 +303,7 @@ pub(crate) fn judge(gather: &mut Gather<'_>, global: &Global, services: &[Servic
                 gather
                     .say(Diagnostic { severity: Severity::Warning, ..said }.with_help(NO_SESSION));
             } else {
-                services.iter().for_each(|name| gather.say(said.clone().for_service(*name)));
+                gather.say(services.iter().copied().fold(said, Diagnostic::for_service));
             }
         }
     }

@@ -63,8 +63,8 @@ pub struct Diagnostic {
     pub help: Option<String>,
     /// Whether it is about a setting that the vendor calls unsupported.
     pub vendor_unsupported: bool,
-    /// The service that it concerns, where it concerns one alone.
-    pub service: Option<String>,
+    /// The services that it concerns; none where it is about no service in particular.
+    pub services: Vec<String>,
 }
 
 impl Diagnostic {
@@ -93,7 +93,7 @@ impl Diagnostic {
             related: Vec::new(),
             help: None,
             vendor_unsupported: false,
-            service: None,
+            services: Vec::new(),
         }
     }
 
@@ -139,11 +139,20 @@ impl Diagnostic {
         self
     }
 
-    /// The same about one service alone.
+    /// The same about this service, beside those that it is about already.
     #[must_use]
     pub fn for_service(mut self, name: impl Into<String>) -> Self {
-        self.service = Some(name.into());
+        let name = name.into();
+        if !self.concerns(&name) {
+            self.services.push(name);
+        }
         self
+    }
+
+    /// Whether it is about this service, and not about the directory as a whole.
+    #[must_use]
+    pub fn concerns(&self, service: &str) -> bool {
+        self.services.iter().any(|name| name == service)
     }
 
     /// The part of a file that it is about, where it is about one.
@@ -224,9 +233,9 @@ impl Bounded {
         if let (Some(severity), Some(last)) = (worst, kept.last()) {
             let message = format!("{more} more like these are not shown");
             let place = last.place.clone();
-            let service = last.service.clone();
+            let services = last.services.clone();
             let summary = Diagnostic::new(severity, MORE, message);
-            kept.push(Diagnostic { place, service, ..summary });
+            kept.push(Diagnostic { place, services, ..summary });
         }
         kept
     }
@@ -236,7 +245,7 @@ impl Bounded {
 #[derive(Debug, Default)]
 pub(crate) struct Collected {
     kept: Vec<Diagnostic>,
-    counted: HashMap<(Option<FileId>, Option<String>), Counted>,
+    counted: HashMap<(Option<FileId>, Vec<String>), Counted>,
 }
 
 #[derive(Debug, Default)]
@@ -247,7 +256,7 @@ struct Counted {
 
 impl Collected {
     pub(crate) fn push(&mut self, diagnostic: Diagnostic) {
-        let key = (diagnostic.span().map(|span| span.file), diagnostic.service.clone());
+        let key = (diagnostic.span().map(|span| span.file), diagnostic.services.clone());
         let counted = self.counted.entry(key).or_default();
         // What a parser says of those it left out itself comes through.
         if counted.kept < MAX_DIAGNOSTICS_PER_FILE || diagnostic.code == MORE {

@@ -38,7 +38,7 @@ const TLS_HOSTS: &str = "not honoured: it makes TLS required for no host, and no
 const NO_TLS_HOSTS: &str = "not honoured: it keeps no host from TLS; write domain NAME { starttls_use no } in \
                             greenarrow.conf";
 
-const KNOWN: [Known; 32] = [
+const KNOWN: [Known; 41] = [
     warned_file("servercert.pem", SERVER_CERTIFICATE),
     warned_file("clientcert.pem", CLIENT_CERTIFICATE),
     warned_file("tls.clientcert.pem", CLIENT_CERTIFICATE),
@@ -48,6 +48,24 @@ const KNOWN: [Known; 32] = [
         "tlsserverciphers",
         "not read: the ciphers of this host are in tls.tlsserverciphers",
     ),
+    warned_file(
+        "clientca.pem",
+        "not read: the authorities of client certificates are in tls.clientca.pem",
+    ),
+    warned_file(
+        "clientcrl.pem",
+        "not read: the revocation lists of client certificates are in tls.clientcrl.pem",
+    ),
+    warned_file(
+        "tlsclients",
+        "not read: the addresses whose certificates open the relay are in tls.tlsclients",
+    ),
+    warned_file("dh512.pem", "not read: a group of 512 bits is in tls.dh512.pem"),
+    warned_file("dh1024.pem", "not read: a group of 1024 bits is in tls.dh1024.pem"),
+    warned_file("dh2048.pem", "not read: a group of 2048 bits is in tls.dh2048.pem"),
+    warned_file("rsa512.pem", "not read: a temporary RSA key is in tls.rsa512.pem"),
+    warned_file("rsa1024.pem", "not read: a temporary RSA key is in tls.rsa1024.pem"),
+    warned_file("rsa2048.pem", "not read: a temporary RSA key is in tls.rsa2048.pem"),
     warned_file("tlshosts", TLS_HOSTS),
     warned_file("tls.tlshosts", TLS_HOSTS),
     warned_file("notlshosts", NO_TLS_HOSTS),
@@ -102,6 +120,9 @@ pub(crate) fn files(gather: &mut Gather<'_>) {
                 continue;
             }
         };
+        if known.name.ends_with(".pem") {
+            gather.loader.is_no_text(file);
+        }
         let bytes = gather.loader.snapshot().bytes(file);
         if bytes.iter().all(u8::is_ascii_whitespace) {
             continue;
@@ -365,6 +386,29 @@ mod tests {
                 assert!(errors[0].ends_with(WHERE_IT_COUNTS), "{errors:?}");
             }
         }
+    }
+
+    #[test]
+    fn the_files_of_qmail_s_tls_are_named_with_those_that_are_read() {
+        for name in [
+            "servercert.pem",
+            "clientca.pem",
+            "clientcrl.pem",
+            "tlsclients",
+            "tlsserverciphers",
+            "rsa512.pem",
+            "rsa1024.pem",
+            "rsa2048.pem",
+            "dh512.pem",
+            "dh1024.pem",
+            "dh2048.pem",
+        ] {
+            let said = said(&Memory::new().file(name, "x\n"));
+            let [one] = &*said else { panic!("{name}: {said:?}") };
+            assert!(one.contains(&format!("/{name}:1:1: warning[file-not-honoured]: ")), "{one}");
+            assert!(one.ends_with(&format!("in tls.{name}")), "{one}");
+        }
+        assert_eq!(said(&Memory::new().file("tlsclients", "\n")), [""; 0]);
     }
 
     #[test]

@@ -47,14 +47,15 @@
 //! | `smtp.ipaddr`, `smtp.port`, `smtp.concurrency`, `smtp.starttls` | service `smtp` | honoured; absent: every address, 25, 100, on |
 //! | `smtp.auth` | SMTP AUTH | not offered yet: a warning where it is asked for |
 //! | `smtp2`, `smtp3` | `ENABLED IPADDR PORT CONCURRENCY TCPRULES_INHERIT GREENARROW_STARTTLS`, and exported `SMTPS TLSCIPHERS` | honoured; every other variable is named; absent: the service is off, with a warning for `smtp2`, which the vendor documents as on |
-//! | `smtp.tcp`, `smtp2.tcp`, `smtp3.tcp` | who may connect; RELAYCLIENT, TLSCIPHERS | honoured, the text and not the compiled form; IPv6 addresses as well, in a form of ours; rules by host name and for addresses nobody has are named, and an error where they deny |
+//! | `smtp.tcp`, `smtp2.tcp`, `smtp3.tcp` | who may connect; RELAYCLIENT, TLSCIPHERS | honoured, the text and not the compiled form; IPv6 addresses as well, in a form of ours; rules by host name and for addresses nobody has are named, and an error where they deny; so are variables of a rule that denies, and those set twice |
 //! | `greenarrow.conf`, `.greenarrow-defaults.conf` | `starttls_use`, `starttls_require`, `smtp_route`, `tls_certificate_files`, `tls_certificate_auto_generate` | honoured; other directives about TLS, and these in other letter case, are named, and a `starttls_require` that is not in force for its letters or its place is an error |
 //! | `tls.servercert.pem`, `httpd.ssl.key`, `httpd.ssl.crt`, `httpd.ssl.ca` | certificate, deprecated ways | honoured where no directive names one |
 //! | `tls.tlsserverciphers`, the variable TLSCIPHERS | OpenSSL cipher string | honoured: judged as OpenSSL does, then handed to the TLS library's adapter |
 //! | `tls.dh512.pem` to `tls.dh4096.pem` | groups for DHE | honoured: the TLS library takes the largest that its security level allows; one that cannot be used is a warning |
 //! | `tls.rsa512.pem` to `tls.rsa4096.pem` | temporary RSA keys | read, checked and named: no TLS library here has the export ciphers that they were for |
 //! | `tls.clientca.pem`, `tls.clientcrl.pem`, `tls.tlsclients` | relaying by client certificate | honoured where there are both an authority and an address; the vendor calls them unsupported |
-//! | `servercert.pem`, `clientcert.pem`, `tlsclientciphers`, `tlsserverciphers`, `tlshosts`, `notlshosts`, `httpd.ssl.listen` | TLS by other names | named, not honoured |
+//! | `servercert.pem`, `clientca.pem`, `clientcrl.pem`, `tlsclients`, `tlsserverciphers`, `rsa512.pem`, `rsa1024.pem`, `rsa2048.pem`, `dh512.pem`, `dh1024.pem`, `dh2048.pem` | TLS by qmail's names | not read: each is named, with the `tls.` name that is |
+//! | `clientcert.pem`, `tlsclientciphers`, `tlshosts`, `notlshosts`, `httpd.ssl.listen` | TLS that is not offered here | named, not honoured |
 //!
 //! A UTF-8 byte order mark at the start of a file is passed over, in every one of them.
 //!
@@ -134,6 +135,7 @@ pub struct Control {
     /// What there is to say, in the order in which it was found.
     pub diagnostics: Vec<Diagnostic>,
     certificate_renewal: Option<CertificateRequest>,
+    certificate_replaced: Vec<OriginId>,
     clients: Option<ClientCertificates>,
     lookup: Lookup,
     origins: Origins,
@@ -191,7 +193,7 @@ impl Control {
         let Gather { loader, origins, diagnostics } = gather;
         let diagnostics = diagnostics.finish();
         let mut snapshot = loader.finish();
-        snapshot.blank_private_keys();
+        snapshot.blank_secrets();
         mark_broken(&mut services, &diagnostics);
         Self {
             snapshot,
@@ -203,6 +205,7 @@ impl Control {
             certificate_request: found.request,
             diagnostics,
             certificate_renewal: found.renewal,
+            certificate_replaced: found.replaced,
             clients,
             lookup,
             origins,
@@ -398,8 +401,7 @@ fn has_error(diagnostics: &[Diagnostic]) -> bool {
 fn mark_broken(services: &mut [Service], diagnostics: &[Diagnostic]) {
     for service in services {
         service.broken = diagnostics.iter().any(|diagnostic| {
-            diagnostic.severity == Severity::Error
-                && diagnostic.service.as_deref() == Some(service.name)
+            diagnostic.severity == Severity::Error && diagnostic.concerns(service.name)
         });
     }
 }

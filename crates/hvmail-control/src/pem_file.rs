@@ -1,9 +1,10 @@
 //! A file of PEM sections, each with its place.
 //!
-//! Does: split a file, and say where in it a section or a fault stands. Does not: look into a section, nor
+//! Does: split a file, say where in it a section or a fault stands, and keep its content from whoever draws what
+//! is said of it: a setting may name any file. Does not: look into a section, nor
 //! judge what it is for. Fails: [`NotPem`], for the first fault.
 
-use smtp_tls::{PemSection, pem_sections};
+use smtp_tls::{PemError, PemSection, pem_sections};
 
 use crate::setting::Gather;
 use crate::snapshot::{FileId, Span};
@@ -18,7 +19,8 @@ pub(crate) struct NotPem {
 }
 
 impl PemFile {
-    pub(crate) fn read(gather: &Gather<'_>, file: FileId) -> Result<Self, NotPem> {
+    pub(crate) fn read(gather: &mut Gather<'_>, file: FileId) -> Result<Self, NotPem> {
+        gather.loader.is_no_text(file);
         let bytes = gather.loader.snapshot().bytes(file);
         match pem_sections(bytes) {
             Ok(sections) if sections.is_empty() => Err(NotPem {
@@ -38,9 +40,21 @@ impl PemFile {
             }
             Err(error) => {
                 let span = line_span(bytes, file, error.line());
-                Err(NotPem { reason: error.to_string(), span })
+                Err(NotPem { reason: without_label(&error), span })
             }
         }
+    }
+}
+
+/// What is wrong, without the label of the section: it may be any text.
+fn without_label(error: &PemError) -> String {
+    match error {
+        PemError::NoEnd { line, .. } => format!("line {line}: this section has no END line"),
+        PemError::WrongEnd { line, .. } => {
+            format!("line {line}: expected the END line of the section before it")
+        }
+        PemError::Empty { line, .. } => format!("line {line}: this section is empty"),
+        other => other.to_string(),
     }
 }
 

@@ -174,6 +174,15 @@ impl<'s> Loader<'s> {
         answer
     }
 
+    /// Keeps a file's content from everybody who draws what is said about it: it is no text of the control
+    /// directory's own, but a key, a certificate, or whatever a setting takes for one.
+    pub(crate) fn is_no_text(&mut self, file: FileId) {
+        let index = usize::try_from(file.0).unwrap_or(usize::MAX);
+        if let Some(file) = self.snapshot.files.get_mut(index) {
+            file.is_no_text = true;
+        }
+    }
+
     /// The permission bits that a file which was read has now, where the source knows of such.
     #[must_use]
     pub fn permissions(&self, file: FileId) -> Option<u32> {
@@ -226,6 +235,7 @@ pub struct Snapshot {
 struct Frozen {
     path: PathBuf,
     bytes: Arc<[u8]>,
+    is_no_text: bool,
     /// Where each line but the first starts; made when a place in the file is first asked for.
     line_starts: OnceLock<Vec<usize>>,
 }
@@ -256,17 +266,20 @@ impl Snapshot {
     }
 
     /// What stands in `file`, without a byte order mark; empty for a file of another snapshot. In the snapshot of a
-    /// [`Control`](crate::Control) the text of files with a private key is blanked out.
+    /// [`Control`](crate::Control) the text of files with a private key is blanked out, and that of every file that was
+    /// read as a certificate, key, revocation list or group, whatever it holds.
     #[must_use]
     pub fn bytes(&self, file: FileId) -> &[u8] {
         self.get(file).map_or(&[], |file| &file.bytes)
     }
 
-    /// Blanks out every file with a private key, so that the only copy is the one in use. Lines keep
-    /// their places and lengths.
-    pub(crate) fn blank_private_keys(&mut self) {
+    /// Blanks out every file with a private key, so that the only copy is the one in use, and every one that is
+    /// [no text](Loader::is_no_text): a setting may name any file of the host, and what is in that is nobody's to
+    /// read here. Lines keep their places and lengths.
+    pub(crate) fn blank_secrets(&mut self) {
         let key = memmem::Finder::new("PRIVATE KEY-----");
-        for file in self.files.iter_mut().filter(|file| key.find(&file.bytes).is_some()) {
+        let secret = |file: &&mut Frozen| file.is_no_text || key.find(&file.bytes).is_some();
+        for file in self.files.iter_mut().filter(secret) {
             let blank = |byte: &u8| if matches!(byte, b'\n' | b'\r') { *byte } else { b' ' };
             file.bytes = file.bytes.iter().map(blank).collect();
         }
@@ -320,7 +333,8 @@ impl Snapshot {
     fn add(&mut self, path: PathBuf, bytes: &[u8]) -> FileId {
         let bytes = bytes.strip_prefix(BYTE_ORDER_MARK).unwrap_or(bytes);
         let id = u32::try_from(self.files.len()).unwrap_or(u32::MAX);
-        self.files.push(Frozen { path, bytes: bytes.into(), line_starts: OnceLock::new() });
+        let (bytes, line_starts) = (bytes.into(), OnceLock::new());
+        self.files.push(Frozen { path, bytes, is_no_text: false, line_starts });
         FileId(id)
     }
 

@@ -7,6 +7,7 @@ mod common;
 
 use common::{leaf, memory, running, said};
 use hvmail_control::diagnostic::Severity;
+use hvmail_control::explain::Rule;
 use hvmail_control::limits::{MAX_CIPHER_STRING, MAX_DIAGNOSTICS_PER_FILE};
 use hvmail_control::snapshot::{Origin, OriginId};
 use hvmail_control::source::Memory;
@@ -98,14 +99,14 @@ fn a_string_that_openssl_refuses_breaks_the_services_that_have_it() {
         (
             plain.clone().file(FILE, "HIGH\n!aNULL:@FOO\n"),
             &[][..],
-            &["tls.tlsserverciphers:2:8", "tls.tlsserverciphers:2:8"][..],
+            &["tls.tlsserverciphers:2:8"][..],
         ),
         (
             plain.clone().file(FILE, "HIGH:@SECLEVEL=7\n").variable("TLSCIPHERS", "HIGH"),
             &["smtp", "smtp2"],
             &[],
         ),
-        (plain.clone().variable("TLSCIPHERS", "HIGH+"), &[], &["$TLSCIPHERS", "$TLSCIPHERS"]),
+        (plain.clone().variable("TLSCIPHERS", "HIGH+"), &[], &["$TLSCIPHERS"]),
         (plain.clone().file("smtp2", smtp2("HIGH:@FOO")), &["smtp"], &["smtp2:3:25"]),
         (plain.clone().file("smtp2", smtp2("TLS_AES_128_GCM_SHA256")), &["smtp"], &["smtp2:3:19"]),
         (plain.file("smtp2", smtp2("HIGH:!ALL")), &["smtp"], &["smtp2:3:19"]),
@@ -126,6 +127,9 @@ fn a_string_that_openssl_refuses_breaks_the_services_that_have_it() {
         assert_eq!(running(&control), left);
         assert_eq!(control.has_errors(), !expected.is_empty());
     }
+    // One string, one error, with every service that has it.
+    let two = with_certificate().file("smtp2", SMTP2).file(FILE, "HIGH:@FOO\n");
+    assert_eq!(told(&Control::load(&two)), [format!("{FILE}:1:6 {refused} smtp smtp2")]);
 }
 
 #[test]
@@ -292,7 +296,11 @@ fn a_refused_string_that_no_session_uses_is_a_warning() {
         assert_eq!(control.tls_by_rule(smtp).count(), usize::from(breaks), "{rules}");
         assert_eq!(control.tls_policies(smtp).len(), 1 + usize::from(breaks), "{rules}");
         let explained = &hvmail_control::explain::services(&control)[0].rules;
-        let with_string = explained.iter().find(|rule| rule.ciphers.is_some()).unwrap();
+        let string = |rule: &&Rule| {
+            rule.ciphers.is_some() || rule.without_effect.iter().any(|name| name == "TLSCIPHERS")
+        };
+        let with_string = explained.iter().find(string).unwrap();
         assert_eq!((with_string.used, with_string.tls.is_some()), (breaks, breaks), "{rules}");
+        assert_eq!(with_string.ciphers.is_some(), with_string.allow, "{rules}");
     }
 }

@@ -295,3 +295,51 @@ fn no_more_deliveries_are_explained_than_the_limit() {
     assert_eq!(of(MAX_EXPLAINED_DELIVERIES), (MAX_EXPLAINED_DELIVERIES, true));
     assert_eq!(of(MAX_EXPLAINED_DELIVERIES + 1), (MAX_EXPLAINED_DELIVERIES, false));
 }
+
+#[test]
+fn a_certificate_has_every_directive_that_it_goes_before() {
+    let (memory, _) = with_certificate();
+    let files = |name: &str| format!("general {{\n  tls_certificate_files {name}\n}}\n");
+    let defaults = ".greenarrow-defaults.conf";
+    let of = |memory: &Memory| {
+        let control = Control::load(memory);
+        let services = explain::services(&control);
+        shown(setting(&services[0].settings, "certificate"))
+    };
+    let in_defaults = format!("tls_certificate_files other.pem @ {defaults}:2:3");
+    let found = of(&memory.clone().file(defaults, files("other.pem")));
+    let in_force = "mx.example.org @ greenarrow.conf:2:3".to_owned();
+    assert_eq!(found, (in_force, vec![in_defaults.clone()]));
+
+    // The strongest first, whatever becomes of the one in force.
+    let conf = files("old.pem") + &files("absent.pem");
+    let found =
+        of(&memory.clone().file(defaults, files("other.pem")).file("greenarrow.conf", conf));
+    let old = "tls_certificate_files old.pem @ greenarrow.conf:2:3".to_owned();
+    assert_eq!(found.1, [old, in_defaults]);
+
+    let generate = "general {\n  tls_certificate_auto_generate yes\n}\n";
+    let made = format!("tls_certificate_auto_generate yes @ {defaults}:2:3");
+    assert_eq!(of(&memory.clone().file(defaults, generate)).1, [made.as_str()]);
+    let both = memory.file(defaults, generate).file("greenarrow.conf", generate);
+    assert_eq!(of(&both).1, [made]);
+}
+
+#[test]
+fn a_file_of_ciphers_that_cannot_be_used_leaves_them_unknown() {
+    let (memory, _) = with_certificate();
+    let name = "tls.tlsserverciphers";
+    for (memory, place) in [
+        (memory.clone().file(name, "A\0B\n"), ":1:2"),
+        (memory.clone().file(name, b"HIGH\n\xff\xfe\n"), ":2:1"),
+        (memory.unreadable(name), ""),
+    ] {
+        let control = Control::load(&memory);
+        let service = &explain::services(&control)[0];
+        assert_eq!((service.state, &service.tls), (State::Broken, &ServiceTls::None));
+        assert_eq!(setting(&service.settings, "ciphers").value, Value::Unknown);
+        let unusable = service.unusable.as_ref().unwrap();
+        let shown = format!("/var/hvmail/control/{name}{place}");
+        assert!(unusable.place.starts_with(&shown), "{unusable:?}");
+    }
+}

@@ -6,7 +6,7 @@ mod common;
 
 use std::net::IpAddr;
 
-use common::{Fixture, memory, running, said};
+use common::{Fixture, leaf, load, memory, running, said};
 use hvmail_control::diagnostic::Severity;
 use hvmail_control::snapshot::Origin;
 use hvmail_control::source::Memory;
@@ -32,8 +32,9 @@ fn ciphers(control: &Control, service: &str, client: &str) -> Option<String> {
 
 #[test]
 fn the_shipped_directory() {
-    let leaf = common::leaf();
-    let control = Fixture::copy("shipped").with("tls.servercert.pem", leaf.chain_and_key()).load();
+    let issued = leaf();
+    let control =
+        Fixture::copy("shipped").with("tls.servercert.pem", issued.chain_and_key()).load();
     assert_eq!(
         said(&control, Severity::Warning),
         ["smtp2:10:11 warning[auth-not-offered] smtp2", "smtp2:6:10 warning[not-honoured] smtp2",]
@@ -60,7 +61,7 @@ fn the_shipped_directory() {
 
 #[test]
 fn the_defaults_of_an_empty_directory_are_those_of_the_documentation_and_safe() {
-    let control = common::load(&Memory::new());
+    let control = load(&Memory::new());
     let smtp = control.service("smtp").unwrap();
     assert_eq!(running(&control), ["smtp"]);
     assert_eq!((smtp.port.value, smtp.address.value, smtp.concurrency.value), (25, None, 100));
@@ -127,7 +128,7 @@ fn smtps_needs_the_exported_variable() {
 fn port_465_of_the_first_service_is_told() {
     let source = memory()
         .file("greenarrow.conf", "")
-        .file("tls.servercert.pem", common::leaf().chain_and_key())
+        .file("tls.servercert.pem", leaf().chain_and_key())
         .file("smtp2", "ENABLED=0\nPORT=465\n");
     let control = Control::load(&source.clone().file("smtp.port", "\u{feff} 465\r\n"));
     let told = "smtp.port:1:2 warning[port-465-without-smtps] smtp".to_owned();
@@ -139,7 +140,7 @@ fn port_465_of_the_first_service_is_told() {
 
 #[test]
 fn every_way_to_write_smtps() {
-    let leaf = common::leaf();
+    let issued = leaf();
     for (lines, mode, code) in [
         ("SMTPS=1\nexport SMTPS\n", TlsMode::Implicit, None),
         ("SMTPS=1; export SMTPS\n", TlsMode::Implicit, None),
@@ -162,7 +163,7 @@ fn every_way_to_write_smtps() {
         let source = memory()
             .file("smtp2", format!("ENABLED=1\n{lines}"))
             .file("greenarrow.conf", "")
-            .file("tls.servercert.pem", leaf.chain_and_key());
+            .file("tls.servercert.pem", issued.chain_and_key());
         let control = Control::load(&source);
         let service = control.service("smtp2").unwrap();
         assert_eq!(service.tls_mode.value, mode, "{lines:?}");
@@ -200,7 +201,7 @@ fn a_cipher_string_comes_from_the_nearest_place() {
     assert_eq!(control.origin(origin), Some(&Origin::Environment("TLSCIPHERS".to_owned())));
 
     let inherited = memory()
-        .file("tls.servercert.pem", common::leaf().chain_and_key())
+        .file("tls.servercert.pem", leaf().chain_and_key())
         .file("smtp2", "ENABLED=1\nTLSCIPHERS=LOW\n");
     let control = Control::load(&inherited);
     assert_eq!(ciphers(&control, "smtp2", "10.0.0.1"), None, "not exported");
@@ -226,7 +227,7 @@ fn equal_cipher_strings_are_one_policy_wherever_they_are_written() {
     let rules = "10.0.0.1:allow,TLSCIPHERS=\"HIGH\"\n10.0.0.2:allow,TLSCIPHERS=\"HIGH\"\n\
                  10.0.0.3:allow,TLSCIPHERS=\"MEDIUM\"\n10.0.0.4:allow,TLSCIPHERS=\"\"\n:allow\n";
     let source = memory()
-        .file("tls.servercert.pem", common::leaf().chain_and_key())
+        .file("tls.servercert.pem", leaf().chain_and_key())
         .file("tls.tlsserverciphers", "MEDIUM\n")
         .file("smtp.tcp", rules);
     let control = Control::load(&source);
@@ -273,9 +274,9 @@ fn variables_that_have_no_effect_are_named() {
 fn no_secret_of_the_directory_is_shown_or_kept() {
     let conf = "general {\n greenarrow_proxy_shared_secret s3cret\n}\nrelay_server r {\n \
                 password \"s3cret\"\n}\ndefine_hook h perl <<HOOK\ns3cret\nHOOK\n";
-    let leaf = common::leaf();
+    let issued = leaf();
     let source =
-        memory().file("greenarrow.conf", conf).file("tls.servercert.pem", leaf.chain_and_key());
+        memory().file("greenarrow.conf", conf).file("tls.servercert.pem", issued.chain_and_key());
     let control = Control::load(&source);
     let smtp = control.service("smtp").unwrap();
     assert!(matches!(smtp.tls, ServiceTls::StartTls(_)));
@@ -284,7 +285,7 @@ fn no_secret_of_the_directory_is_shown_or_kept() {
     assert!(!shown.contains("s3cret"));
     let file = control.snapshot.find("tls.servercert.pem").unwrap();
     assert!(control.snapshot.bytes(file).iter().all(u8::is_ascii_whitespace));
-    assert_eq!(control.snapshot.bytes(file).len(), leaf.chain_and_key().len());
+    assert_eq!(control.snapshot.bytes(file).len(), issued.chain_and_key().len());
 }
 
 #[test]
@@ -324,4 +325,74 @@ fn a_byte_order_mark_changes_nothing_in_any_file() {
     let routed = marked.outgoing_for("example.net", None).unwrap().route.unwrap();
     assert_eq!(routed.host, "relay.example");
     assert_eq!(marked.me.unwrap().value, "mx.example.com");
+}
+
+/// `tcpserver` sets the variables of a rule in their order, so the last one counts.
+#[test]
+fn a_variable_that_a_rule_sets_again_is_told_and_the_last_counts() {
+    let rules = "10.0.0.1:allow,TLSCIPHERS=\"AES128\",RELAYCLIENT=\"a\",TLSCIPHERS=\"AES256\",RELAYCLIENT=\"\"\n\
+                 :allow,X=\"1\",X=\"2\",X=\"3\"\n";
+    let source =
+        memory().file("tls.servercert.pem", leaf().chain_and_key()).file("smtp.tcp", rules);
+    let control = load(&source);
+    let told: Vec<_> = said(&control, Severity::Warning)
+        .into_iter()
+        .filter(|line| line.starts_with("smtp.tcp"))
+        .collect();
+    let at = |line: usize, name: &str, nth: usize| {
+        let text = rules.lines().nth(line - 1).unwrap();
+        let (column, _) = text.match_indices(&format!("{name}=")).nth(nth).unwrap();
+        format!("smtp.tcp:{line}:{} warning", column + 1)
+    };
+    let mut expected = [
+        at(1, "TLSCIPHERS", 0) + "[replaced]",
+        at(1, "RELAYCLIENT", 0) + "[replaced]",
+        at(2, "X", 0) + "[replaced]",
+        at(2, "X", 1) + "[replaced]",
+        at(2, "X", 0) + "[not-honoured]",
+    ];
+    expected.sort();
+    assert_eq!(told, expected);
+
+    let smtp = control.service("smtp").unwrap();
+    let under = control.for_peer(smtp, peer("10.0.0.1"));
+    assert_eq!(under.tls_ciphers.value.as_deref(), Some("AES256"));
+    assert_eq!(under.relay.as_deref(), Some(""));
+    let rule = &hvmail_control::explain::services(&control)[0].rules[0];
+    let overrode = |explained: &Option<hvmail_control::explain::Explained>| {
+        let overrode = &explained.as_ref().unwrap().overrode;
+        overrode.iter().map(|one| one.text.clone().unwrap()).collect::<Vec<_>>()
+    };
+    assert_eq!(
+        (overrode(&rule.ciphers), overrode(&rule.relay)),
+        (vec!["AES128".into()], vec!["a".into()])
+    );
+}
+
+#[test]
+fn variables_of_a_rule_that_denies_are_told_and_explained_as_without_effect() {
+    let rules = "127.0.0.7:deny,TLSCIPHERS=\"HIGH\",RELAYCLIENT=\"\",TLSCIPHERS=\"HIGH\"\n\
+                 127.0.0.8:deny,DATABYTES=\"5\"\n127.0.0.9:deny\n:allow\n";
+    let source =
+        memory().file("tls.servercert.pem", leaf().chain_and_key()).file("smtp.tcp", rules);
+    let control = load(&source);
+    let told: Vec<_> =
+        control.diagnostics.iter().filter(|said| said.code == "not-honoured").collect();
+    let messages: Vec<_> = told.iter().map(|said| said.message.as_str()).collect();
+    assert_eq!(
+        messages,
+        [
+            "TLSCIPHERS, RELAYCLIENT have no effect: the rule denies, so there is no session",
+            "DATABYTES has no effect: the rule denies, so there is no session",
+        ]
+    );
+    let places: Vec<_> = told.iter().map(|it| it.location(&control.snapshot).unwrap()).collect();
+    assert_eq!((places[0].line, places[0].column, places[1].line), (1, 16, 2));
+    assert!(told.iter().all(|said| said.severity == Severity::Warning));
+    let explained = &hvmail_control::explain::services(&control)[0].rules;
+    let [first, second, third, _] = &explained[..] else { panic!() };
+    assert!(first.relay.is_none() && first.ciphers.is_none() && first.tls.is_none());
+    assert_eq!(first.without_effect, ["TLSCIPHERS", "RELAYCLIENT"]);
+    assert_eq!(second.without_effect, ["DATABYTES"]);
+    assert_eq!(third.without_effect, [""; 0]);
 }

@@ -105,7 +105,7 @@ fn password(path: &Path) -> Result<Secret, String> {
 /// What concerns outgoing mail, or the directory as a whole; a service's own is for its server.
 fn say_outgoing(control: &Control) {
     let said = control.diagnostics.iter().filter(|diagnostic| {
-        diagnostic.service.is_none() && diagnostic.severity >= Severity::Warning
+        diagnostic.services.is_empty() && diagnostic.severity >= Severity::Warning
     });
     for diagnostic in said {
         print::line(diagnostic.display(&control.snapshot));

@@ -151,8 +151,9 @@ fn say_what_stays_down(control: &Control) {
 /// Whether an error is about what is to be served: everything, or the named services alone.
 fn concerned(control: &Control, names: &[String]) -> bool {
     control.diagnostics.iter().any(|diagnostic| {
-        let named = |service: &str| names.is_empty() || names.iter().any(|name| name == service);
-        diagnostic.severity == Severity::Error && diagnostic.service.as_deref().is_none_or(named)
+        let of_all = names.is_empty() || diagnostic.services.is_empty();
+        let concerned = of_all || names.iter().any(|name| diagnostic.concerns(name));
+        diagnostic.severity == Severity::Error && concerned
     })
 }
 

@@ -73,7 +73,7 @@ fn say_ignored(drawing: &Drawing, text: &str, ignored: &[Ignored]) {
     for word in ignored {
         let severity = if word.is_harmless() { Severity::Note } else { Severity::Warning };
         let message = format!("no effect: {word}");
-        say(drawing, severity, ("ignored-word", &message), text, word.span.clone());
+        say(drawing, severity, ("cipher-word-without-effect", &message), text, word.span.clone());
     }
 }
 

@@ -6,6 +6,7 @@
 use std::env;
 use std::io::IsTerminal;
 use std::ops::Range;
+use std::path::{Component, Path};
 
 use annotate_snippets::{AnnotationKind, Group, Level, Origin, Renderer, Snippet};
 use hvmail_control::diagnostic::{Diagnostic, Place, Severity, printable};
@@ -48,9 +49,12 @@ impl Drawing {
             }
             Place::Span(span) => at(Group::with_title(title), *span, snapshot),
         };
-        if let Some(service) = &diagnostic.service {
-            main = main.element(Level::NOTE.message(format!("it concerns service {service}")));
-        }
+        let services = diagnostic.services.join(", ");
+        main = match diagnostic.services.len() {
+            0 => main,
+            1 => main.element(Level::NOTE.message(format!("it concerns service {services}"))),
+            _ => main.element(Level::NOTE.message(format!("it concerns services {services}"))),
+        };
         if diagnostic.vendor_unsupported {
             main = main.element(Level::NOTE.message("the vendor calls this setting unsupported"));
         }
@@ -104,13 +108,21 @@ fn at<'a>(group: Group<'a>, span: Span, snapshot: &Snapshot) -> Group<'a> {
         line: usize::try_from(location.line).unwrap_or(usize::MAX),
         column: usize::try_from(location.column).unwrap_or(usize::MAX),
     };
-    underlined(group, place, Excerpt::new(snapshot.bytes(span.file), span.start..span.end))
+    let own = is_below(&location.path, snapshot.root());
+    let text = if own { snapshot.bytes(span.file) } else { &[] };
+    underlined(group, place, Excerpt::new(text, span.start..span.end))
+}
+
+/// Whether a file is of the control directory. A setting may name any other, whose text is nobody's to read here.
+fn is_below(path: &Path, root: &Path) -> bool {
+    let below = path.strip_prefix(root);
+    below.is_ok_and(|path| path.components().all(|part| matches!(part, Component::Normal(_))))
 }
 
 fn underlined<'a>(group: Group<'a>, place: Pointed, excerpt: Excerpt) -> Group<'a> {
     let Pointed { path, line, column } = place;
     let Excerpt { text, span, from_start } = excerpt;
-    // Of a file with a private key nothing but blanks is kept.
+    // Of a file that is no text of the directory's own, as a key, nothing but blanks is kept.
     let blank = text.trim().is_empty();
     if blank {
         return group.element(Origin::path(path).line(line).char_column(column));

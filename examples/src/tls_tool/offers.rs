@@ -55,7 +55,7 @@ pub(super) fn modern_peer(offer: Offered<'_>) -> Option<ModernPeer> {
 }
 
 /// What the library says of everything that the enabled services may offer, broken ones included. What
-/// it says alike of several services is said once, of no service in particular; what is a setting's own
+/// it says alike of several services is said once, with their names; what is a setting's own
 /// doing is among the directory's diagnostics.
 ///
 /// Policies that are equal are handed to the library once, whoever else asks about them.
@@ -83,16 +83,41 @@ pub(super) fn diagnostics(
                     }
                     Entry::Occupied(alike) => {
                         let other = &mut said[*alike.get()];
-                        if other.service != diagnostic.service {
-                            other.service = None;
+                        for name in diagnostic.services {
+                            if !other.concerns(&name) {
+                                other.services.push(name);
+                            }
                         }
                     }
                 }
             }
         }
     }
+    said.retain(|said| !is_refused_already(control, said));
     said
 }
+
+/// Whether this is about a cipher string that OpenSSL would refuse, which the directory's diagnostics say whatever the
+/// library.
+fn is_refused_already(control: &Control, said: &Diagnostic) -> bool {
+    let is_within = |part: &Diagnostic| match (&part.place, &said.place) {
+        (Place::Span(part), Place::Span(whole)) => {
+            part.file == whole.file && whole.start <= part.start && part.end <= whole.end
+        }
+        (part, whole) => part == whole,
+    };
+    let mut known = control.diagnostics.iter();
+    said.code == REFUSED_BY_LIBRARY
+        && known.any(|known| {
+            known.code == "ciphers-refused"
+                && known.severity == Severity::Error
+                && is_within(known)
+                && said.services.iter().all(|name| known.concerns(name))
+        })
+}
+
+/// The code of a cipher string that the library has nothing of, or cannot take.
+const REFUSED_BY_LIBRARY: &str = "cipher-string";
 
 fn of_policy(
     control: &Control,
@@ -129,7 +154,7 @@ fn not_honoured(control: &Control, backend: Backend, unhonoured: &Unhonoured) ->
 /// A policy that the library cannot take: the service does not start.
 fn unfit(control: &Control, error: &ConfigError) -> Diagnostic {
     let code = match error {
-        ConfigError::Ciphers { .. } => "cipher-string",
+        ConfigError::Ciphers { .. } => REFUSED_BY_LIBRARY,
         ConfigError::Identity { .. } | ConfigError::KeyMismatch { .. } => "certificate-unusable",
         _ => "tls-library",
     };

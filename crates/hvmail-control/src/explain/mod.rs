@@ -30,7 +30,7 @@ use std::fmt;
 use std::time::Duration;
 
 pub use self::outgoing::{Delivery, Directive, NamedDelivery, Outgoing, Route, delivery, outgoing};
-pub use self::service::{Rule, Service, State, services};
+pub use self::service::{Rule, Service, State, Unusable, services};
 use crate::Control;
 use crate::diagnostic::quoted;
 use crate::limits::MAX_QUOTED;
@@ -52,6 +52,8 @@ pub enum Value {
     Text(String),
     /// Several texts.
     Texts(Vec<String>),
+    /// Something is written, and nobody knows what.
+    Unknown,
 }
 
 /// As a person reads it, in one line.
@@ -59,6 +61,7 @@ impl fmt::Display for Value {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Nothing => f.write_str("none"),
+            Self::Unknown => f.write_str("unknown"),
             Self::Flag(true) => f.write_str("yes"),
             Self::Flag(false) => f.write_str("no"),
             Self::Number(number) => number.fmt(f),

@@ -2,9 +2,11 @@
 
 use smtp_tls::{CertificateDescription, Resumption, ServerPolicy};
 
-use super::{Explained, Value, Whence, by_default, explained, whence};
-use crate::cipher_strings;
+use super::{Explained, Value, Whence, by_default, explained, overridden, whence};
+use crate::cipher_strings::{self, UNKNOWN};
+use crate::diagnostic::{Diagnostic, Place, Severity, printable};
 use crate::read::tcprules;
+use crate::snapshot::{Location, Origin};
 use crate::{Control, ServiceTls, TlsMode};
 
 /// Whether a service runs.
@@ -27,10 +29,25 @@ pub struct Service {
     pub state: State,
     /// What is in force for it.
     pub settings: Vec<Explained>,
-    /// What it offers to clients that no rule gives anything else.
+    /// What it offers to clients that no rule gives anything else; nothing where that is [`unusable`](Self::unusable).
     pub tls: ServiceTls,
+    /// Why it offers nobody any TLS, though it is asked to: what is written of that cannot be read.
+    pub unusable: Option<Unusable>,
     /// Its access rules, in the order of the file. The most specific one counts, not the first.
     pub rules: Vec<Rule>,
+}
+
+/// Why nobody knows what a service may offer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Unusable {
+    /// What it is asked to do about TLS.
+    pub mode: TlsMode,
+    /// What is wrong, in one line.
+    pub reason: String,
+    /// Where: `path:line:column`, or a path where it is about a file as a whole.
+    pub place: String,
+    /// The file.
+    whence: Whence,
 }
 
 /// An access rule: what holds for the clients at some addresses.
@@ -42,15 +59,15 @@ pub struct Rule {
     pub allow: bool,
     /// Where it is written.
     pub whence: Whence,
-    /// RELAYCLIENT, where the rule has it: mail for any domain is taken.
+    /// RELAYCLIENT, where the rule has it and allows: mail for any domain is taken.
     pub relay: Option<Explained>,
-    /// TLSCIPHERS, where the rule has it: it overrides the service's.
+    /// TLSCIPHERS, where the rule has it and allows: it overrides the service's.
     pub ciphers: Option<Explained>,
     /// Whether a session can be under it: it allows, and some client is under it.
     pub used: bool,
-    /// What is offered instead, where the rule has TLSCIPHERS and is used.
+    /// What is offered instead, where the rule has TLSCIPHERS and is used, and the service offers something.
     pub tls: Option<ServiceTls>,
-    /// The names of its variables that have no effect.
+    /// The names of its variables that have no effect: of one that denies, all of them.
     pub without_effect: Vec<String>,
 }
 
@@ -65,6 +82,7 @@ fn of(control: &Control, service: &crate::Service) -> Service {
         Some(address) => Value::Text(address.to_string()),
         None => Value::Text("*".to_owned()),
     };
+    let unusable = unusable(control, service);
     let number = |number: usize| Value::Number(u64::try_from(number).unwrap_or(u64::MAX));
     let mut settings = vec![
         explained(control, "enabled", &service.enabled, |on| Value::Flag(*on)),
@@ -76,13 +94,24 @@ fn of(control: &Control, service: &crate::Service) -> Service {
         explained(control, "tls_mode", &service.tls_mode, |mode| {
             Value::Text(word(*mode).to_owned())
         }),
-        explained(control, "ciphers", &service.tls_ciphers, ciphers),
+        match &unusable {
+            Some(unusable) => Explained {
+                whence: unusable.whence.clone(),
+                ..by_default("ciphers", cipher_strings::FILE, Value::Unknown)
+            },
+            None => explained(control, "ciphers", &service.tls_ciphers, ciphers),
+        },
     ];
     match service.tls.policy() {
         None => {
             settings.push(by_default("certificate", "tls_certificate_files", Value::Nothing));
         }
         Some(policy) => settings.extend(of_policy(control, policy)),
+    }
+    let certificate = settings.iter_mut().find(|explained| explained.setting == "certificate");
+    if let Some(certificate) = certificate {
+        let replaced = control.certificate_replaced.iter().rev().copied();
+        certificate.overrode = overridden(control, replaced);
     }
     Service {
         name: service.name,
@@ -92,9 +121,34 @@ fn of(control: &Control, service: &crate::Service) -> Service {
             (true, false) => State::Runs,
         },
         settings,
-        tls: service.tls.clone(),
-        rules: of_rules(control, service),
+        tls: if unusable.is_some() { ServiceTls::None } else { service.tls.clone() },
+        rules: of_rules(control, service, unusable.is_some()),
+        unusable,
     }
+}
+
+/// What keeps a service from knowing its cipher string, and where that shows.
+fn unusable(control: &Control, service: &crate::Service) -> Option<Unusable> {
+    let known = &control.diagnostics;
+    let of_service = known.iter().find(|it| it.code == UNKNOWN && it.concerns(service.name))?;
+    let Place::File(path) = &of_service.place else { return None };
+    let is_cause = |cause: &&Diagnostic| {
+        cause.severity == Severity::Error
+            && cause.code != UNKNOWN
+            && match &cause.place {
+                Place::Span(span) => control.snapshot.path(span.file) == path,
+                place => *place == of_service.place,
+            }
+    };
+    let cause = known.iter().find(is_cause).unwrap_or(of_service);
+    let location = cause.location(&control.snapshot);
+    let whole = || Location { path: path.clone(), line: 1, column: 1 };
+    Some(Unusable {
+        mode: service.tls_mode.value,
+        reason: format!("nobody knows which ciphers it may use: {}", cause.message),
+        place: location.as_ref().map_or_else(|| printable(path), ToString::to_string),
+        whence: Whence::File(location.unwrap_or_else(whole)),
+    })
 }
 
 /// The word for what a service is asked to do about TLS.
@@ -173,12 +227,13 @@ fn certificate(leaf: &CertificateDescription) -> Value {
     Value::Texts(leaf.names.clone())
 }
 
-fn of_rules(control: &Control, service: &crate::Service) -> Vec<Rule> {
+fn of_rules(control: &Control, service: &crate::Service, offers_nothing: bool) -> Vec<Rule> {
     let mut own = control.tls_by_rule(service).peekable();
     let rules = service.rules().by_use();
     rules
         .map(|(rule, used)| {
             let tls = own.next_if(|own| own.rule.span == rule.span).map(|own| own.tls);
+            let tls = tls.filter(|_| !offers_nothing);
             Rule { used, tls, ..of_rule(control, service, rule) }
         })
         .collect()
@@ -186,16 +241,20 @@ fn of_rules(control: &Control, service: &crate::Service) -> Vec<Rule> {
 
 fn of_rule(control: &Control, service: &crate::Service, rule: &tcprules::Rule) -> Rule {
     let place = |span| Whence::File(control.snapshot.location(span));
-    let own = cipher_strings::has_own(rule)
+    let own = (rule.allow && cipher_strings::has_own(rule))
         .then(|| cipher_strings::under_rule(service, &control.origins, Some(rule)));
     let ciphers = own.map(|own| explained(control, "ciphers", &own, ciphers));
-    let relay = rule.variable("RELAYCLIENT").map(|value| Explained {
+    let replaced = |name| {
+        let written: Vec<_> = rule.replaced(name).map(|value| Origin::File(value.span)).collect();
+        written.into_iter().rev().filter_map(|origin| control.find_origin(&origin))
+    };
+    let relay = rule.variable("RELAYCLIENT").filter(|_| rule.allow).map(|value| Explained {
         whence: place(value.span),
+        overrode: overridden(control, replaced("RELAYCLIENT")),
         ..by_default("relay", "RELAYCLIENT", Value::Text(value.value.clone()))
     });
-    let others = rule.variables.iter().map(|(name, _)| &name.value);
-    let without_effect =
-        others.filter(|name| !["RELAYCLIENT", "TLSCIPHERS"].contains(&name.as_str()));
+    let has_effect = |name: &str| rule.allow && ["RELAYCLIENT", "TLSCIPHERS"].contains(&name);
+    let without_effect = rule.names().filter(|name| !has_effect(name));
     Rule {
         address: rule.address.value.clone(),
         allow: rule.allow,
@@ -204,6 +263,6 @@ fn of_rule(control: &Control, service: &crate::Service, rule: &tcprules::Rule) -
         used: false,
         tls: None,
         ciphers,
-        without_effect: without_effect.cloned().collect(),
+        without_effect: without_effect.map(str::to_owned).collect(),
     }
 }

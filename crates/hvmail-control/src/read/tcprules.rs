@@ -17,7 +17,7 @@
 //! `tcprules` refuses the whole file for it, and a `deny` that is not understood must not become an
 //! `allow`. So are more rules than [`MAX_ACCESS_ADDRESSES`].
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use super::shell_words::is_name;
@@ -42,7 +42,25 @@ pub struct Rule {
 impl Rule {
     /// The value that this rule gives to a variable.
     pub fn variable(&self, name: &str) -> Option<&Spanned<String>> {
-        self.variables.iter().rev().find(|(key, _)| key.value == name).map(|(_, value)| value)
+        self.values(name).next_back()
+    }
+
+    /// The values of a variable that a later one of this rule replaces, in order.
+    pub fn replaced(&self, name: &str) -> impl Iterator<Item = &Spanned<String>> {
+        let mut values = self.values(name);
+        values.next_back();
+        values
+    }
+
+    /// The names of its variables, each once, in order.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        let mut seen = HashSet::new();
+        let names = self.variables.iter().map(|(name, _)| name.value.as_str());
+        names.filter(move |name| seen.insert(*name))
+    }
+
+    fn values(&self, name: &str) -> impl DoubleEndedIterator<Item = &Spanned<String>> {
+        self.variables.iter().filter(move |(key, _)| key.value == name).map(|(_, value)| value)
     }
 }
 

@@ -87,8 +87,8 @@ fn line(control: &Control, diagnostic: &Diagnostic) -> String {
         }
         Place::Environment(name) => format!("${name}"),
     };
-    let service = diagnostic.service.as_ref().map(|name| format!(" {name}")).unwrap_or_default();
-    format!("{place} {}[{}]{service}", diagnostic.severity, diagnostic.code)
+    let services: String = diagnostic.services.iter().map(|name| format!(" {name}")).collect();
+    format!("{place} {}[{}]{services}", diagnostic.severity, diagnostic.code)
 }
 
 /// The names of the services that run.

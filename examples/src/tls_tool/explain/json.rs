@@ -12,7 +12,7 @@ use smtp_tls::{Cause, ConfigError, Loss, Unhonoured};
 
 use super::super::excerpt::visible;
 use super::super::offers::{self, ModernPeer, Offered};
-use super::{Mail, Report, Taken, mode, mode_of};
+use super::{Mail, Report, Taken, asked, mode, mode_of};
 use crate::print;
 
 pub(super) fn draw(report: &Report<'_>) -> String {
@@ -57,7 +57,13 @@ fn service(report: &Report<'_>, service: &Service) -> Json {
             State::Broken => "broken",
         },
         "settings": settings(&service.settings),
-        "tls": tls(report, &service.tls),
+        "tls": match &service.unusable {
+            Some(unusable) => json!({
+                "mode": asked(unusable.mode),
+                "error": { "reason": unusable.reason, "place": unusable.place },
+            }),
+            None => tls(report, &service.tls),
+        },
         "rules": service.rules.iter().map(|one| rule(report, one)).collect::<Vec<_>>(),
     })
 }
@@ -209,7 +215,7 @@ fn setting(explained: &Explained) -> Json {
     json!({
         "setting": explained.setting,
         "value": match &explained.value {
-            Value::Nothing => Json::Null,
+            Value::Nothing | Value::Unknown => Json::Null,
             Value::Flag(on) => json!(on),
             Value::Number(number) | Value::Seconds(number) => json!(number),
             Value::Text(text) => json!(text),

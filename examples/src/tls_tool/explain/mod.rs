@@ -14,7 +14,7 @@ use std::process::ExitCode;
 use hvmail_control::diagnostic::{Severity, printable};
 use hvmail_control::explain::{self, Delivery, Explained, Outgoing, Service, State};
 use hvmail_control::outgoing::UnusableRule;
-use hvmail_control::{Control, ServiceTls};
+use hvmail_control::{Control, ServiceTls, TlsMode};
 use smtp_tls::{Acceptor, Backend, ClientPolicy, ConfigError, Connector, Unhonoured};
 
 use super::arguments::Explain;
@@ -159,6 +159,15 @@ impl<'c> Report<'c> {
 /// How a delivery comes to TLS.
 const fn mode_of(policy: &ClientPolicy) -> &'static str {
     if policy.implicit { "smtps" } else { "starttls" }
+}
+
+/// How a service is asked to come to TLS.
+const fn asked(mode: TlsMode) -> &'static str {
+    match mode {
+        TlsMode::None => "none",
+        TlsMode::StartTls => "starttls",
+        TlsMode::Implicit => "smtps",
+    }
 }
 
 /// How a service comes to TLS.

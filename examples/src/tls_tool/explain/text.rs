@@ -67,8 +67,10 @@ fn service(lines: &mut Lines, report: &Report<'_>, service: &Service) {
     };
     lines.title(format_args!("service {}: {state}", service.name));
     settings(lines, 1, &service.settings);
-    if service.state != State::Off {
-        tls(lines, 1, report, &service.tls);
+    match &service.unusable {
+        Some(unusable) => lines.line(1, format_args!("{}  {}", unusable.reason, unusable.place)),
+        None if service.state != State::Off => tls(lines, 1, report, &service.tls),
+        None => {}
     }
     for one in &service.rules {
         rule(lines, report, one);

@@ -100,7 +100,7 @@ fn listeners_are_as_the_files_say() {
 fn what_is_broken_is_refused_whole() {
     let Some(python) = require_peer("python3") else { return };
     type Break = (&'static str, fn(&Host), &'static [&'static str]);
-    let breaks: [Break; 10] = [
+    let breaks: [Break; 11] = [
         (
             "greenarrow.conf",
             |host| _ = host.write("greenarrow.conf", "general {\n"),
@@ -150,6 +150,12 @@ fn what_is_broken_is_refused_whole() {
             "tls.tlsserverciphers",
             |host| _ = host.write("tls.tlsserverciphers", "nonsense\n"),
             &["tls.tlsserverciphers:1:1: error[ciphers-refused]", "no service is left"],
+        ),
+        (
+            // Of no service, and this program sends nothing.
+            "smtproutes",
+            |host| _ = host.write("smtproutes", "no colon\n"),
+            &["smtproutes:1:1: error[", "reload refused: there are errors"],
         ),
         (
             "smtp2",

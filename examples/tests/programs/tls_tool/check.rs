@@ -77,6 +77,33 @@ fn what_the_vendor_calls_unsupported_is_marked() {
     );
 }
 
+/// One fault, one diagnostic: of a string that OpenSSL refuses, and of one that a library has nothing of.
+#[test]
+fn a_string_of_all_services_is_refused_once_with_their_names() {
+    let host = Host::new();
+    for (string, backends, title) in [
+        ("HIGH:@FOO\n", BACKENDS, "error[ciphers-refused]"),
+        ("AES128-SHA\n", &["rustls"], "error[cipher-string]"),
+    ] {
+        host.write("tls.tlsserverciphers", string);
+        for backend in backends.iter().filter(|backend| BACKENDS.contains(backend)) {
+            let finished = check(&host, &["--tls", backend]);
+            assert_eq!(finished.code, Some(78), "{finished:?}");
+            let errors = finished.stdout.iter().filter(|line| line.starts_with("error["));
+            assert_eq!(errors.count(), 1, "{finished:?}");
+            let said = drawing(&finished, title).join("\n");
+            assert!(said.contains("= note: it concerns services smtp, smtp2, smtp3"), "{said}");
+            let served = process::run(&mut host.smtpd(&["--strict", "--tls", backend]), b"");
+            assert_eq!(served.code, Some(78), "{served:?}");
+        }
+    }
+    // Another word for the same in no command.
+    host.write("tls.tlsserverciphers", "HIGH:FOO\n");
+    let code = "warning[cipher-word-without-effect]";
+    assert!(check(&host, &[]).stdout.iter().any(|line| line.starts_with(code)));
+    assert!(run(["ciphers", "HIGH:FOO"]).stderr.iter().any(|line| line.starts_with(code)));
+}
+
 #[test]
 fn what_the_library_does_not_honour_is_said_with_its_place() {
     let host = Host::new();
@@ -93,7 +120,7 @@ fn what_the_library_does_not_honour_is_said_with_its_place() {
         let place = format!("--> {}/{file}:1:1", host.control().display());
         assert!(said.contains(&place), "{said}");
         // All three services have the string from the file, and it is said once.
-        assert!(!said.contains("it concerns service"), "{said}");
+        assert!(said.contains("= note: it concerns services smtp, smtp2, smtp3"), "{said}");
         // So is the word that no library knows.
         let titles = finished.stdout.iter().filter(|line| line.starts_with("warning["));
         let words: Vec<_> = titles.filter(|line| line.contains("NO-SUCH-WORD")).collect();
@@ -120,6 +147,71 @@ fn a_certificate_that_has_expired_or_is_of_another_key_is_said() {
     let key = fs::read_to_string(host.control().join("tls.key.pem")).unwrap();
     let secret = key.lines().find(|line| !line.starts_with('-')).unwrap();
     assert!(!text.contains(secret), "{text}");
+}
+
+/// A setting may name any file of the host, and `check` may be root's: of none but the directory's own text
+/// files a line is shown, by no program.
+#[test]
+fn no_line_of_another_file_is_shown() {
+    let host = Host::new();
+    let secret = "root:$6$c2FsdA$aGFzaA:19700:0:99999:7:::";
+    let outside = host.control().with_file_name("shadow");
+    let silent = |what: &str, codes: &[&str]| {
+        let control = host.control().display().to_string();
+        let served = process::run(&mut host.smtpd(&["--strict"]), b"");
+        let checked = check(&host, &[]);
+        for finished in
+            [&checked, &served, &run(["explain", &control]), &run(["explain", &control, "--json"])]
+        {
+            for line in finished.stdout.iter().chain(&finished.stderr) {
+                assert!(!line.contains("$6$") && !line.contains("c2Fs"), "{what}: {line}");
+            }
+        }
+        for code in codes {
+            let said = drawing(&checked, code);
+            assert!(said[1].trim_start().starts_with("--> "), "{what}: {said:#?}");
+        }
+    };
+    for text in [
+        format!("{secret}\n"),
+        format!("-----BEGIN CERTIFICATE-----\n{secret}\n-----END CERTIFICATE-----\n"),
+        format!("{secret}\n{}", host.certificate.certificate),
+        format!("{}{secret}\n", host.certificate.key),
+        format!("-----BEGIN {secret}-----\nAAAA\n"),
+        format!("-----BEGIN {secret}-----\n-----END {secret}-----\n"),
+        format!("-----BEGIN {secret}-----\nAAAA\n-----END CERTIFICATE-----\n"),
+        format!("-----BEGIN {secret}-----\nAAAA\n-----END {secret}-----\n"),
+    ] {
+        fs::write(&outside, &text).unwrap();
+        for named in [outside.display().to_string(), "../shadow".to_owned()] {
+            let conf = format!("general {{\n  tls_certificate_files {named}\n}}\n");
+            host.write("greenarrow.conf", &conf);
+            silent(&text, &[]);
+        }
+        host.write("greenarrow.conf", "general {\n  tls_certificate_files copy.txt\n}\n");
+        host.write("copy.txt", &text);
+        silent(&text, &[]);
+    }
+    for name in [
+        "tls.clientca.pem",
+        "tls.clientcrl.pem",
+        "tls.dh2048.pem",
+        "tls.rsa512.pem",
+        "servercert.pem",
+        "clientcert.pem",
+    ] {
+        host.write(name, &format!("{secret}\n"));
+    }
+    host.write("tls.tlsclients", "a@example.org\n");
+    host.write("copy.txt", &format!("{secret}\n"));
+    silent("each file", &["error[unusable-certificate]", "error[client-authority-unusable]"]);
+    // An included file may be any, too.
+    fs::write(&outside, format!("{secret} {{\n\"\n{secret}{secret}\"\n")).unwrap();
+    for named in [outside.display().to_string(), "../shadow".to_owned()] {
+        host.write("greenarrow.conf", &format!("include {named}\n"));
+        silent("include", &[]);
+        assert!(check(&host, &[]).stdout.join("\n").contains("shadow:"), "{named}");
+    }
 }
 
 /// Whatever stands in the files, nothing of it moves the cursor or sets a colour.

@@ -83,7 +83,7 @@ fn a_word_without_effect_is_named_with_its_place() {
     let finished = ciphers(&["HIGH:FOO-BAR:!aNULL"]);
     assert_eq!(finished.code, Some(0), "{finished:?}");
     let expected = [
-        "warning[ignored-word]: no effect: FOO-BAR: no word of cipher strings",
+        "warning[cipher-word-without-effect]: no effect: FOO-BAR: no word of cipher strings",
         " --> cipher string:1:6",
         "  |",
         "1 | HIGH:FOO-BAR:!aNULL",
@@ -93,7 +93,10 @@ fn a_word_without_effect_is_named_with_its_place() {
     // That nobody has RC4 to take out is as its author wanted.
     let harmless = ciphers(&["HIGH:!RC4"]);
     assert_eq!(harmless.code, Some(0));
-    assert!(harmless.stderr[0].starts_with("note[ignored-word]: no effect: RC4: "), "{harmless:?}");
+    assert!(
+        harmless.stderr[0].starts_with("note[cipher-word-without-effect]: no effect: RC4: "),
+        "{harmless:?}"
+    );
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! `explain`: what is in force, as text and as JSON, and whether it is what a peer then gets.
 
 use std::collections::BTreeSet;
+use std::fs;
 use std::process::Command;
 
 use serde_json::Value;
@@ -389,13 +390,85 @@ fn a_named_delivery_that_cannot_be_used_says_so() {
     assert!(text[at + 1].starts_with("  it is kept back: "), "{text:#?}");
 }
 
+/// Of a file of ciphers that cannot be read nobody knows what it allows: certainly not the default.
+#[test]
+fn ciphers_that_cannot_be_read_are_unknown_and_nothing_is_offered() {
+    let host = Host::new();
+    host.write("smtp2", "ENABLED=1\nIPADDR=127.0.0.1\nTLSCIPHERS=HIGH\nexport TLSCIPHERS\n");
+    host.write("smtp.tcp", "127.0.0.1:allow,TLSCIPHERS=\"HIGH\"\n:allow\n");
+    let path = host.control().join("tls.tlsserverciphers");
+    let shown = path.display().to_string();
+    let cases: [(&[u8], &str); 3] = [(b"A\0B\n", ":1:"), (b"HIGH\n\xff\n", ":2:1"), (b"", "")];
+    for (content, place) in cases {
+        let _ = fs::remove_file(&path);
+        match content {
+            b"" => fs::create_dir(&path).unwrap(),
+            content => fs::write(&path, content).unwrap(),
+        }
+        for backend in BACKENDS {
+            let whole = json(&host, &["--tls", backend]);
+            for (number, mode) in [(0, "starttls"), (2, "smtps")] {
+                let service = &whole["services"][number];
+                assert_eq!(service["state"], "broken", "{service:#}");
+                has_keys(&service["tls"], "mode error");
+                assert_eq!(service["tls"]["mode"], mode);
+                let error = &service["tls"]["error"];
+                let reason = error["reason"].as_str().unwrap();
+                assert!(reason.starts_with("nobody knows which ciphers it may use: "), "{reason}");
+                let at = error["place"].as_str().unwrap();
+                assert!(at.starts_with(&format!("{shown}{place}")), "{at}");
+                let ciphers = service["settings"].as_array().unwrap();
+                let ciphers = ciphers.iter().find(|it| it["setting"] == "ciphers").unwrap();
+                assert_eq!(
+                    (&ciphers["value"], &ciphers["source"]["kind"]),
+                    (&Value::Null, &"file".into())
+                );
+                assert_eq!(service["rules"][0]["tls"], Value::Null);
+            }
+            // Another says for itself what it may use.
+            let second = &whole["services"][1];
+            assert_eq!(
+                (&second["state"], &second["tls"]["mode"]),
+                (&"runs".into(), &"starttls".into())
+            );
+            assert_eq!(second["rules"][0]["tls"]["mode"], "starttls");
+            let text = explain(&host, &["--tls", backend, "--service", "smtp"]).stdout;
+            assert!(text.contains(&"service smtp: broken: it stays down".to_owned()), "{text:#?}");
+            let text = text.join("\n");
+            assert!(text.contains("  nobody knows which ciphers it may use: "), "{text}");
+            assert!(!text.contains("DEFAULT") && !text.contains("offered by"), "{text}");
+        }
+    }
+    fs::remove_dir(&path).unwrap();
+}
+
+/// Nor one in a rule that can apply to nobody here: of what rustls has nothing, a part is what OpenSSL has.
+#[test]
+fn a_string_of_a_rule_that_can_never_apply_breaks_nothing() {
+    let host = Host::new();
+    let rules = ["user@127.0.0.6", "=foo.com", "10.0.0.0/8", "0.0.0.0", "127.0.0.1"];
+    let rules = rules.map(|address| format!("{address}:allow,TLSCIPHERS=\"AES128-SHA\"\n"));
+    host.write("smtp.tcp", &format!("127.0.0.1:allow\n{}:allow\n", rules.concat()));
+    for backend in BACKENDS {
+        let whole = json(&host, &["--tls", backend, "--service", "smtp"]);
+        let service = &whole["services"][0];
+        assert_eq!(service["state"], "runs", "{service:#}");
+        for rule in &service["rules"].as_array().unwrap()[1..=5] {
+            assert_eq!((&rule["used"], &rule["tls"]), (&false.into(), &Value::Null), "{rule:#}");
+        }
+        let control = host.control().display().to_string();
+        assert_eq!(run(["check", &control, "--tls", backend]).code, Some(0));
+        let _program = host.serve(&["--tls", backend, "--strict"]);
+    }
+}
+
 /// A string that no library takes breaks nothing where no session uses it; `hvmail-smtpd` serves.
 #[test]
 fn a_string_of_a_rule_that_denies_breaks_nothing() {
     let host = Host::new();
     host.write(
         "smtp.tcp",
-        "10.:deny,TLSCIPHERS=\"HIGH:@FOO\"\n11.:deny,TLSCIPHERS=\"NULL-SHA\"\n127.:allow\n",
+        "10.:deny,TLSCIPHERS=\"HIGH:@FOO\",RELAYCLIENT=\"\"\n11.:deny,TLSCIPHERS=\"NULL-SHA\"\n127.:allow\n",
     );
     for backend in BACKENDS {
         let whole = json(&host, &["--tls", backend, "--service", "smtp"]);
@@ -403,7 +476,12 @@ fn a_string_of_a_rule_that_denies_breaks_nothing() {
         assert_eq!(service["state"], "runs");
         let rule = &service["rules"][0];
         assert_eq!((&rule["used"], &rule["tls"]), (&false.into(), &Value::Null));
-        assert_eq!(rule["ciphers"]["value"], "HIGH:@FOO");
+        assert_eq!((&rule["ciphers"], &rule["relay"]), (&Value::Null, &Value::Null));
+        assert_eq!(rule["without_effect"], serde_json::json!(["TLSCIPHERS", "RELAYCLIENT"]));
+        let text = explain(&host, &["--tls", backend, "--service", "smtp"]).stdout;
+        let at = text.iter().position(|line| line.contains("rule for 10.: may not")).unwrap();
+        assert_eq!(text[at + 1], "    without effect: TLSCIPHERS, RELAYCLIENT", "{text:#?}");
+        assert!(text[at + 2].starts_with("  rule for 11.: may not connect"), "{text:#?}");
         let _program = host.serve(&["--tls", backend, "--strict"]);
     }
 }
