@@ -37,8 +37,9 @@
 //! | `resumption` | `Local`: keys that change by themselves every 6 hours; `Shared`: for 6 hours a ticket | `Local`: one key as long as the acceptor lives; `Shared`: as `Local` |
 //!
 //! A cipher string that OpenSSL would refuse is refused by both, and so is one that leaves TLS 1.2 without
-//! a suite that fits the certificate's key, unless TLS 1.3 alone is offered. Neither library takes early
-//! data or renegotiates.
+//! a suite that fits the certificate's key. Where TLS 1.3 alone is offered, a string has no say but for its
+//! level, which is named. Without a string both offer what they have of `DEFAULT`, in OpenSSL's order.
+//! Neither library takes early data or renegotiates.
 //!
 //! Features only add. With both libraries compiled in, the caller names one by [`Backend`]. No type of
 //! a TLS library is part of this crate's API.

@@ -102,6 +102,9 @@ pub struct ServerPolicy {
     pub versions: (Version, Version),
     /// Which suites are offered under TLS 1.2. `None`: those of `DEFAULT`, in OpenSSL's order, and what the
     /// library lacks of them is nobody's loss: it is not reported.
+    ///
+    /// Where `versions` has TLS 1.3 alone, a string has no say but for its `@SECLEVEL=`, is reported, and is
+    /// never refused.
     pub ciphers: Option<CipherString>,
     /// The groups for DHE, of any sizes. Where a library has DHE it takes the largest that its security
     /// level allows, and where there is none the smallest of RFC 7919, so that no DHE suite is without.

@@ -8,7 +8,9 @@ use x509_cert::der::{Decode, asn1::ObjectIdentifier};
 use crate::{
     Backend, Cause, CipherString, ConfigError, Identity, Loss, ServerPolicy, Unhonoured, Version,
     certificate::{Fields, public_key_parts},
-    cipher::{self, Authentication, CipherError, CipherList, Ignored, Release, Suite},
+    cipher::{
+        self, Authentication, CipherError, CipherList, Ignored, Release, SecurityLevel, Suite,
+    },
 };
 
 /// How many words without effect are named.
@@ -21,16 +23,35 @@ pub(crate) fn read(
     unhonoured: &mut Vec<Unhonoured>,
 ) -> Result<Option<CipherList>, ConfigError> {
     let Some(ciphers) = &policy.ciphers else { return Ok(None) };
-    if ciphers.text.len() > CipherString::MAX_LENGTH {
-        let reason = format!("it is longer than {} octets", CipherString::MAX_LENGTH);
-        return Err(refused(ciphers, reason));
-    }
-    let list = cipher::parse_as(&ciphers.text, release)
-        .map_err(|error| refused(ciphers, error.to_string()))?;
-    if policy.versions.0 == Version::Tls13 {
-        let reason = "the cipher string governs TLS 1.2, which this policy does not offer";
-        unhonoured.push(report(ciphers, Loss::Whole, reason.to_owned()));
-    }
+    let read = if ciphers.text.len() > CipherString::MAX_LENGTH {
+        Err(format!("it is longer than {} octets", CipherString::MAX_LENGTH))
+    } else {
+        cipher::parse_as(&ciphers.text, release).map_err(|error| error.to_string())
+    };
+    let list = match (read, policy.versions.0) {
+        (Ok(list), Version::Tls12) => list,
+        (Ok(list), Version::Tls13) => {
+            unhonoured.push(without_say(ciphers, list.security_level, None));
+            list
+        }
+        (Err(reason), Version::Tls12) => return Err(refused(ciphers, reason)),
+        // Nothing but a level could have a say here, so nobody is kept waiting for a better string.
+        (Err(reason), Version::Tls13) => {
+            let level = match ciphers.text.len() {
+                0..=CipherString::MAX_LENGTH => cipher::level_alone(&ciphers.text, release),
+                _ => None,
+            };
+            unhonoured.push(without_say(ciphers, level, Some(&reason)));
+            let (suites, ignored) = (Vec::new(), Vec::new());
+            return Ok(level.map(|level| CipherList {
+                suites,
+                security_level: Some(level),
+                suite_b: None,
+                ignored,
+                release,
+            }));
+        }
+    };
     // What only this release passes over is its doing.
     let words_of = |read: Result<CipherList, CipherError>| match read {
         Ok(CipherList { ignored, .. }) | Err(CipherError::NoSuite { ignored }) => ignored,
@@ -48,6 +69,23 @@ pub(crate) fn read(
         }
     }
     Ok(Some(list))
+}
+
+/// What is said of a string where TLS 1.3 is offered alone.
+fn without_say(
+    ciphers: &CipherString,
+    level: Option<SecurityLevel>,
+    refused: Option<&str>,
+) -> Unhonoured {
+    let mut reason =
+        "the cipher string governs TLS 1.2, which this policy does not offer".to_owned();
+    if let Some(level) = level {
+        reason.push_str(&format!("; its @SECLEVEL={level} holds for TLS 1.3 all the same"));
+    }
+    if let Some(refused) = refused {
+        reason.push_str(&format!("; with TLS 1.2 it would be refused: {refused}"));
+    }
+    report(ciphers, if level.is_some() { Loss::Partial } else { Loss::Whole }, reason)
 }
 
 /// Where a word begins that the string would not mean the same without.

@@ -21,10 +21,18 @@ static OWN_LEVEL: LazyLock<Result<SecurityLevel, ErrorStack>> = LazyLock::new(||
 });
 
 pub(super) struct Ciphers<'a> {
-    string: Option<&'a CipherString>,
+    say: Say<'a>,
     list: CipherList,
     /// The security level in force: the string's, or else the library's own.
     pub(super) level: SecurityLevel,
+}
+
+/// How much of a string OpenSSL is given.
+enum Say<'a> {
+    /// All of it.
+    Whole(&'a CipherString),
+    /// The level, where it has one: there is no string, or no TLS 1.2, which the rest is about.
+    Level,
 }
 
 impl<'a> Ciphers<'a> {
@@ -42,14 +50,22 @@ impl<'a> Ciphers<'a> {
             // Asked once: each answer is a context.
             None => OWN_LEVEL.clone().map_err(|e| library(&e))?,
         };
-        Ok(Self { string: policy.ciphers.as_ref(), list, level })
+        let say = match (&policy.ciphers, policy.versions.0) {
+            (Some(ciphers), Version::Tls12) => Say::Whole(ciphers),
+            _ => Say::Level,
+        };
+        Ok(Self { say, list, level })
     }
 
     pub(super) fn apply(&self, context: &mut SslContextBuilder) -> Result<(), ConfigError> {
-        let Some(ciphers) = self.string else { return Ok(()) };
-        context
-            .set_cipher_list(&ciphers.text)
-            .map_err(|e: ErrorStack| suites::refused(ciphers, error::line(&e)))
+        match (&self.say, self.list.security_level) {
+            (Say::Whole(ciphers), _) => context
+                .set_cipher_list(&ciphers.text)
+                .map_err(|e: ErrorStack| suites::refused(ciphers, error::line(&e)))?,
+            (Say::Level, Some(level)) => context.set_security_level(level.get().into()),
+            (Say::Level, None) => {}
+        }
+        Ok(())
     }
 
     /// The same refusal of an identity, with the level that it fails where the string sets it.
