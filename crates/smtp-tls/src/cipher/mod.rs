@@ -112,6 +112,7 @@ pub fn parse_as(text: &str, release: Release) -> Result<CipherList, CipherError>
 }
 
 /// The security level that a string asks for which names no suite; `None` where it cannot be read.
+#[cfg(any(feature = "rustls", feature = "openssl"))]
 pub(crate) fn level_alone(text: &str, release: Release) -> Option<SecurityLevel> {
     string::read(text, release).ok()?.security_level
 }

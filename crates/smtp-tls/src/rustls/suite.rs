@@ -7,7 +7,7 @@ use rustls::{CipherSuite, NamedGroup, crypto::CryptoProvider};
 use crate::{
     Backend, ClientOffer, ConfigError, Loss, ServerOffer, ServerPolicy, Unhonoured, Version,
     cipher::{self, CipherList, Release, SecurityLevel, Suite},
-    suites,
+    suites::{self, Kind, Kinds},
 };
 
 /// What no string means: what the word `DEFAULT` does.
@@ -30,8 +30,12 @@ pub(super) fn choose(
     let offered = |version| offered(provider, policy.versions, version);
     Ok(ServerOffer {
         tls13: offered(Version::Tls13),
-        tls12: suites::fitting(policy, Backend::Rustls, &offered(Version::Tls12))?,
+        tls12: suites::fitting(policy, Backend::Rustls, &offered(Version::Tls12), |identities| {
+            let usable = identities.iter().map(|identity| Kind::of(identity)).collect();
+            Ok(Kinds { usable, why_not: None })
+        })?,
         groups: groups(provider, policy.versions),
+        dhe: None,
     })
 }
 
