@@ -4,7 +4,8 @@
 //! it as OpenSSL does, whatever TLS library is in use. Does not: choose suites. Fails: a string that OpenSSL
 //! refuses, or that is longer than a TLS library is given, breaks each service that it is in force for. One in an
 //! access rule breaks every service under the rules: the clients of that rule were to be kept from
-//! something, and nobody knows from what. Under a rule that denies, or that no client is ever under, there
+//! something, and nobody knows from what. Where TLS 1.3 is offered alone, no string has a say, and none breaks
+//! anything. Under a rule that denies, or that no client is ever under, there
 //! is no session: what is wrong with its string is a warning.
 //!
 //! A word without effect is a warning at its place, unless the string means the same without it; so is a
@@ -30,6 +31,12 @@ pub(crate) const FILE: &str = "tls.tlsserverciphers";
 /// The code of the error that a service does not know its string.
 pub(crate) const UNKNOWN: &str = "ciphers-unknown";
 const VARIABLE: &str = "TLSCIPHERS";
+
+/// The code of a string that OpenSSL refuses.
+const REFUSED: &str = "ciphers-refused";
+
+/// Why a refused string breaks nothing, where TLS 1.3 is offered alone.
+const NO_SAY: &str = "TLS 1.3 is offered alone, so the string has no say";
 
 /// Why a refused string breaks nothing.
 const NO_SESSION: &str = "no session uses it: its rule denies, or no client is ever under it";
@@ -309,6 +316,15 @@ pub(crate) fn judge(gather: &mut Gather<'_>, global: &Global, services: &[Servic
     }
 }
 
+/// What is refused where no string has a say is a warning.
+pub(crate) fn without_say(diagnostics: &mut [Diagnostic]) {
+    let errors = diagnostics.iter_mut().filter(|said| said.severity == Severity::Error);
+    for refused in errors.filter(|said| said.code == REFUSED) {
+        refused.severity = Severity::Warning;
+        refused.help = Some(NO_SAY.to_owned());
+    }
+}
+
 /// Something to be said of a string, and which part of it that is about; `None`: the whole.
 struct Finding {
     range: Option<Range<usize>>,
@@ -316,7 +332,6 @@ struct Finding {
 }
 
 fn findings(text: &str) -> Vec<Finding> {
-    const REFUSED: &str = "ciphers-refused";
     if text.len() > MAX_CIPHER_STRING {
         let message =
             format!("this cipher string is longer than {MAX_CIPHER_STRING} octets: it is not read");

@@ -71,7 +71,7 @@
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use smtp_tls::CertificateAddresses;
+use smtp_tls::{CertificateAddresses, Version};
 
 mod access;
 mod assigned_service;
@@ -225,6 +225,20 @@ impl Control {
                 }
             }
         }
+        self
+    }
+
+    /// The same directory, with TLS 1.3 offered alone. A cipher string is about TLS 1.2: one that OpenSSL refuses
+    /// is a warning then, and breaks no service. The control directory has no setting for it.
+    #[must_use]
+    pub fn with_tls13_alone(mut self) -> Self {
+        for service in &mut self.services {
+            if let Some(policy) = service.tls.policy_mut() {
+                policy.versions = (Version::Tls13, Version::Tls13);
+            }
+        }
+        cipher_strings::without_say(&mut self.diagnostics);
+        mark_broken(&mut self.services, &self.diagnostics);
         self
     }
 

@@ -12,6 +12,7 @@ use hvmail_control::limits::{MAX_CIPHER_STRING, MAX_DIAGNOSTICS_PER_FILE};
 use hvmail_control::snapshot::{Origin, OriginId};
 use hvmail_control::source::Memory;
 use hvmail_control::{Control, Setting};
+use smtp_tls::Version;
 
 const FILE: &str = "tls.tlsserverciphers";
 const SMTP2: &str = "ENABLED=1\nPORT=587\n";
@@ -303,4 +304,28 @@ fn a_refused_string_that_no_session_uses_is_a_warning() {
         assert_eq!((with_string.used, with_string.tls.is_some()), (breaks, breaks), "{rules}");
         assert_eq!(with_string.ciphers.is_some(), with_string.allow, "{rules}");
     }
+}
+
+/// A string is about TLS 1.2; where that is not offered, one that OpenSSL refuses breaks nothing.
+#[test]
+fn a_refused_string_breaks_nothing_where_tls_1_3_is_offered_alone() {
+    for (file, content) in [
+        ("tls.tlsserverciphers", "FOO\n"),
+        ("tls.tlsserverciphers", "HIGH:@SECLEVEL=9\n"),
+        ("smtp.tcp", "10.0.0.1:allow,TLSCIPHERS=\"HIGH:@FOO\"\n:allow\n"),
+    ] {
+        let control = Control::load(&with_certificate().file(file, content));
+        assert!(!control.service("smtp").unwrap().runs() && control.has_errors(), "{content}");
+        let control = control.with_tls13_alone();
+        assert!(control.service("smtp").unwrap().runs() && !control.has_errors(), "{content}");
+        let told = told(&control);
+        assert!(told.iter().any(|line| line.contains("warning[ciphers-refused]")), "{told:?}");
+        for tls in control.tls_policies(control.service("smtp").unwrap()) {
+            assert_eq!(tls.policy().unwrap().versions, (Version::Tls13, Version::Tls13));
+        }
+    }
+    // A file that cannot be read may have a level, which holds for TLS 1.3 too.
+    let unreadable = with_certificate().file("tls.tlsserverciphers", &b"HIGH\xff\n"[..]);
+    let control = Control::load(&unreadable).with_tls13_alone();
+    assert!(!control.service("smtp").unwrap().runs());
 }

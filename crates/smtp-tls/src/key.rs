@@ -129,6 +129,42 @@ pub(crate) fn key_matches(key: &PrivateKey, public_key_info: &[u8]) -> Option<bo
     }
 }
 
+/// What a key is that can be read and is none of those that [`KeyAlgorithm`] knows by name.
+#[cfg(feature = "rustls")]
+pub(crate) fn foreign(key: &PrivateKey) -> Option<String> {
+    const CURVES: [(&str, &str); 10] = [
+        ("1.2.840.10045.3.1.1", "P-192"),
+        ("1.3.132.0.33", "P-224"),
+        ("1.3.132.0.10", "secp256k1"),
+        ("1.3.36.3.3.2.8.1.1.7", "brainpoolP256r1"),
+        ("1.3.36.3.3.2.8.1.1.8", "brainpoolP256t1"),
+        ("1.3.36.3.3.2.8.1.1.9", "brainpoolP320r1"),
+        ("1.3.36.3.3.2.8.1.1.11", "brainpoolP384r1"),
+        ("1.3.36.3.3.2.8.1.1.12", "brainpoolP384t1"),
+        ("1.3.36.3.3.2.8.1.1.13", "brainpoolP512r1"),
+        ("1.2.156.10197.1.301", "SM2"),
+    ];
+    const KINDS: [(&str, &str); 3] = [
+        ("1.2.840.113549.1.1.10", "of RSA-PSS"),
+        ("1.2.840.10040.4.1", "of DSA"),
+        ("1.3.101.113", "of Ed448"),
+    ];
+    let named = |number: ObjectIdentifier, all: &[(&str, &'static str)]| {
+        let number = number.to_string();
+        all.iter().find(|(known, _)| *known == number).map(|(_, name)| *name)
+    };
+    match public_half(key).ok()? {
+        PublicHalf::Ec { curve: Some(curve), .. } if curve_bits(curve).is_none() => {
+            Some(format!("of ECDSA on {}", named(curve, &CURVES).unwrap_or("another curve")))
+        }
+        PublicHalf::Ec { curve: None, .. } => Some("of ECDSA on a curve without a name".to_owned()),
+        PublicHalf::Other { algorithm } if algorithm != ED25519 => {
+            Some(named(algorithm, &KINDS).unwrap_or("of another algorithm").to_owned())
+        }
+        PublicHalf::Rsa { .. } | PublicHalf::Ec { .. } | PublicHalf::Other { .. } => None,
+    }
+}
+
 /// The size of the modulus of a public key of RSA.
 #[cfg(feature = "rustls")]
 pub(crate) fn rsa_bits(public: &[u8]) -> Option<usize> {

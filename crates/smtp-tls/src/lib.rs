@@ -30,15 +30,16 @@
 //!
 //! | setting | rustls | OpenSSL |
 //! |---|---|---|
-//! | `identity`, `alternatives`, `named` | the first that the client can use | one of each kind of key, of two kinds; OpenSSL's order decides between them |
-//! | `ciphers` | its suites in the string's order; the lost ones are named. `@SECLEVEL` decides about suites alone | the string itself |
+//! | `identity`, `alternatives`, `named` | the first that the client can use; RSA, ECDSA on P-256, P-384 and P-521, Ed25519 | one of each kind of key, of two kinds; OpenSSL's order decides between them. A key that TLS 1.2 alone has a curve for is named, and one that no handshake can be had with is left out and named, or refused where it is the only one |
+//! | `ciphers` | its suites in the string's order; the lost ones are named. `@SECLEVEL` decides about suites alone | the string itself; a certificate that a word of Suite B does not take is refused |
 //! | `dh` | not needed: it has no DHE | the largest that the security level takes; else the smallest of RFC 7919; level 5 takes none, and the suites that are lost by it are named |
 //! | `clients` | asked for, never demanded; a resumed session has the chain of the first one | asked for, never demanded; no session is resumed then |
 //! | `resumption` | `Local`: keys that change by themselves every 6 hours; `Shared`: for 6 hours a ticket | `Local`: one key as long as the acceptor lives; `Shared`: as `Local` |
 //!
 //! A cipher string that OpenSSL would refuse is refused by both, and so is one that leaves TLS 1.2 without
-//! a suite that fits the certificate's key, unless TLS 1.3 alone is offered. Neither library takes early
-//! data or renegotiates.
+//! a suite that fits the certificate's key. Where TLS 1.3 alone is offered, a string has no say but for its
+//! level, which is named. Without a string both offer what they have of `DEFAULT`, in OpenSSL's order.
+//! Neither library takes early data or renegotiates.
 //!
 //! Features only add. With both libraries compiled in, the caller names one by [`Backend`]. No type of
 //! a TLS library is part of this crate's API.
@@ -121,7 +122,7 @@ pub use level::{Level, Version};
 pub use library::{LibrarySuites, SuiteFate};
 pub use material::{Identity, KeyKind, PrivateKey};
 pub use names::{MalformedServerName, ServerNames};
-pub use offer::{ClientOffer, ServerOffer};
+pub use offer::{ClientOffer, DheGroup, ServerOffer};
 pub use origin::OriginId;
 #[cfg(feature = "client-certificates")]
 pub use peer::ClientJudge;

@@ -100,11 +100,13 @@ impl LibrarySuites {
         list.suites.iter().map(|suite| (*suite, fate(suite))).collect()
     }
 
-    /// The suites of TLS 1.3 that it has, in its order: no cipher string has a say in them.
+    /// The suites of TLS 1.3 that are offered beside the list, in the library's order. Its words have no say
+    /// in them; its security level has.
     #[must_use]
-    pub fn tls13(&self) -> Vec<&'static Suite> {
+    pub fn tls13(&self, list: &CipherList) -> Vec<&'static Suite> {
+        let offer = list.at_level(self.level, (Version::Tls13, Version::Tls13));
         let mut suites = self.suites.clone();
-        suites.retain(|suite| suite.protocol() == cipher::Protocol::Tls13);
+        suites.retain(|suite| offer.tls13.contains(suite));
         suites
     }
 }
@@ -124,8 +126,13 @@ mod tests {
     fn rustls_has_its_nine_suites_and_says_what_it_lacks() {
         let library = LibrarySuites::of(Backend::Rustls).unwrap();
         assert_eq!(library.suites.len(), 9);
+        let of = |string| names(library.tls13(&cipher::parse(string).unwrap()));
         assert_eq!(
-            names(library.tls13()),
+            of("HIGH:@SECLEVEL=4"),
+            ["TLS_AES_256_GCM_SHA384", "TLS_CHACHA20_POLY1305_SHA256"]
+        );
+        assert_eq!(
+            of("HIGH"),
             ["TLS_AES_256_GCM_SHA384", "TLS_AES_128_GCM_SHA256", "TLS_CHACHA20_POLY1305_SHA256"]
         );
         let list =
@@ -142,7 +149,7 @@ mod tests {
     fn openssl_keeps_what_its_program_says() {
         use smtp_testkit::process::{require_peer, run};
         let library = LibrarySuites::of(Backend::OpenSsl).unwrap();
-        assert!(library.suites.len() > 30 && !library.tls13().is_empty());
+        assert!(library.suites.len() > 30);
         let Some(openssl) = require_peer("openssl") else { return };
         for string in ["DEFAULT", "ALL:COMPLEMENTOFALL", "HIGH:!aNULL", "DHE@SECLEVEL=0", "eNULL"] {
             let list = cipher::parse_as(string, library.release).unwrap();
@@ -156,6 +163,14 @@ mod tests {
             let mut said: Vec<_> = said.stdout.iter().flat_map(|line| line.split(':')).collect();
             said.retain(|name| !name.is_empty());
             assert_eq!(kept, said, "{string}");
+        }
+        for string in ["DEFAULT", "ECDHE+AESGCM:@SECLEVEL=5", "HIGH:@SECLEVEL=4", "ALL@SECLEVEL=0"]
+        {
+            let list = cipher::parse_as(string, library.release).unwrap();
+            let mut program = std::process::Command::new(&openssl);
+            let said = run(program.args(["ciphers", "-s", "-tls1_3", string]), b"");
+            let said: Vec<_> = said.stdout.iter().flat_map(|line| line.split(':')).collect();
+            assert_eq!(names(library.tls13(&list)), said, "{string}");
         }
     }
 }

@@ -6,7 +6,8 @@ use crate::cipher::Suite;
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct ServerOffer {
-    /// The suites of TLS 1.3. Empty where that version is not offered.
+    /// The suites of TLS 1.3. Empty where that version is not offered, or no key of the policy's identity
+    /// and its alternatives can be used with it.
     pub tls13: Vec<&'static Suite>,
     /// The suites of TLS 1.2 that fit the keys of the policy's identity and its alternatives. Empty where
     /// that version is not offered.
@@ -17,6 +18,17 @@ pub struct ServerOffer {
     /// The groups of the key exchange, by their IANA names. A client's key share for another one of
     /// them than the first may be taken as it is, which saves a round trip.
     pub groups: Vec<&'static str>,
+    /// The group of the suites with DHE. `None`: none of them is offered.
+    pub dhe: Option<DheGroup>,
+}
+
+/// The group that finite-field Diffie-Hellman is done in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct DheGroup {
+    /// The size of its modulus.
+    pub bits: usize,
+    /// Where it stands in [`ServerPolicy::dh`](crate::ServerPolicy::dh). `None`: it is one of RFC 7919.
+    pub of_policy: Option<usize>,
 }
 
 /// What a [`Connector`](crate#backends) offers in its first message (RFC 8446 section 4.1.2), the preferred

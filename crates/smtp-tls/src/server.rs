@@ -100,7 +100,11 @@ pub struct ServerPolicy {
     pub named: ServerNames,
     /// The lowest and the highest version offered.
     pub versions: (Version, Version),
-    /// Which suites are offered under TLS 1.2. `None`: the backend's default.
+    /// Which suites are offered under TLS 1.2. `None`: those of `DEFAULT`, in OpenSSL's order, and what the
+    /// library lacks of them is nobody's loss: it is not reported.
+    ///
+    /// Where `versions` has TLS 1.3 alone, a string has no say but for its `@SECLEVEL=`, is reported, and is
+    /// never refused.
     pub ciphers: Option<CipherString>,
     /// The groups for DHE, of any sizes. Where a library has DHE it takes the largest that its security
     /// level allows, and where there is none the smallest of RFC 7919, so that no DHE suite is without.
@@ -116,7 +120,7 @@ pub struct ServerPolicy {
 }
 
 impl ServerPolicy {
-    /// The usual policy: TLS 1.2 and 1.3, the backend's suites, resumption on.
+    /// The usual policy: TLS 1.2 and 1.3, the suites of `DEFAULT`, resumption on.
     #[must_use]
     pub const fn new(identity: Arc<Identity>) -> Self {
         Self {

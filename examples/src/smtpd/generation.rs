@@ -11,7 +11,7 @@ use std::sync::Arc;
 use hvmail_control::diagnostic::Severity;
 use hvmail_control::{Control, Service, ServiceTls, TlsMode};
 use smtp_server::Service as Listening;
-use smtp_tls::{Backend, CertificateAddresses, Resumption, TicketKeys, Version};
+use smtp_tls::{Backend, CertificateAddresses, Resumption, TicketKeys};
 
 use super::arguments::Arguments;
 use super::directory::{self, Loaded};
@@ -72,6 +72,10 @@ impl Generation {
     ) -> Result<Self, Failure> {
         let Setup { arguments, backend, maildir } = setup;
         let Loaded { control, keys, lacks_certificate, said } = loaded;
+        let control = match arguments.tls13_only {
+            true => control.with_tls13_alone(),
+            false => control,
+        };
         said.iter().for_each(print::line);
         print::diagnostics(&control);
         if before.is_none() {
@@ -203,9 +207,6 @@ fn adjust(control: Control, arguments: &Arguments, keys: Option<&TicketKeys>) ->
         let (ServiceTls::StartTls(policy) | ServiceTls::Implicit(policy)) = &mut service.tls else {
             continue;
         };
-        if arguments.tls13_only {
-            policy.versions = (Version::Tls13, Version::Tls13);
-        }
         if let Some(keys) = keys {
             policy.resumption = Resumption::Shared(keys.clone());
         }

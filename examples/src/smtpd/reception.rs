@@ -43,8 +43,11 @@ impl Handler for Reception {
         let rules = self.control.for_peer(service, peer.address.ip());
         if !rules.allow {
             let place = rules.origin.and_then(|origin| self.control.location(origin));
-            let place = place.map(|place| place.to_string()).unwrap_or_default();
-            info!(service = peer.service, peer = %peer.address, rule = place, "connection denied");
+            let place = place.map(|place| place.to_string());
+            info!(
+                service = peer.service, peer = %peer.address, rule = place.as_deref(),
+                "connection denied"
+            );
             return Admission::Refuse;
         }
         let Some(policy) = self.policies.find(service.name, &rules.tls) else {
@@ -113,7 +116,7 @@ impl Client {
             ClientVerdict::NotShown => debug!(service, %peer, "no certificate was shown"),
             ClientVerdict::Refused(refusal) => {
                 let place = refusal.origin().and_then(|origin| print::place(&self.control, origin));
-                let (reason, place) = (refusal.to_string(), place.unwrap_or_default());
+                let (reason, place) = (refusal.to_string(), place.as_deref());
                 info!(service, %peer, reason, place, "certificate does not open the relay");
             }
         }

@@ -55,9 +55,13 @@ pub(super) fn run(arguments: &Ciphers) -> Result<ExitCode, Failure> {
         })?;
     }
     let kept = judged.iter().filter(|(_, fate)| *fate == SuiteFate::Kept).count();
-    let tls13: Vec<_> = library.tls13().iter().map(|suite| suite.name()).collect();
+    let tls13: Vec<_> = library.tls13(&list).iter().map(|suite| suite.name()).collect();
+    let say = match list.security_level {
+        Some(level) => format!("in which @SECLEVEL={level} alone has a say"),
+        None => "in which no cipher string has a say".to_owned(),
+    };
     print::line(format_args!(
-        "{backend} keeps {kept} of {} suites; TLS 1.3, in which no cipher string has a say, has {}",
+        "{backend} keeps {kept} of {} suites; TLS 1.3, {say}, has {}",
         judged.len(),
         tls13.join(" ")
     ));

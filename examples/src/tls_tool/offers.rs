@@ -9,9 +9,10 @@ use std::collections::hash_map::Entry;
 use hvmail_control::diagnostic::{Diagnostic, Place, Severity};
 use hvmail_control::snapshot::{Origin, OriginId};
 use hvmail_control::{Control, Service};
-use smtp_tls::cipher::Suite;
+use smtp_tls::cipher::{KeyExchange, Suite};
 use smtp_tls::{
-    Backend, Cause, ClientOffer, ConfigError, Loss, ServerOffer, ServerPolicy, Unhonoured, Version,
+    Backend, Cause, ClientOffer, ConfigError, DheGroup, Loss, ServerOffer, ServerPolicy,
+    Unhonoured, Version,
 };
 
 use crate::acceptors::Acceptors;
@@ -23,17 +24,19 @@ pub(super) struct Offered<'a> {
     pub(super) tls13: &'a [&'static Suite],
     pub(super) tls12: &'a [&'static Suite],
     pub(super) groups: &'a [&'static str],
+    /// Of a server, the group of the suites with DHE.
+    pub(super) dhe: Option<DheGroup>,
 }
 
 impl<'a> From<&'a ServerOffer> for Offered<'a> {
     fn from(offer: &'a ServerOffer) -> Self {
-        Self { tls13: &offer.tls13, tls12: &offer.tls12, groups: &offer.groups }
+        Self { tls13: &offer.tls13, tls12: &offer.tls12, groups: &offer.groups, dhe: offer.dhe }
     }
 }
 
 impl<'a> From<&'a ClientOffer> for Offered<'a> {
     fn from(offer: &'a ClientOffer) -> Self {
-        Self { tls13: &offer.tls13, tls12: &offer.tls12, groups: &offer.groups }
+        Self { tls13: &offer.tls13, tls12: &offer.tls12, groups: &offer.groups, dhe: None }
     }
 }
 
@@ -41,6 +44,7 @@ impl<'a> From<&'a ClientOffer> for Offered<'a> {
 pub(super) struct ModernPeer {
     pub(super) version: Version,
     pub(super) suite: &'static Suite,
+    /// `None`: the suite agrees on its keys without one.
     pub(super) group: Option<&'static str>,
 }
 
@@ -51,7 +55,8 @@ pub(super) fn modern_peer(offer: Offered<'_>) -> Option<ModernPeer> {
         (None, Some(suite)) => (Version::Tls12, suite),
         (None, None) => return None,
     };
-    Some(ModernPeer { version, suite, group: offer.groups.first().copied() })
+    let agrees = version == Version::Tls13 || suite.key_exchange() == KeyExchange::Ecdhe;
+    Some(ModernPeer { version, suite, group: offer.groups.first().copied().filter(|_| agrees) })
 }
 
 /// What the library says of everything that the enabled services may offer, broken ones included. What

@@ -204,6 +204,8 @@ fn a_listed_address_relays_and_others_are_told_why_not() {
         assert!(said(r#"address="Tim@Example.org""#), "{log:#?}");
         assert!(said("reason=\"the mail address of the certificate cannot be used: octet 0x00"));
         assert!(!log.iter().any(|line| line.contains('\0')), "{log:#?}");
+        // What is the client's own has no place in the control directory.
+        assert!(!said("place="), "{log:#?}");
     }
 }
 

@@ -111,6 +111,12 @@ pub fn parse_as(text: &str, release: Release) -> Result<CipherList, CipherError>
     Ok(CipherList { suites, security_level, suite_b, ignored, release })
 }
 
+/// The security level that a string asks for which names no suite; `None` where it cannot be read.
+#[cfg(any(feature = "rustls", feature = "openssl"))]
+pub(crate) fn level_alone(text: &str, release: Release) -> Option<SecurityLevel> {
+    string::read(text, release).ok()?.security_level
+}
+
 /// Which OpenSSL a string is read for, as far as they differ.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Release {

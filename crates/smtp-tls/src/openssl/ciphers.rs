@@ -7,12 +7,12 @@ use openssl::{
     ssl::{SslContextBuilder, SslContextRef, SslMethod},
 };
 
-use super::{error, groups, library, library::release};
+use super::{error, groups, identity::Choice, library, library::release};
 use crate::{
-    Backend, CipherString, ClientOffer, ConfigError, ServerOffer, ServerPolicy, Unhonoured,
-    Version,
-    cipher::{self, CipherList, KeyExchange, Release, SecurityLevel, Suite},
-    suites,
+    Backend, CipherString, ClientOffer, ConfigError, DheGroup, ServerOffer, ServerPolicy,
+    Unhonoured, Version,
+    cipher::{self, CipherList, KeyExchange, Release, SecurityLevel, Suite, SuiteB},
+    suites::{self, Kind, Kinds, by_default},
 };
 
 /// The level that this OpenSSL is configured with.
@@ -21,10 +21,18 @@ static OWN_LEVEL: LazyLock<Result<SecurityLevel, ErrorStack>> = LazyLock::new(||
 });
 
 pub(super) struct Ciphers<'a> {
-    string: Option<&'a CipherString>,
+    say: Say<'a>,
     list: CipherList,
     /// The security level in force: the string's, or else the library's own.
     pub(super) level: SecurityLevel,
+}
+
+/// How much of a string OpenSSL is given.
+enum Say<'a> {
+    /// All of it.
+    Whole(&'a CipherString),
+    /// The level, where it has one: there is no string, or no TLS 1.2, which the rest is about.
+    Level,
 }
 
 impl<'a> Ciphers<'a> {
@@ -42,14 +50,34 @@ impl<'a> Ciphers<'a> {
             // Asked once: each answer is a context.
             None => OWN_LEVEL.clone().map_err(|e| library(&e))?,
         };
-        Ok(Self { string: policy.ciphers.as_ref(), list, level })
+        let say = match (&policy.ciphers, policy.versions.0) {
+            (Some(ciphers), Version::Tls12) => Say::Whole(ciphers),
+            _ => Say::Level,
+        };
+        Ok(Self { say, list, level })
     }
 
     pub(super) fn apply(&self, context: &mut SslContextBuilder) -> Result<(), ConfigError> {
-        let Some(ciphers) = self.string else { return Ok(()) };
-        context
-            .set_cipher_list(&ciphers.text)
-            .map_err(|e: ErrorStack| suites::refused(ciphers, error::line(&e)))
+        match (&self.say, self.list.security_level) {
+            (Say::Whole(ciphers), _) => context
+                .set_cipher_list(&ciphers.text)
+                .map_err(|e: ErrorStack| suites::refused(ciphers, error::line(&e)))?,
+            (Say::Level, Some(level)) => context.set_security_level(level.get().into()),
+            (Say::Level, None) => {}
+        }
+        Ok(())
+    }
+
+    /// What the string and the policy have identities chosen by.
+    pub(super) fn choice(&self, policy: &ServerPolicy) -> Choice {
+        Choice { versions: policy.versions, suite_b: self.suite_b(), release: self.list.release }
+    }
+
+    fn suite_b(&self) -> Option<SuiteB> {
+        match self.say {
+            Say::Whole(_) => self.list.suite_b,
+            Say::Level => None,
+        }
     }
 
     /// The same refusal of an identity, with the level that it fails where the string sets it.
@@ -70,20 +98,48 @@ impl<'a> Ciphers<'a> {
         &self,
         policy: &ServerPolicy,
     ) -> Result<Vec<&'static Suite>, ConfigError> {
-        let mut suites = self.offer(policy, true)?.tls12;
+        let mut suites = self.tls12(policy, true)?;
         suites.retain(|suite| suite.key_exchange() == KeyExchange::Dhe);
         Ok(suites)
     }
 
+    /// What can be had under the policy, with this group for DHE.
     pub(super) fn offer(
         &self,
         policy: &ServerPolicy,
-        has_dh: bool,
+        dhe: Option<DheGroup>,
     ) -> Result<ServerOffer, ConfigError> {
-        let mut offer = self.list.at_level(self.level, policy.versions);
-        offer.tls12.retain(|suite| has_dh || suite.key_exchange() != KeyExchange::Dhe);
-        let tls12 = suites::fitting(policy, Backend::OpenSsl, &offer.tls12)?;
-        Ok(ServerOffer { tls13: offer.tls13, tls12, groups: groups::offered(self.level) })
+        let tls12 = self.tls12(policy, dhe.is_some())?;
+        let used = self.choice(policy).among(&by_default(policy), &mut Vec::new())?;
+        let tls13 = match used.iter().any(|used| used.usable.tls13) {
+            true => self.list.at_level(self.level, policy.versions).tls13,
+            false => Vec::new(),
+        };
+        let groups = groups::of_server(self.level, self.suite_b(), &tls13, &tls12);
+        Ok(ServerOffer { tls13, tls12, groups, dhe })
+    }
+
+    fn tls12(
+        &self,
+        policy: &ServerPolicy,
+        has_dh: bool,
+    ) -> Result<Vec<&'static Suite>, ConfigError> {
+        let mut tls12 = self.list.at_level(self.level, policy.versions).tls12;
+        tls12.retain(|suite| has_dh || suite.key_exchange() != KeyExchange::Dhe);
+        let choice = self.choice(policy);
+        suites::fitting(policy, Backend::OpenSsl, &tls12, |identities| {
+            let mut kinds = Kinds::default();
+            let mut unhonoured = Vec::new();
+            for used in choice.among(identities, &mut unhonoured)? {
+                if used.usable.tls12 {
+                    kinds.usable.push(Kind::of(used.identity));
+                } else {
+                    kinds.why_not = kinds.why_not.or(used.usable.limit);
+                }
+            }
+            kinds.why_not = kinds.why_not.or(unhonoured.into_iter().next().map(|it| it.reason));
+            Ok(kinds)
+        })
     }
 }
 

@@ -11,14 +11,14 @@ use openssl::{
 };
 
 use super::{ciphers::Ciphers, context, error, library};
-use crate::{Cause, ConfigError, DhParameters, Loss, ServerPolicy, Unhonoured};
+use crate::{Cause, ConfigError, DhParameters, DheGroup, Loss, ServerPolicy, Unhonoured};
 
 /// Chooses, and reports each group that is not used.
 pub(super) fn choose(
     policy: &ServerPolicy,
     ciphers: &Ciphers<'_>,
     unhonoured: &mut Vec<Unhonoured>,
-) -> Result<Option<Dh<Params>>, ConfigError> {
+) -> Result<Option<(Dh<Params>, DheGroup)>, ConfigError> {
     let mut report = |origin, loss, reason| {
         unhonoured.push(Unhonoured { origin, setting: "dh", loss, cause: Cause::Library, reason });
     };
@@ -33,13 +33,13 @@ pub(super) fn choose(
     let mut probe = context(SslMethod::tls_server(), policy.versions).map_err(|e| library(&e))?;
     ciphers.apply(&mut probe)?;
     let level = ciphers.level;
-    let mut chosen: Option<(Dh<Params>, usize)> = None;
-    let mut groups: Vec<_> = policy.dh.iter().collect();
-    groups.sort_by_key(|group| std::cmp::Reverse(group.bits()));
-    for group in groups {
+    let mut chosen: Option<(Dh<Params>, DheGroup)> = None;
+    let mut groups: Vec<_> = policy.dh.iter().enumerate().collect();
+    groups.sort_by_key(|(_, group)| std::cmp::Reverse(group.bits()));
+    for (at, group) in groups {
         let bits = group.bits();
         let mut lost = |loss, reason| report(group.origin(), loss, reason);
-        if let Some((_, used)) = chosen {
+        if let Some((_, DheGroup { bits: used, .. })) = chosen {
             lost(Loss::NotNeeded, format!("the group of {used} bits is used, not that of {bits}"));
             continue;
         }
@@ -47,7 +47,9 @@ pub(super) fn choose(
             Ok(dh) if !is_safe(group, &dh).map_err(|e| library(&e))? => {
                 lost(Loss::Whole, "its modulus is no safe prime: it is corrupt".to_owned());
             }
-            Ok(dh) if probe.set_tmp_dh(&dh).is_ok() => chosen = Some((dh, bits)),
+            Ok(dh) if probe.set_tmp_dh(&dh).is_ok() => {
+                chosen = Some((dh, DheGroup { bits, of_policy: Some(at) }));
+            }
             Err(e) => lost(
                 Loss::Whole,
                 format!("OpenSSL cannot read it as PKCS #3 has it: {}", error::line(&e)),
@@ -58,8 +60,8 @@ pub(super) fn choose(
             ),
         }
     }
-    if let Some((dh, _)) = chosen {
-        return Ok(Some(dh));
+    if chosen.is_some() {
+        return Ok(chosen);
     }
     let standard = standard(&mut probe).map_err(|e| library(&e))?;
     if standard.is_none() {
@@ -80,11 +82,12 @@ pub(super) fn choose(
 
 /// The smallest of the groups of RFC 7919 that the context's security level takes. Between those that
 /// are tried no level has its limit.
-fn standard(context: &mut SslContextBuilder) -> Result<Option<Dh<Params>>, ErrorStack> {
+fn standard(context: &mut SslContextBuilder) -> Result<Option<(Dh<Params>, DheGroup)>, ErrorStack> {
     for group in [DhParameters::ffdhe2048, DhParameters::ffdhe3072, DhParameters::ffdhe8192] {
-        let dh = Dh::params_from_der(group().der())?;
+        let group = group();
+        let dh = Dh::params_from_der(group.der())?;
         if context.set_tmp_dh(&dh).is_ok() {
-            return Ok(Some(dh));
+            return Ok(Some((dh, DheGroup { bits: group.bits(), of_policy: None })));
         }
     }
     Ok(None)
@@ -134,7 +137,11 @@ mod tests {
             let mut context = SslContextBuilder::new(SslMethod::tls_server()).unwrap();
             context.set_security_level(level);
             let group = standard(&mut context).unwrap();
-            assert_eq!(group.map(|dh| dh.prime_p().num_bits()), bits, "{level}");
+            let of = |(dh, group): (Dh<Params>, DheGroup)| {
+                assert_eq!(usize::try_from(dh.prime_p().num_bits()), Ok(group.bits));
+                group.bits
+            };
+            assert_eq!(group.map(of), bits, "{level}");
         }
     }
 
@@ -171,7 +178,7 @@ mod tests {
             said.iter().map(|it| (it.setting, it.origin.unwrap().0, it.loss)).collect();
         assert_eq!(said, [("dh", 3, Loss::Whole), ("ciphers", 9, Loss::Partial)]);
         // What is offered is the rest, and nothing of DHE.
-        let offer = ciphers.offer(&policy, false).unwrap();
+        let offer = ciphers.offer(&policy, None).unwrap();
         let names: Vec<_> = offer.tls12.iter().map(|suite| suite.name()).collect();
         assert_eq!(names, ["ECDHE-RSA-AES256-GCM-SHA384"]);
     }

@@ -8,7 +8,7 @@ use openssl::{
     ssl::{SslContextBuilder, SslMethod},
 };
 
-use crate::cipher::SecurityLevel;
+use crate::cipher::{KeyExchange, SecurityLevel, Suite, SuiteB};
 
 /// (OpenSSL's name, IANA's name, strength in bits as security levels count it).
 const GROUPS: [(&str, &str, u16); 6] = [
@@ -42,4 +42,30 @@ pub(super) fn offered(level: SecurityLevel) -> Vec<&'static str> {
         .filter(|(.., bits)| *bits >= level.least_bits())
         .map(|(_, iana, _)| *iana)
         .collect()
+}
+
+/// Of the groups of a level, those that can be agreed on with these suites. Suite B has its own, and under
+/// TLS 1.2 one for each of its suites (RFC 6460 section 3.1).
+pub(super) fn of_server(
+    level: SecurityLevel,
+    suite_b: Option<SuiteB>,
+    tls13: &[&'static Suite],
+    tls12: &[&'static Suite],
+) -> Vec<&'static str> {
+    let mut groups = offered(level);
+    let elliptic = tls12.iter().filter(|suite| suite.key_exchange() == KeyExchange::Ecdhe);
+    let elliptic: Vec<_> = elliptic.collect();
+    groups.retain(|group| match (suite_b, *group) {
+        (None, group) if group.contains("MLKEM") => !tls13.is_empty(),
+        (None, _) => !tls13.is_empty() || !elliptic.is_empty(),
+        (Some(suite_b), group) => {
+            let (of_tls13, bits) = match group {
+                "secp256r1" => (suite_b != SuiteB::Bits192, 128),
+                "secp384r1" => (suite_b != SuiteB::Bits128Only, 256),
+                _ => return false,
+            };
+            (of_tls13 && !tls13.is_empty()) || elliptic.iter().any(|suite| suite.key_bits() == bits)
+        }
+    });
+    groups
 }

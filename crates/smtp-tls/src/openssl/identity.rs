@@ -9,8 +9,14 @@ use openssl::{
     x509::X509,
 };
 
-use super::error;
-use crate::{Cause, ConfigError, Identity, Loss, Unhonoured};
+use super::{
+    error,
+    keys::{self, Usable},
+};
+use crate::{
+    Cause, ConfigError, Identity, Loss, Unhonoured, Version,
+    cipher::{Release, SuiteB},
+};
 
 /// An identity in OpenSSL's terms, checked: the key is the leaf's. Cheap to clone: OpenSSL counts who has
 /// each part.
@@ -55,40 +61,88 @@ impl Certified {
     }
 }
 
-/// Puts the first identity of each kind of key into the context, and reports the others.
+/// An identity that a context has room and use for.
+pub(super) struct InUse<'a> {
+    pub(super) identity: &'a Identity,
+    certified: Certified,
+    pub(super) usable: Usable,
+}
+
+/// What there is to choose identities by.
+#[derive(Clone, Copy)]
+pub(super) struct Choice {
+    pub(super) versions: (Version, Version),
+    pub(super) suite_b: Option<SuiteB>,
+    pub(super) release: Release,
+}
+
+impl Choice {
+    /// The first identity of each kind of key that a handshake can be had with; the others are reported,
+    /// and what limits one that is used.
+    ///
+    /// Of no identity at all: the first one's fault. But for Suite B's, which is the cipher string's.
+    pub(super) fn among<'a>(
+        &self,
+        identities: &[&'a Arc<Identity>],
+        unhonoured: &mut Vec<Unhonoured>,
+    ) -> Result<Vec<InUse<'a>>, ConfigError> {
+        let mut used: Vec<InUse<'a>> = Vec::new();
+        let mut useless = None;
+        for &identity in identities {
+            let origin = identity.origin();
+            let certified = Certified::of(identity)?;
+            let refused = |e: ErrorStack| ConfigError::Identity { origin, reason: error::line(&e) };
+            let Certified { leaf, key, .. } = &certified;
+            let usable = keys::judge(leaf, key, self.suite_b, self.release).map_err(refused)?;
+            let known: Vec<Id> = used.iter().map(|other| other.certified.key.id()).collect();
+            let (loss, reason) = if !usable.in_any(self.versions) {
+                let reason = usable.limit.unwrap_or_default();
+                useless.get_or_insert_with(|| (origin, reason.clone()));
+                (Loss::Whole, reason)
+            } else if known.contains(&key.id()) {
+                let reason = "OpenSSL has room for one certificate of each kind of key, and another one \
+                              goes before";
+                (Loss::Whole, reason.to_owned())
+            } else if known.len() == 2 {
+                let reason = "OpenSSL's binding has room for the issuers of two certificates, and two \
+                              others go before";
+                (Loss::Whole, reason.to_owned())
+            } else {
+                let limit = usable.limit.clone();
+                let limited = !usable.in_all(self.versions) || usable.rare;
+                used.push(InUse { identity, certified, usable });
+                match limit {
+                    Some(limit) if limited => (Loss::Partial, limit),
+                    _ => continue,
+                }
+            };
+            let (setting, cause) = ("identity", Cause::Library);
+            unhonoured.push(Unhonoured { origin, setting, loss, cause, reason });
+        }
+        match useless {
+            Some((origin, reason)) if used.is_empty() && self.suite_b.is_none() => {
+                let reason =
+                    format!("OpenSSL can use it in no handshake that is offered: {reason}");
+                Err(ConfigError::Identity { origin, reason })
+            }
+            _ => Ok(used),
+        }
+    }
+}
+
+/// Puts identities into the context.
 ///
 /// The issuers in a context go with every leaf that has none of its own, and the binding gives none to a
 /// leaf but in a connection, to the one that was put in last. What is returned is to be added there.
 pub(super) fn apply_all(
     context: &mut SslContextBuilder,
-    identities: &[Arc<Identity>],
-    unhonoured: &mut Vec<Unhonoured>,
+    mut used: Vec<InUse<'_>>,
 ) -> Result<Vec<X509>, ConfigError> {
-    let mut used: Vec<(&Identity, Certified)> = Vec::new();
-    for identity in identities {
-        let certified = Certified::of(identity)?;
-        let known: Vec<Id> = used.iter().map(|(_, other)| other.key.id()).collect();
-        let reason = if known.contains(&certified.key.id()) {
-            "OpenSSL has room for one certificate of each kind of key, and another one goes before"
-        } else if known.len() == 2 {
-            "OpenSSL's binding has room for the issuers of two certificates, and two others go before"
-        } else {
-            used.push((identity, certified));
-            continue;
-        };
-        unhonoured.push(Unhonoured {
-            origin: identity.origin(),
-            setting: "identity",
-            loss: Loss::Whole,
-            cause: Cause::Library,
-            reason: reason.to_owned(),
-        });
-    }
     // The one without issuers, where there is one, must not be the last: it would be given the other's.
-    used.sort_by_key(|(_, certified)| !certified.issuers.is_empty());
+    used.sort_by_key(|used| !used.certified.issuers.is_empty());
     let mut last = Vec::new();
     let count = used.len();
-    for (n, (identity, mut certified)) in used.into_iter().enumerate() {
+    for (n, InUse { identity, mut certified, .. }) in used.into_iter().enumerate() {
         let origin = identity.origin();
         let refused = |e: ErrorStack| ConfigError::Identity { origin, reason: error::line(&e) };
         if n == 0 {

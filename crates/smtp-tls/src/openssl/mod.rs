@@ -10,6 +10,7 @@ mod dh;
 mod error;
 mod groups;
 mod identity;
+mod keys;
 mod library;
 mod server;
 mod stream;

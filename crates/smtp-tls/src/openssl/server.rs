@@ -21,9 +21,9 @@ use super::{
     transport::Transport,
 };
 use crate::{
-    Cause, ConfigError, HandshakeError, Identity, Loss, Resumption, ServerOffer, ServerPolicy,
-    Stream, TlsInfo, Unhonoured, clients::asked_for, guard::Guard, host::received_name,
-    named::Named, stream::Session,
+    Cause, ConfigError, DheGroup, HandshakeError, Identity, Loss, Resumption, ServerOffer,
+    ServerPolicy, Stream, TlsInfo, Unhonoured, clients::asked_for, guard::Guard,
+    host::received_name, named::Named, stream::Session, suites::by_default,
 };
 
 /// Sessions kept for TLS 1.2 clients that know no tickets; all others keep theirs themselves.
@@ -57,13 +57,12 @@ impl Acceptor {
             ciphers,
             policy,
         };
-        let default: Vec<_> =
-            std::iter::once(&policy.identity).chain(&policy.alternatives).cloned().collect();
         let named = Named::of(&policy.named, |identities| {
-            let (context, issuers) = settings.context(identities, unhonoured)?;
+            let identities: Vec<_> = identities.iter().collect();
+            let (context, issuers) = settings.context(&identities, unhonoured)?;
             Ok::<_, ConfigError>(Shown { context: context.build(), issuers })
         })?;
-        let (mut context, issuers) = settings.context(&default, unhonoured)?;
+        let (mut context, issuers) = settings.context(&by_default(policy), unhonoured)?;
         // Without a callback OpenSSL forgets the name that the client asked for.
         context.set_servername_callback(move |ssl, _| {
             let shown = match ssl.servername(NameType::HOST_NAME) {
@@ -81,7 +80,8 @@ impl Acceptor {
             };
             add_issuers(ssl, issuers).map_err(|_| SniError::ALERT_FATAL)
         });
-        let offer = settings.ciphers.offer(policy, settings.dh.is_some())?;
+        let offer =
+            settings.ciphers.offer(policy, settings.dh.as_ref().map(|(_, group)| *group))?;
         Ok(Self { context: context.build(), offer, asks_clients: settings.asked_for.is_some() })
     }
 
@@ -137,7 +137,7 @@ fn add_issuers(ssl: &mut SslRef, issuers: &[X509]) -> Result<(), ErrorStack> {
 struct Settings<'a> {
     policy: &'a ServerPolicy,
     ciphers: Ciphers<'a>,
-    dh: Option<Dh<Params>>,
+    dh: Option<(Dh<Params>, DheGroup)>,
     /// The names of the authorities for client certificates, where those are asked for.
     asked_for: Option<Vec<&'a [u8]>>,
     resumed: bool,
@@ -147,7 +147,7 @@ impl Settings<'_> {
     /// A context with these identities; and the issuers that are to be added to each connection.
     fn context(
         &self,
-        identities: &[Arc<Identity>],
+        identities: &[&Arc<Identity>],
         unhonoured: &mut Vec<Unhonoured>,
     ) -> Result<(SslContextBuilder, Vec<X509>), ConfigError> {
         let failed = |e: ErrorStack| library(&e);
@@ -156,9 +156,10 @@ impl Settings<'_> {
         // KiB: to take and give them back around each record takes longer than all else here.
         context.set_mode(SslMode::RELEASE_BUFFERS);
         self.ciphers.apply(&mut context)?;
-        let issuers = identity::apply_all(&mut context, identities, unhonoured)
-            .map_err(|error| self.ciphers.explain(error))?;
-        if let Some(dh) = &self.dh {
+        let used = self.ciphers.choice(self.policy).among(identities, unhonoured)?;
+        let issuers =
+            identity::apply_all(&mut context, used).map_err(|error| self.ciphers.explain(error))?;
+        if let Some((dh, _)) = &self.dh {
             context.set_tmp_dh(dh).map_err(failed)?;
         }
         apply_resumption(&mut context, self.resumed).map_err(failed)?;

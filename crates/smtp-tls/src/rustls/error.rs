@@ -4,6 +4,7 @@ use std::io;
 
 use rustls::{CertificateError, Error, InvalidMessage, OtherError};
 
+use super::words::{one_line, words};
 use crate::{Alert, CertificateProblem, ClientCertificateProblem, HandshakeError};
 
 /// Who is at the other end, and what its certificate was checked for.
@@ -92,58 +93,7 @@ fn certificate(problem: &CertificateError, host: &str) -> HandshakeError {
     HandshakeError::CertificateNotTrusted { problem }
 }
 
-/// What the library has no sentence for: it would print the names and octets of its own values.
-fn words(problem: &CertificateError) -> String {
-    let words = match problem {
-        // An authority may share its name with another one that is trusted; only the key tells.
-        CertificateError::BadSignature
-        | CertificateError::UnsupportedSignatureAlgorithmForPublicKeyContext { .. } => {
-            "its signature was not made with the key of the authority that it names"
-        }
-        CertificateError::UnsupportedSignatureAlgorithmContext { .. } => {
-            "it is signed by an algorithm that is not supported"
-        }
-        CertificateError::UnhandledCriticalExtension => {
-            "it has a critical extension that is not supported"
-        }
-        other => return one_line(&other.to_string()),
-    };
-    words.to_owned()
-}
-
 /// The library's words, in one line.
 pub(super) fn line(error: &Error) -> String {
     one_line(&error.to_string())
-}
-
-fn one_line(text: &str) -> String {
-    text.split_whitespace().collect::<Vec<_>>().join(" ")
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_is_wrong_with_a_signature_is_said_in_words() {
-        let problems = [
-            CertificateError::BadSignature,
-            CertificateError::UnsupportedSignatureAlgorithmForPublicKeyContext {
-                signature_algorithm_id: vec![6, 8],
-                public_key_algorithm_id: vec![6, 9],
-            },
-            CertificateError::UnsupportedSignatureAlgorithmContext {
-                signature_algorithm_id: vec![6, 8],
-                supported_algorithms: Vec::new(),
-            },
-            CertificateError::UnhandledCriticalExtension,
-        ];
-        for problem in problems {
-            let text = certificate(&problem, "mx.example.org").to_string();
-            assert!(text.starts_with("the peer's certificate is not trusted: it"), "{text}");
-            let library = format!("{problem:?}");
-            let name = library.split([' ', '{']).next().unwrap_or_default();
-            assert!(!text.contains(name) && !text.contains('{'), "{text}");
-        }
-    }
 }

@@ -13,7 +13,8 @@ use rustls_pki_types::{
 
 use super::error;
 use crate::{
-    ConfigError, Identity, KeyAlgorithm, KeyKind, ServerPolicy, certificate::Fields, named::Named,
+    ConfigError, Identity, KeyAlgorithm, KeyKind, ServerPolicy, certificate::Fields, key::foreign,
+    named::Named,
 };
 
 /// The smallest RSA key that rustls's provider signs with.
@@ -78,7 +79,13 @@ fn read(identity: &Identity) -> Result<CertifiedKey, ConfigError> {
             KeyAlgorithm::Rsa { bits } if bits < LEAST_RSA_BITS => format!(
                 "rustls takes RSA keys of {LEAST_RSA_BITS} bits and more, and this one has {bits}"
             ),
-            _ => error::line(&e),
+            _ => match foreign(identity.key()) {
+                Some(kind) => format!(
+                    "rustls takes keys of RSA, of ECDSA on P-256, P-384 and P-521, and of Ed25519, \
+                     and this one is {kind}"
+                ),
+                None => error::line(&e),
+            },
         })
     })?;
     let leaf = Fields::read(identity.leaf().der()).map_err(|e| refused(e.to_string()))?;

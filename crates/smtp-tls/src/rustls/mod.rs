@@ -14,6 +14,7 @@ mod session;
 mod suite;
 mod ticket;
 mod unverified;
+mod words;
 
 use std::sync::Arc;
 

@@ -1,14 +1,18 @@
 //! rustls's suites and groups: which of them a policy keeps, and the names that operators know.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::LazyLock};
 
 use rustls::{CipherSuite, NamedGroup, crypto::CryptoProvider};
 
 use crate::{
     Backend, ClientOffer, ConfigError, Loss, ServerOffer, ServerPolicy, Unhonoured, Version,
     cipher::{self, CipherList, Release, SecurityLevel, Suite},
-    suites,
+    suites::{self, Kind, Kinds},
 };
+
+/// What no string means: what the word `DEFAULT` does.
+static DEFAULT: LazyLock<CipherList> =
+    LazyLock::new(|| cipher::parse("DEFAULT").expect("OpenSSL takes the word"));
 
 /// Leaves in the provider the suites that the policy asks for, in its order.
 pub(super) fn choose(
@@ -16,36 +20,40 @@ pub(super) fn choose(
     policy: &ServerPolicy,
     unhonoured: &mut Vec<Unhonoured>,
 ) -> Result<ServerOffer, ConfigError> {
-    let list = suites::read(policy, Release::default(), unhonoured)?;
+    let read = suites::read(policy, Release::default(), unhonoured)?;
+    let list = read.as_ref().unwrap_or(&DEFAULT);
     let all: Vec<u16> = provider.cipher_suites.iter().map(|s| u16::from(s.suite())).collect();
-    let wanted = match &list {
-        Some(list) => keep(list, policy, &all, unhonoured),
-        None => all,
-    };
+    let wanted = keep(list, policy, &all, unhonoured);
     let rank = |id: u16| wanted.iter().position(|wanted| *wanted == id);
     provider.cipher_suites.retain(|suite| rank(u16::from(suite.suite())).is_some());
     provider.cipher_suites.sort_by_key(|suite| rank(u16::from(suite.suite())));
     let offered = |version| offered(provider, policy.versions, version);
     Ok(ServerOffer {
         tls13: offered(Version::Tls13),
-        tls12: suites::fitting(policy, Backend::Rustls, &offered(Version::Tls12))?,
-        groups: provider.kx_groups.iter().filter_map(|kx| group(kx.name())).collect(),
+        tls12: suites::fitting(policy, Backend::Rustls, &offered(Version::Tls12), |identities| {
+            let usable = identities.iter().map(|identity| Kind::of(identity)).collect();
+            Ok(Kinds { usable, why_not: None })
+        })?,
+        groups: groups(provider, policy.versions),
+        dhe: None,
     })
 }
 
 /// What a client with this provider says that it can do.
 pub(super) fn of_client(provider: &CryptoProvider, versions: (Version, Version)) -> ClientOffer {
-    let spoken: Vec<_> = super::versions(versions).map(|version| version.version).collect();
-    // rustls names no group that none of the versions has.
-    let groups = provider
-        .kx_groups
-        .iter()
-        .filter(|kx| spoken.iter().any(|version| kx.usable_for_version(*version)));
     ClientOffer {
         tls13: offered(provider, versions, Version::Tls13),
         tls12: offered(provider, versions, Version::Tls12),
-        groups: groups.filter_map(|kx| group(kx.name())).collect(),
+        groups: groups(provider, versions),
     }
+}
+
+/// The groups that one of the versions has.
+fn groups(provider: &CryptoProvider, versions: (Version, Version)) -> Vec<&'static str> {
+    let spoken: Vec<_> = super::versions(versions).map(|version| version.version).collect();
+    let all = provider.kx_groups.iter();
+    let all = all.filter(|kx| spoken.iter().any(|version| kx.usable_for_version(*version)));
+    all.filter_map(|kx| group(kx.name())).collect()
 }
 
 /// The provider's suites of a version, where it is spoken.
@@ -76,6 +84,7 @@ fn keep(
     let taken_out = |id: &u16| meant.withheld.iter().any(|withheld| withheld.suite.id() == *id);
     let kept13 = all.iter().filter(tls13).filter(|id| !taken_out(id)).copied();
     let kept = kept13.chain(selection.kept.iter().map(|suite| suite.id())).collect();
+    // What is lost of `DEFAULT` is nobody's loss who wrote no string.
     let Some(ciphers) = &policy.ciphers else { return kept };
     if !selection.lost.is_empty() && policy.versions.0 == Version::Tls12 {
         let mut reasons = BTreeMap::<String, usize>::new();

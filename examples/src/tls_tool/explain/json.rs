@@ -101,6 +101,10 @@ fn of_library(report: &Report<'_>, offered: &ServiceTls) -> Json {
 fn offer(report: &Report<'_>, mode: &str, (acceptor, lost): &Taken) -> Json {
     let mut told = what_is_offered(mode, acceptor.offer().into());
     told["unhonoured"] = unhonoured(report, lost).into();
+    told["dhe_group"] = acceptor.offer().dhe.map_or(
+        Json::Null,
+        |group| json!({ "bits": group.bits, "standard": group.of_policy.is_none() }),
+    );
     told
 }
 

@@ -4,6 +4,7 @@
 //! both as text or as JSON. Does not: change the directory. Fails: 78 where the rules for outgoing mail
 //! cannot be used; what can be said is said all the same.
 
+mod dhe;
 mod json;
 mod text;
 
@@ -102,6 +103,10 @@ impl<'c> Report<'c> {
             None if everything => Mail::All(Box::new(explain::outgoing(control))),
             None => Mail::Nothing,
         };
+        let mut acceptors = Acceptors::new(backend);
+        for service in &mut services {
+            dhe::in_force(service, &mut acceptors);
+        }
         Ok(Self {
             control,
             backend,
@@ -109,7 +114,7 @@ impl<'c> Report<'c> {
             host: about_services.then(|| explain::host(control)),
             services: about_services.then_some(services),
             mail,
-            acceptors: RefCell::new(Acceptors::new(backend)),
+            acceptors: RefCell::new(acceptors),
             connectors: RefCell::default(),
         })
     }

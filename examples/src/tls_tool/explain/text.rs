@@ -11,7 +11,7 @@ use smtp_tls::{Cause, Loss, Unhonoured};
 
 use super::super::excerpt::visible;
 use super::super::offers::{self, ModernPeer, Offered};
-use super::{Mail, Report, Taken, mode, mode_of};
+use super::{Mail, Report, Taken, dhe, mode, mode_of};
 use crate::print;
 
 /// How wide the column of names is, and that of values.
@@ -130,7 +130,12 @@ fn what_is_offered(lines: &mut Lines, depth: usize, mode: &str, offer: Offered<'
     lines.line(depth, format_args!("offered by {mode}"));
     lines.line(depth + 1, format_args!("TLSv1.3: {}", names(offer.tls13)));
     lines.line(depth + 1, format_args!("TLSv1.2: {}", names(offer.tls12)));
-    lines.line(depth + 1, format_args!("groups: {}", offer.groups.join(" ")));
+    if !offer.groups.is_empty() {
+        lines.line(depth + 1, format_args!("groups: {}", offer.groups.join(" ")));
+    }
+    if let Some(group) = offer.dhe {
+        lines.line(depth + 1, format_args!("DHE group: {}", dhe::words(group)));
+    }
     if let Some(ModernPeer { version, suite, group }) = offers::modern_peer(offer) {
         let group = group.unwrap_or_default();
         lines.line(

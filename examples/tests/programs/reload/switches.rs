@@ -35,6 +35,40 @@ fn tls_1_3_alone_is_asked_for_by_a_switch() {
     }
 }
 
+/// A string that is refused, and even one that cannot be read, is about what is not offered then: the service
+/// starts, and both say that it has no say.
+#[test]
+fn no_cipher_string_keeps_tls_1_3_alone_from_starting() {
+    let Some(client) = SClient::new() else { return };
+    for backend in BACKENDS {
+        for (string, rules) in [
+            ("TLS_AES_256_GCM_SHA384\n", ":allow\n"),
+            ("FOO\n", ":allow\n"),
+            (":\n", ":allow\n"),
+            ("HIGH:@SECLEVEL=9\n", ":allow\n"),
+            ("HIGH\n", "127.0.0.1:allow,TLSCIPHERS=\"FOO:@SECLEVEL=3\"\n:allow\n"),
+        ] {
+            let host = Host::new();
+            host.write("tls.tlsserverciphers", string).write("smtp.tcp", rules);
+            let refused = process::run(&mut host.smtpd(&["--tls", backend]), b"");
+            assert_eq!(refused.code, Some(78), "{string}: {refused:?}");
+            let program = host.serve(&["--tls", backend, "--tls13-only", "--strict"]);
+            let lines = client.connect(host.starttls, "-tls1_3", &[]);
+            assert!(lines.iter().any(|line| line.starts_with("New, TLSv1.3")), "{lines:#?}");
+            let lines = client.connect(host.starttls, "-tls1_2", &[]);
+            assert!(lines.iter().any(|line| line.contains("alert protocol version")), "{lines:#?}");
+            host.write("me", "new.example\n");
+            reload_is_taken(&program);
+            let log = program.stderr();
+            let said = |what: &str| log.iter().any(|line| line.contains(what));
+            assert!(said("warning[ciphers-refused]"), "{string}: {log:#?}");
+            assert!(said("warning[not-honoured]") && said("it would be refused: "), "{log:#?}");
+            assert!(!said("error["), "{string}: {log:#?}");
+            assert_eq!(said("its @SECLEVEL=3 holds"), string == "HIGH\n", "{log:#?}");
+        }
+    }
+}
+
 /// A certificate whose listed address is among its alternative names alone.
 #[test]
 fn alternative_names_count_where_a_switch_says_so() {

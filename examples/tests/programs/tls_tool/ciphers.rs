@@ -78,6 +78,32 @@ fn what_the_security_level_takes_out_is_said_of_each_suite() {
     assert_eq!(suites(&finished), expected);
 }
 
+/// As `openssl ciphers -s` has them.
+#[test]
+fn the_suites_of_tls_1_3_are_those_of_the_level() {
+    let Some(openssl) = require_peer("openssl") else { return };
+    for backend in BACKENDS {
+        for (string, say) in [
+            ("ECDHE+AESGCM:@SECLEVEL=5", "in which @SECLEVEL=5 alone has a say"),
+            ("HIGH", "in which no cipher string has a say"),
+        ] {
+            let finished = ciphers(&["--tls", backend, string]);
+            let said = finished.stderr.last().unwrap();
+            let (_, names) = said.split_once(&format!("; TLS 1.3, {say}, has ")).unwrap();
+            let mut names: Vec<_> = names.split(' ').collect();
+            let mut command = Command::new(&openssl);
+            let expected = process::run(command.args(["ciphers", "-s", "-tls1_3", string]), b"");
+            let mut expected: Vec<_> = expected.stdout[0].split(':').collect();
+            if *backend == "rustls" {
+                // It has an order of its own.
+                names.sort_unstable();
+                expected.sort_unstable();
+            }
+            assert_eq!(names, expected, "{backend} {string}");
+        }
+    }
+}
+
 #[test]
 fn a_word_without_effect_is_named_with_its_place() {
     let finished = ciphers(&["HIGH:FOO-BAR:!aNULL"]);

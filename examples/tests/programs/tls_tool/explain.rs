@@ -4,7 +4,8 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::process::Command;
 
-use serde_json::Value;
+use serde_json::{Value, json};
+use smtp_testkit::pki::{Authority, Key, Validity};
 use smtp_testkit::process::{self, Finished, require_peer};
 
 use super::run;
@@ -15,7 +16,7 @@ fn explain(host: &Host, arguments: &[&str]) -> Finished {
     run(["explain", &control].iter().chain(arguments))
 }
 
-fn json(host: &Host, arguments: &[&str]) -> Value {
+fn explained(host: &Host, arguments: &[&str]) -> Value {
     let finished = explain(host, &[arguments, &["--json"]].concat());
     assert_eq!(finished.code, Some(0), "{finished:?}");
     serde_json::from_str(&finished.stdout.join("\n")).unwrap()
@@ -43,14 +44,14 @@ fn the_keys_of_the_json_stay() {
     .write("smtproutes", "a.example:b.example:26\n")
     .write("tls.tlsserverciphers", "HIGH\n");
     for backend in BACKENDS {
-        let whole = json(&host, &["--tls", backend]);
+        let whole = explained(&host, &["--tls", backend]);
         has_keys(&whole, "directory backend host services outgoing");
         assert_eq!(whole["backend"], *backend);
         has_keys(&whole["host"][0], "setting value source overrode vendor_unsupported");
         let service = &whole["services"][0];
         has_keys(service, "name state settings tls rules");
         let tls = &service["tls"];
-        has_keys(tls, "mode tls13 tls12 groups modern_peer unhonoured");
+        has_keys(tls, "mode tls13 tls12 groups modern_peer dhe_group unhonoured");
         has_keys(&tls["modern_peer"], "version suite group");
         let rule = &service["rules"][0];
         has_keys(rule, "address allow used source relay ciphers tls without_effect");
@@ -60,7 +61,7 @@ fn the_keys_of_the_json_stay() {
         let overrode = &rule["ciphers"]["overrode"][0];
         has_keys(overrode, "source text");
         assert_eq!(overrode["text"], "HIGH");
-        has_keys(&rule["tls"], "mode tls13 tls12 groups modern_peer unhonoured");
+        has_keys(&rule["tls"], "mode tls13 tls12 groups modern_peer dhe_group unhonoured");
         if *backend == "rustls" {
             let unhonoured = &rule["tls"]["unhonoured"];
             has_keys(&unhonoured[0], "setting loss cause reason place");
@@ -88,14 +89,14 @@ fn the_keys_of_the_json_stay() {
         has_keys(&outgoing["routes"][0], "domain route error source");
         has_keys(&outgoing["otherwise"], "domain ip_address settings tls unhonoured error");
 
-        let to = json(&host, &["--tls", backend, "--to", "a.example", "--from-ip", "one"]);
+        let to = explained(&host, &["--tls", backend, "--to", "a.example", "--from-ip", "one"]);
         has_keys(&to, "directory backend host services outgoing");
         assert!(to["host"].is_null() && to["services"].is_null());
         has_keys(&to["outgoing"], "domain ip_address settings tls unhonoured error");
         assert_eq!(to["outgoing"]["ip_address"], "one");
         assert_eq!(setting(&to["outgoing"]["settings"], "route")["value"], "b.example:26");
 
-        let one = json(&host, &["--tls", backend, "--service", "smtp3"]);
+        let one = explained(&host, &["--tls", backend, "--service", "smtp3"]);
         assert_eq!(one["services"].as_array().unwrap().len(), 1);
         assert_eq!(one["services"][0]["tls"]["mode"], "smtps");
         assert!(one["outgoing"].is_null());
@@ -119,7 +120,7 @@ fn a_variable_of_the_environment_is_a_source() {
 fn a_modern_client_gets_what_is_said() {
     let host = Host::new();
     for server in BACKENDS {
-        let whole = json(&host, &["--tls", server, "--service", "smtp"]);
+        let whole = explained(&host, &["--tls", server, "--service", "smtp"]);
         let said = &whole["services"][0]["tls"]["modern_peer"];
         let said = format!(
             "tls={}/{}",
@@ -148,7 +149,7 @@ fn the_clients_of_a_rule_get_the_suites_of_the_rule() {
         "127.0.0.1:allow,TLSCIPHERS=\"ECDHE-ECDSA-AES128-GCM-SHA256\"\n:allow\n",
     );
     for backend in BACKENDS {
-        let whole = json(&host, &["--tls", backend, "--service", "smtp3"]);
+        let whole = explained(&host, &["--tls", backend, "--service", "smtp3"]);
         let service = &whole["services"][0];
         assert_eq!(service["tls"]["tls12"][0], "ECDHE-ECDSA-AES256-GCM-SHA384");
         let suite = service["rules"][0]["tls"]["tls12"][0].as_str().unwrap();
@@ -172,6 +173,66 @@ fn the_clients_of_a_rule_get_the_suites_of_the_rule() {
     }
 }
 
+/// The group of DHE that is told is the one that a client is given.
+#[test]
+fn the_group_of_dhe_is_the_one_in_force() {
+    let Some(openssl) = require_peer("openssl") else { return };
+    let folder = concat!(
+        env!("CARGO_MANIFEST_DIR"),
+        "/../crates/hvmail-control/tests/fixtures/temporary-keys/"
+    );
+    let leaf = Authority::root("root").issue_as(&["mx.example.org"], Key::Rsa, Validity::Now);
+    let both = &["tls.dh512.pem", "tls.dh2048.pem"][..];
+    for (files, ciphers, in_force) in [
+        (&["tls.dh512.pem"][..], "ECDHE:DHE", Some((2048, true))),
+        (both, "ECDHE:DHE", Some((2048, false))),
+        (&[], "ECDHE:DHE", Some((2048, true))),
+        (both, "ECDHE", None),
+    ] {
+        let host = Host::new();
+        host.write("tls.chain.pem", &leaf.chain()).write("tls.key.pem", &leaf.key);
+        host.write("tls.tlsserverciphers", &format!("{ciphers}\n"));
+        for name in files {
+            host.write(name, &fs::read_to_string(format!("{folder}{name}")).unwrap());
+        }
+        for backend in BACKENDS {
+            let in_force = in_force.filter(|_| *backend == "openssl");
+            let what = format!("{backend} {files:?} {ciphers}");
+            let whole = explained(&host, &["--tls", backend, "--service", "smtp"]);
+            let service = &whole["services"][0];
+            let told = setting(&service["settings"], "dh_group");
+            let (value, offered) = match in_force {
+                None => (Value::Null, Value::Null),
+                Some((bits, true)) => (
+                    json!(format!("{bits} bits, of RFC 7919")),
+                    json!({ "bits": bits, "standard": true }),
+                ),
+                Some((bits, false)) => {
+                    (json!(format!("{bits} bits")), json!({ "bits": bits, "standard": false }))
+                }
+            };
+            assert_eq!(told["value"], value, "{what}");
+            assert_eq!(service["tls"]["dhe_group"], offered, "{what}");
+            let is_file = in_force.is_some_and(|(_, standard)| !standard);
+            assert_eq!(told["source"]["kind"], if is_file { "file" } else { "default" }, "{what}");
+            let overrode = told["overrode"].as_array().unwrap();
+            assert_eq!(overrode.len(), files.len() - usize::from(is_file), "{what}: {told:#}");
+            let text = explain(&host, &["--tls", backend, "--service", "smtp"]).stdout;
+            let line = text.iter().find(|line| line.trim().starts_with("DHE group: "));
+            let expected = value.as_str().map(|value| format!("DHE group: {value}"));
+            assert_eq!(line.map(|line| line.trim()), expected.as_deref(), "{text:#?}");
+            let Some((bits, _)) = in_force else { continue };
+            let _program = host.serve(&["--tls", backend]);
+            let mut client = Command::new(&openssl);
+            client.args(["s_client", "-tls1_2", "-cipher", "DHE", "-connect"]);
+            let finished =
+                process::run(client.arg(format!("127.0.0.1:{}", host.smtps)), b"QUIT\r\n");
+            let key = format!("Server Temp Key: DH, {bits} bits");
+            assert!(finished.stdout.contains(&key), "{what}: {finished:?}");
+        }
+    }
+}
+
 /// No library is blamed for a word that none of them knows.
 #[test]
 fn words_that_mean_nothing_are_said_of_the_string_and_not_of_the_library() {
@@ -179,7 +240,7 @@ fn words_that_mean_nothing_are_said_of_the_string_and_not_of_the_library() {
     host.write("tls.tlsserverciphers", "ECDHE+AESGCM:NO-SUCH-WORD\n");
     for backend in BACKENDS {
         let arguments = ["--tls", backend, "--service", "smtp"];
-        let whole = json(&host, &arguments);
+        let whole = explained(&host, &arguments);
         let unhonoured = whole["services"][0]["tls"]["unhonoured"].as_array().unwrap().iter();
         let word = |said: &&Value| said["reason"].as_str().unwrap().contains("NO-SUCH-WORD");
         let causes: Vec<_> = unhonoured.filter(word).map(|said| &said["cause"]).collect();
@@ -197,7 +258,7 @@ fn rules_with_the_same_string_are_told_apart_by_their_places() {
     let rule = |n| format!("10.0.0.{n}:allow,TLSCIPHERS=\"ECDHE+AESGCM:NO-SUCH-WORD\"\n");
     host.write("smtp.tcp", &format!("{}{}:allow\n", rule(1), rule(2)));
     for backend in BACKENDS {
-        let whole = json(&host, &["--tls", backend, "--service", "smtp"]);
+        let whole = explained(&host, &["--tls", backend, "--service", "smtp"]);
         for (rule, line) in whole["services"][0]["rules"].as_array().unwrap().iter().zip(1..=2) {
             let said = rule["tls"]["unhonoured"].as_array().unwrap().iter();
             let places: Vec<_> = said.map(|said| said["place"].as_str().unwrap()).collect();
@@ -237,9 +298,9 @@ fn a_service_that_the_library_cannot_serve_is_broken_as_for_who_serves_it() {
             host.write("tls.tlsserverciphers", FITS).write("smtp3", "ENABLED=0\n");
             let state = |of: &Value| of["services"][0]["state"].as_str().unwrap().to_owned();
             let arguments = ["--tls", backend, "--service", "smtp"];
-            assert_eq!(state(&json(&host, &arguments)), "runs", "{backend} {file}");
+            assert_eq!(state(&explained(&host, &arguments)), "runs", "{backend} {file}");
             host.write(file, content);
-            let explained = json(&host, &arguments);
+            let explained = explained(&host, &arguments);
             assert_eq!(state(&explained), "broken", "{backend} {file}: {explained:#}");
             let text = explain(&host, &arguments);
             assert_eq!(text.code, Some(0), "{text:?}");
@@ -341,7 +402,7 @@ fn outgoing_mail_gets_from_a_modern_server_what_is_said() {
     )
     .write("smtproutes", "tls.example:hub.example:465\n");
     for client in BACKENDS {
-        let whole = json(&host, &["--tls", client]);
+        let whole = explained(&host, &["--tls", client]);
         let outgoing = &whole["outgoing"];
         let offered = &outgoing["otherwise"]["tls"];
         has_keys(offered, "mode tls13 tls12 groups modern_peer");
@@ -381,7 +442,7 @@ fn outgoing_mail_gets_from_a_modern_server_what_is_said() {
 fn a_named_delivery_that_cannot_be_used_says_so() {
     let host = Host::new();
     host.write("greenarrow.conf", "domain a.example {\n  starttls_require maybe\n}\n");
-    let whole = json(&host, &[]);
+    let whole = explained(&host, &[]);
     let named = &whole["outgoing"]["named"][0];
     has_keys(named, "domain ip_address error");
     assert_eq!(named["domain"], "a.example");
@@ -406,7 +467,7 @@ fn ciphers_that_cannot_be_read_are_unknown_and_nothing_is_offered() {
             content => fs::write(&path, content).unwrap(),
         }
         for backend in BACKENDS {
-            let whole = json(&host, &["--tls", backend]);
+            let whole = explained(&host, &["--tls", backend]);
             for (number, mode) in [(0, "starttls"), (2, "smtps")] {
                 let service = &whole["services"][number];
                 assert_eq!(service["state"], "broken", "{service:#}");
@@ -450,7 +511,7 @@ fn a_string_of_a_rule_that_can_never_apply_breaks_nothing() {
     let rules = rules.map(|address| format!("{address}:allow,TLSCIPHERS=\"AES128-SHA\"\n"));
     host.write("smtp.tcp", &format!("127.0.0.1:allow\n{}:allow\n", rules.concat()));
     for backend in BACKENDS {
-        let whole = json(&host, &["--tls", backend, "--service", "smtp"]);
+        let whole = explained(&host, &["--tls", backend, "--service", "smtp"]);
         let service = &whole["services"][0];
         assert_eq!(service["state"], "runs", "{service:#}");
         for rule in &service["rules"].as_array().unwrap()[1..=5] {
@@ -471,7 +532,7 @@ fn a_string_of_a_rule_that_denies_breaks_nothing() {
         "10.:deny,TLSCIPHERS=\"HIGH:@FOO\",RELAYCLIENT=\"\"\n11.:deny,TLSCIPHERS=\"NULL-SHA\"\n127.:allow\n",
     );
     for backend in BACKENDS {
-        let whole = json(&host, &["--tls", backend, "--service", "smtp"]);
+        let whole = explained(&host, &["--tls", backend, "--service", "smtp"]);
         let service = &whole["services"][0];
         assert_eq!(service["state"], "runs");
         let rule = &service["rules"][0];
