@@ -55,16 +55,16 @@ pub struct CertificateRequest {
 
 impl CertificateRequest {
     /// Writes the certificate and its key, as PEM, to the file: 0600 and flushed to disk before it has its
-    /// name. One that is replaced leaves its owner to the new one, and a link is itself replaced, by
-    /// [`replace_private`](write::replace_private). Says whether it was written: one that somebody made meanwhile, where
-    /// there was none, stays.
+    /// name. One that is replaced leaves its mode and owner to the new one, as
+    /// [`replace_also_a_link`](write::replace_also_a_link) does. Says whether it was written: one that somebody made
+    /// meanwhile, where there was none, stays.
     ///
     /// # Errors
     /// [`WriteError`] with the step that failed. The file is then as it was, or whole.
     pub fn keep(&self, certificate_and_key: &str) -> Result<bool, WriteError> {
         let content = certificate_and_key.as_bytes();
         if self.replaces {
-            return write::replace_private(&self.path, content, None).map(|()| true);
+            return write::replace_also_a_link(&self.path, content, Access::Private).map(|()| true);
         }
         write::create(&self.path, content, Access::Private)
     }

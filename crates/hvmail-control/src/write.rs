@@ -10,7 +10,7 @@ mod demo;
 mod rights;
 
 use std::ffi::{OsStr, OsString};
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, File, Metadata, OpenOptions};
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -62,10 +62,34 @@ pub fn replace(path: &Path, content: &[u8], access: Access) -> Result<(), WriteE
         Err(error) if error.kind() == io::ErrorKind::NotFound => None,
         Err(error) => return Err(failed(&path, "look at the file")(error)),
     };
-    let rights = before.as_ref().map_or(Rights::New(access), Rights::Kept);
-    let pending = Pending::write(&path, content, rights)?;
-    pending.step("rename the new file", |temporary| fs::rename(temporary, &path))?;
-    pending.step("flush the directory", |_| flush_directory(&path))
+    put(&path, content, before.as_ref(), access)
+}
+
+/// Does what [`replace`] does, but that a symbolic link is itself replaced, by a file of which `access`
+/// decides: who may write in the directory must not choose which file elsewhere is overwritten.
+///
+/// # Errors
+/// As for [`replace`].
+pub fn replace_also_a_link(path: &Path, content: &[u8], access: Access) -> Result<(), WriteError> {
+    let before = match fs::symlink_metadata(path) {
+        Ok(metadata) => Some(metadata).filter(Metadata::is_file),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => None,
+        Err(error) => return Err(failed(path, "look at the file")(error)),
+    };
+    put(path, content, before.as_ref(), access)
+}
+
+/// With the rights of the file that was there, as far as the process can have them so.
+fn put(
+    path: &Path,
+    content: &[u8],
+    before: Option<&Metadata>,
+    access: Access,
+) -> Result<(), WriteError> {
+    let rights = before.map_or(Rights::New(access), Rights::Kept);
+    let pending = Pending::write(path, content, rights)?;
+    pending.step("rename the new file", |temporary| fs::rename(temporary, path))?;
+    pending.step("flush the directory", |_| flush_directory(path))
 }
 
 /// Makes the file at `path`; one that is there already stays as it is. Says whether it was made.

@@ -462,7 +462,7 @@ fn a_certificate_that_was_made_is_made_anew_for_new_names_and_before_its_end() {
 #[cfg(unix)]
 #[test]
 fn a_made_certificate_is_kept_for_its_owner_alone_and_replaced_whole() {
-    use std::os::unix::fs::PermissionsExt as _;
+    use std::os::unix::fs::PermissionsExt;
 
     let directory = tempfile::tempdir().unwrap();
     let write = |name: &str, text: &str| std::fs::write(directory.path().join(name), text).unwrap();
@@ -479,11 +479,14 @@ fn a_made_certificate_is_kept_for_its_owner_alone_and_replaced_whole() {
     assert_eq!(load().certificate_request, None);
 
     write("me", "mail.example.com\n");
+    // Another program of its group reads it, and goes on to.
+    let group_too = std::fs::Permissions::from_mode(0o640);
+    std::fs::set_permissions(&request.path, group_too).unwrap();
     let request = load().certificate_request.unwrap();
     let second = self_signed(&["mail.example.com"]).chain_and_key();
     assert!(request.keep(&second).unwrap());
     assert_eq!(std::fs::read_to_string(&request.path).unwrap(), second);
-    assert_eq!(mode(), 0o600);
+    assert_eq!(mode(), 0o640);
     assert_eq!(load().certificate_request, None);
     assert_eq!(std::fs::read_dir(directory.path()).unwrap().count(), 3, "nothing else stays");
 }

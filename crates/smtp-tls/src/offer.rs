@@ -13,7 +13,8 @@ pub struct ServerOffer {
     /// that version is not offered.
     ///
     /// OpenSSL's binding lists no suites: under OpenSSL these are computed from the cipher string and
-    /// the security level in force, for a library built with the usual suites.
+    /// the security level in force, for a library built with the usual suites and given no others by the
+    /// host (openssl.cnf).
     pub tls12: Vec<&'static Suite>,
     /// The groups of the key exchange, by their IANA names. A client's key share for another one of
     /// them than the first may be taken as it is, which saves a round trip.
@@ -42,7 +43,7 @@ pub struct ClientOffer {
     /// The suites of TLS 1.2. Empty where that version is not offered.
     ///
     /// OpenSSL's binding lists no suites: under OpenSSL these are what `DEFAULT` means at the security level
-    /// in force, for a library built with the usual suites.
+    /// in force, for a library built with the usual suites and given no others by the host (openssl.cnf).
     pub tls12: Vec<&'static Suite>,
     /// The groups of the key exchange, by their IANA names. The first one's key share is sent at once.
     pub groups: Vec<&'static str>,

@@ -140,6 +140,7 @@ mod openssl_does {
         let in_13 = has(pem, text, client(Version::Tls13, EVERY_GROUP, "ALL")).await;
         let what = format!("{what} {text:?}: {in_12} {in_13}");
         assert_eq!(said(TLS12).is_ok(), in_12, "{what}: {:?}", said(TLS12));
+        assert_eq!(said(TLS13).is_ok(), in_13, "{what}: {:?}", said(TLS13));
         let both = said(BOTH);
         // With a string, TLS 1.2 is to be had.
         assert_eq!(both.is_ok(), in_12 || (in_13 && text.is_none()), "{what}: {both:?}");

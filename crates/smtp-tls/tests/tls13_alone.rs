@@ -1,4 +1,5 @@
-//! Cipher strings where TLS 1.3 is offered alone: of what a string says its level alone counts.
+//! Cipher strings where TLS 1.3 is offered alone: of what a string says its level counts, and
+//! on OpenSSL a word of Suite B.
 #![cfg(any(feature = "rustls", feature = "openssl"))]
 #![allow(clippy::unwrap_used, reason = "tests")]
 
@@ -37,7 +38,6 @@ fn where_tls_1_3_is_offered_alone_no_string_is_refused() {
             ("a\0b", None, 3),
             (&long, None, 3),
             ("kRSA", None, 3),
-            ("SUITEB192", None, 3),
             ("FOO:@SECLEVEL=3", Some(3), 3),
             ("TLS_AES_128_GCM_SHA256:@SECLEVEL=1", Some(1), 3),
             ("HIGH:@SECLEVEL=3", Some(3), 3),
@@ -79,4 +79,35 @@ fn the_level_of_a_string_without_a_say_is_in_force() {
     assert!(error.contains("too small") && error.contains("@SECLEVEL=4"), "{error}");
     let acceptor = Acceptor::new(Backend::OpenSsl, &policy(&leaf, Some("FOO:@SECLEVEL=3"), TLS13));
     assert!(!acceptor.unwrap().offer().groups.is_empty());
+}
+
+/// OpenSSL holds TLS 1.3 to Suite B as well; rustls does in no version.
+#[test]
+fn a_word_of_suite_b_holds_where_the_library_has_it() {
+    let leaf = leaf(&root()).chain_and_key();
+    for &backend in Backend::available() {
+        let made = |text| Acceptor::new(backend, &policy(&leaf, Some(text), TLS13));
+        let acceptor = made("SUITEB128").unwrap();
+        let said = &acceptor.unhonoured()[0];
+        match backend {
+            Backend::OpenSsl => {
+                assert_eq!(acceptor.offer().groups, ["secp256r1", "secp384r1"]);
+                assert!(
+                    said.reason.ends_with("its word of Suite B holds for TLS 1.3 all the same")
+                );
+                assert_eq!(said.loss, Loss::Partial);
+                // Its key is on P-256.
+                let error = made("SUITEB192").unwrap_err();
+                assert_eq!(error.origin(), Some(WHERE));
+                assert!(error.to_string().contains("in no handshake"), "{error}");
+            }
+            _ => {
+                assert!(acceptor.offer().groups.contains(&"x25519"));
+                assert_eq!(said.loss, Loss::Whole);
+                let said = acceptor.unhonoured().iter();
+                assert!(said.filter(|it| it.reason.contains("Suite B")).count() == 1);
+                made("SUITEB192").unwrap();
+            }
+        }
+    }
 }

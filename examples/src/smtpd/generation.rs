@@ -8,7 +8,7 @@ use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use hvmail_control::diagnostic::Severity;
+use hvmail_control::diagnostic::{Diagnostic, Severity};
 use hvmail_control::{Control, Service, ServiceTls, TlsMode};
 use smtp_server::Service as Listening;
 use smtp_tls::{Backend, CertificateAddresses, Resumption, TicketKeys};
@@ -52,23 +52,41 @@ pub(super) struct Kept {
     pub(super) renewal_due: Option<u64>,
     host_name: String,
     ticket_keys: Option<TicketKeys>,
+    /// The errors that it is served with: a start passes over those that leave a service.
+    errors: Vec<String>,
+}
+
+/// The errors that keep a reading from being served, beside those that leave nothing to serve.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Refused {
+    /// None: what they are about stays down.
+    Fatal,
+    /// Those that what is served does not have: nobody asked for this reading.
+    New,
+    /// All.
+    All,
 }
 
 impl Generation {
-    /// Reads the directory. A server that runs already has `before`, and takes no reading with an
-    /// error. What the files were is told, whatever comes of it.
-    pub(super) fn read(setup: &Setup, before: Option<&Kept>) -> (Result<Self, Failure>, Looks) {
+    /// Reads the directory; a server that runs already has `before`. What the files were is told, whatever
+    /// comes of it.
+    pub(super) fn read(
+        setup: &Setup,
+        before: Option<&Kept>,
+        refused: Refused,
+    ) -> (Result<Self, Failure>, Looks) {
         let arguments = &setup.arguments;
         let keys = || read_ticket_keys(arguments, before);
         let beside = arguments.ticket_keys.as_deref();
         let (loaded, looks) = directory::load(arguments.directory(), beside, keys);
-        (loaded.and_then(|loaded| Self::of(loaded, setup, before)), looks)
+        (loaded.and_then(|loaded| Self::of(loaded, setup, before, refused)), looks)
     }
 
     fn of(
         loaded: Loaded<Result<Option<TicketKeys>, Failure>>,
         setup: &Setup,
         before: Option<&Kept>,
+        refused: Refused,
     ) -> Result<Self, Failure> {
         let Setup { arguments, backend, maildir } = setup;
         let Loaded { control, keys, lacks_certificate, said } = loaded;
@@ -95,13 +113,20 @@ impl Generation {
             let directory = arguments.directory().display();
             return Err(Failure::bad_configuration(format!("{directory} cannot be served: {why}")));
         }
-        let strict = arguments.strict || before.is_some();
-        let errors = || match before {
+        let failure = || match before {
             Some(_) => Failure::bad_configuration("there are errors"),
             None => Failure::bad_configuration("--strict: there are errors"),
         };
-        if strict && (lacks_certificate || concerned(&control, &arguments.services)) {
-            return Err(errors());
+        let mut errors = errors(&control, &arguments.services);
+        let is_refused = |errors: &[String]| match refused {
+            Refused::Fatal => false,
+            Refused::New => {
+                errors.iter().any(|error| !before.is_some_and(|it| it.errors.contains(error)))
+            }
+            Refused::All => !errors.is_empty(),
+        };
+        if is_refused(&errors) || (lacks_certificate && refused != Refused::Fatal) {
+            return Err(failure());
         }
 
         let ticket_keys = keys?;
@@ -121,10 +146,12 @@ impl Generation {
         let (policies, unfit) =
             Policies::build(&control, &services, &host_name, &mut acceptors, before);
         for service in &unfit {
-            print::line(format_args!("hvmail-smtpd: service {}: {}", service.name, service.reason));
+            let error = format!("service {}: {}", service.name, service.reason);
+            print::line(format_args!("hvmail-smtpd: {error}"));
+            errors.push(error);
         }
-        if strict && !unfit.is_empty() {
-            return Err(errors());
+        if is_refused(&errors) {
+            return Err(failure());
         }
         let services: Vec<_> =
             services.into_iter().filter(|service| policies.has(service.name)).collect();
@@ -136,8 +163,15 @@ impl Generation {
             services.iter().map(|service| (service.name, policies::word(&service.tls))).collect();
         let services = services.iter().map(|service| listener(service, &policies)).collect();
         let renewal_due = control.certificate_renewal_due();
-        let kept =
-            Kept { words, store: store.clone(), acceptors, renewal_due, host_name, ticket_keys };
+        let kept = Kept {
+            words,
+            store: store.clone(),
+            acceptors,
+            renewal_due,
+            host_name,
+            ticket_keys,
+            errors,
+        };
         let reception = Reception::new(Arc::new(control), policies, store);
         let kept = Arc::new(kept);
         Ok(Self { reception, services, kept })
@@ -152,13 +186,15 @@ fn say_what_stays_down(control: &Control) {
     }
 }
 
-/// Whether an error is about what is to be served: everything, or the named services alone.
-fn concerned(control: &Control, names: &[String]) -> bool {
-    control.diagnostics.iter().any(|diagnostic| {
+/// The errors about what is to be served: everything, or the named services alone.
+fn errors(control: &Control, names: &[String]) -> Vec<String> {
+    let concerned = |diagnostic: &&Diagnostic| {
         let of_all = names.is_empty() || diagnostic.services.is_empty();
         let concerned = of_all || names.iter().any(|name| diagnostic.concerns(name));
         diagnostic.severity == Severity::Error && concerned
-    })
+    };
+    let all = control.diagnostics.iter().filter(concerned);
+    all.map(|diagnostic| diagnostic.display(&control.snapshot).to_string()).collect()
 }
 
 /// The services to serve: those that run, or the named ones of them, each once.

@@ -25,7 +25,7 @@ use smtp_server::Server;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 pub use self::arguments::Arguments;
-use self::generation::{Generation, Setup};
+use self::generation::{Generation, Refused, Setup};
 use self::reception::Reception;
 use self::reload::{Draining, Line, Reloads, on_a_thread};
 use self::store::Store;
@@ -91,10 +91,11 @@ async fn serve(setup: Setup, signals: Signals) -> Result<ExitCode, Failure> {
         }
     };
     let mut stop = Box::pin(stop);
+    let refused = if setup.arguments.strict { Refused::All } else { Refused::Fatal };
     let setup = Arc::new(setup);
     let reading = {
         let setup = Arc::clone(&setup);
-        on_a_thread(move || Generation::read(&setup, None))
+        on_a_thread(move || Generation::read(&setup, None, refused))
     };
     let (generation, looks) = tokio::select! {
         read = reading => {

@@ -1,10 +1,11 @@
 //! Reading the control directory again, while it is served.
 //!
 //! Does: on SIGHUP, where `--watch` asks for it on a change of the files that were read, and when the
-//! certificate that this program made is to be made anew, read the directory on a thread of its own, and hand what comes of it to the server. Several signals that come
-//! while it reads are one. Does not: touch a connection that is open. Fails: never; a reading with any
-//! error, or with an address that cannot be had, is refused whole, said to be so, and what is served
-//! stays.
+//! certificate that this program made is to be made anew, read the directory on a thread of its own, and
+//! hand what comes of it to the server. Several signals that come while it reads are one. Does not: touch
+//! a connection that is open. Fails: never; a reading with any error, or with an address that cannot be
+//! had, is refused whole, said to be so, and what is served stays. For the certificate, errors that the
+//! start passed over are passed over again.
 
 use std::convert::Infallible;
 use std::fmt;
@@ -21,7 +22,7 @@ use tokio::signal::unix::Signal;
 use tokio::sync::oneshot;
 use tokio::time::{Interval, MissedTickBehavior, interval_at};
 
-use super::generation::{Generation, Kept, Setup};
+use super::generation::{Generation, Kept, Refused, Setup};
 use super::reception::Reception;
 use super::watch::{Looks, Watch};
 use crate::print;
@@ -78,7 +79,7 @@ impl fmt::Display for Line {
 }
 
 /// Why the directory is read.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 enum Cause {
     Signal,
     Change,
@@ -145,7 +146,9 @@ impl Reloads {
         }
         print::line(format_args!("reloading cause={cause}"));
         let (setup, kept) = (Arc::clone(&self.setup), Arc::clone(&self.kept));
-        let read = move || Generation::read(&setup, Some(&kept));
+        // Nobody asked for another certificate: what was passed over at the start keeps it from nobody.
+        let refused = if cause == Cause::Certificate { Refused::New } else { Refused::All };
+        let read = move || Generation::read(&setup, Some(&kept), refused);
         let (generation, looks) = on_a_thread(read).await.map_err(|error| error.to_string())?;
         self.watch.took(looks);
         self.waiting = None;

@@ -9,7 +9,7 @@ use openssl::{
 
 use super::{error, groups, identity::Choice, library, library::release};
 use crate::{
-    Backend, CipherString, ClientOffer, ConfigError, DheGroup, ServerOffer, ServerPolicy,
+    Backend, CipherString, ClientOffer, ConfigError, DheGroup, Loss, ServerOffer, ServerPolicy,
     Unhonoured, Version,
     cipher::{self, CipherList, KeyExchange, Release, SecurityLevel, Suite, SuiteB},
     suites::{self, Kind, Kinds, by_default},
@@ -41,6 +41,7 @@ impl<'a> Ciphers<'a> {
         unhonoured: &mut Vec<Unhonoured>,
     ) -> Result<Self, ConfigError> {
         let release = release();
+        let before = unhonoured.len();
         let list = match suites::read(policy, release, unhonoured)? {
             Some(list) => list,
             None => default_list(release)?,
@@ -52,6 +53,14 @@ impl<'a> Ciphers<'a> {
         };
         let say = match (&policy.ciphers, policy.versions.0) {
             (Some(ciphers), Version::Tls12) => Say::Whole(ciphers),
+            // It holds TLS 1.3 to its curves and signatures too.
+            (Some(ciphers), Version::Tls13) if list.suite_b.is_some() => {
+                if let Some(said) = unhonoured.get_mut(before) {
+                    said.loss = Loss::Partial;
+                    said.reason.push_str("; its word of Suite B holds for TLS 1.3 all the same");
+                }
+                Say::Whole(ciphers)
+            }
             _ => Say::Level,
         };
         Ok(Self { say, list, level })

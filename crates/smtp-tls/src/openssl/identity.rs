@@ -80,7 +80,8 @@ impl Choice {
     /// The first identity of each kind of key that a handshake can be had with; the others are reported,
     /// and what limits one that is used.
     ///
-    /// Of no identity at all: the first one's fault. But for Suite B's, which is the cipher string's.
+    /// Of no identity at all: the first one's fault. But for Suite B's, which is the cipher string's where TLS
+    /// 1.2 is offered.
     pub(super) fn among<'a>(
         &self,
         identities: &[&'a Arc<Identity>],
@@ -119,8 +120,9 @@ impl Choice {
             let (setting, cause) = ("identity", Cause::Library);
             unhonoured.push(Unhonoured { origin, setting, loss, cause, reason });
         }
+        let is_strings = self.suite_b.is_some() && self.versions.0 == Version::Tls12;
         match useless {
-            Some((origin, reason)) if used.is_empty() && self.suite_b.is_none() => {
+            Some((origin, reason)) if used.is_empty() && !is_strings => {
                 let reason =
                     format!("OpenSSL can use it in no handshake that is offered: {reason}");
                 Err(ConfigError::Identity { origin, reason })

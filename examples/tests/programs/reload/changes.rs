@@ -361,16 +361,23 @@ fn nearly_due() -> pki::Leaf {
     pki::self_signed_until(&["mx.example.org"], now + BEFORE + 10)
 }
 
-/// The certificate that the program made comes into its last 30 days while it is served.
+/// The certificate that the program made comes into its last 30 days while it is served. An error that the
+/// start passed over keeps nobody from the new one.
 #[test]
 fn a_made_certificate_is_made_anew_while_it_is_served() {
     let Some(python) = require_peer("python3") else { return };
     for backend in BACKENDS {
         let host = Host::new();
         let old = nearly_due();
-        host.write("greenarrow.conf", "general {\n  tls_certificate_auto_generate yes\n}\n");
+        host.write(
+            "greenarrow.conf",
+            "general {\n  tls_certificate_auto_generate yes\n}\nstarttls_require yes\n",
+        );
         host.write(AUTO, &old.chain_and_key());
         let program = host.serve(&["--tls", backend]);
+        assert!(
+            program.stderr().iter().any(|line| line.contains("error[requirement-not-in-force]"))
+        );
         assert!(session(&python, host.starttls).shows(&old), "it has its time still");
         let outcome = wait_outcome(&program, 0);
         assert!(outcome.starts_with(TAKEN), "{outcome}");
@@ -381,6 +388,8 @@ fn a_made_certificate_is_made_anew_while_it_is_served() {
         assert_ne!(made, old.chain_and_key());
         sleep(Duration::from_secs(2));
         assert_eq!(outcomes(&program).len(), 1, "once");
+        // Whoever asks for a reading is told of it.
+        reload_is_refused(&program, &["error[requirement-not-in-force]"]);
     }
 }
 
