@@ -51,8 +51,9 @@ fuzz_target!(|input: &[u8]| {
     // What was cut short is told apart as it stands.
     let unreadable =
         diagnostics.iter().any(|said| said.severity == Severity::Error && said.code != "cut-short");
-    // A backslash at the end would take the line end behind it.
-    if !unreadable && !text.ends_with(b"\\") && read.get(BEHIND) == Lookup::Unset {
+    // A backslash at the end would take the line end behind it; a CR behind it is a part of that.
+    let joins = text.strip_suffix(b"\r").unwrap_or(text).ends_with(b"\\");
+    if !unreadable && !joins && read.get(BEHIND) == Lookup::Unset {
         let more = [text, format!("\n\n{BEHIND}=1\n").as_bytes()].concat();
         let (more_read, _) = assignments::parse(&more, file);
         let Lookup::Set { value, .. } = more_read.get(BEHIND) else {
