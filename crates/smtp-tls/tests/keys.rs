@@ -6,23 +6,7 @@
 mod common;
 
 use common::*;
-use smtp_tls::{
-    Acceptor, Backend, CipherString, ConfigError, DhParameters, Identity, LibrarySuites, Loss,
-    OriginId, ServerPolicy, Version, pem_sections,
-};
-
-const WHERE: OriginId = OriginId(17);
-const BOTH: (Version, Version) = (Version::Tls12, Version::Tls13);
-const TLS12: (Version, Version) = (Version::Tls12, Version::Tls12);
-const TLS13: (Version, Version) = (Version::Tls13, Version::Tls13);
-
-fn policy(pem: &str, text: Option<&str>, versions: (Version, Version)) -> ServerPolicy {
-    let sections = pem_sections(pem.as_bytes()).unwrap();
-    let identity = Identity::from_pem_sections(&sections).unwrap().with_origin(WHERE);
-    let ciphers =
-        text.map(|text| CipherString { text: text.to_owned(), origin: Some(OriginId(3)) });
-    ServerPolicy { ciphers, versions, ..ServerPolicy::new(identity.into()) }
-}
+use smtp_tls::{Acceptor, Backend, ConfigError, DhParameters, LibrarySuites, Loss, Version};
 
 mod made {
     use openssl::{
@@ -135,7 +119,7 @@ mod openssl_does {
 
     /// What is said of each version, suite and group is what OpenSSL's own server does.
     async fn agrees(what: &str, pem: &str, text: Option<&str>) {
-        let said = |versions| Acceptor::new(Backend::OpenSsl, &policy(pem, text, versions));
+        let said = |versions| Acceptor::new(Backend::OpenSsl, &by_string(pem, text, versions));
         let in_12 = has(pem, text, client(Version::Tls12, EVERY_GROUP, "ALL")).await;
         let in_13 = has(pem, text, client(Version::Tls13, EVERY_GROUP, "ALL")).await;
         let what = format!("{what} {text:?}: {in_12} {in_13}");
@@ -151,7 +135,7 @@ mod openssl_does {
                 match error {
                     ConfigError::Ciphers { .. } if of_string => {
                         assert!(error.to_string().contains("fits the kind of key"), "{error}");
-                        assert_eq!(error.origin(), Some(OriginId(3)), "{what}");
+                        assert_eq!(error.origin(), Some(OF_STRING), "{what}");
                     }
                     ConfigError::Identity { .. } if !of_string => {
                         assert!(error.to_string().contains("in no handshake"), "{error}");
@@ -234,7 +218,7 @@ mod openssl_does {
             for text in [None, Some("ECDHE+AESGCM"), Some("kRSA")] {
                 let name = curve.short_name().unwrap();
                 if text == Some("kRSA") {
-                    let error = Acceptor::new(Backend::OpenSsl, &policy(&pem, text, BOTH));
+                    let error = Acceptor::new(Backend::OpenSsl, &by_string(&pem, text, BOTH));
                     let error = error.unwrap_err().to_string();
                     assert!(error.contains("the kind of key") || error.contains(name), "{error}");
                 } else {
@@ -243,7 +227,7 @@ mod openssl_does {
             }
         }
         let pem = made::certificate(&made::ec(Nid::SECP256K1), None, MessageDigest::sha256());
-        let error = Acceptor::new(Backend::OpenSsl, &policy(&pem, None, TLS13)).unwrap_err();
+        let error = Acceptor::new(Backend::OpenSsl, &by_string(&pem, None, TLS13)).unwrap_err();
         assert!(matches!(error, ConfigError::Identity { .. }), "{error:?}");
         assert!(error.to_string().contains("secp256k1"), "{error}");
     }
@@ -255,7 +239,7 @@ mod openssl_does {
             made::certificate(&made::ec(Nid::X9_62_PRIME239V1), None, MessageDigest::sha256());
         let good =
             made::certificate(&made::ec(Nid::X9_62_PRIME256V1), None, MessageDigest::sha256());
-        let mut policy = policy(&useless, None, BOTH);
+        let mut policy = by_string(&useless, None, BOTH);
         policy.alternatives = vec![identity(&good)];
         let acceptor = Acceptor::new(Backend::OpenSsl, &policy).unwrap();
         let [said] = acceptor.unhonoured() else { panic!("{:?}", acceptor.unhonoured()) };
@@ -279,7 +263,8 @@ mod openssl_does {
             agrees("RSA-PSS", pem, text).await;
         }
         agrees("RSA-PSS", include_str!("material/rsa-pss-sha1.pem"), None).await;
-        let acceptor = Acceptor::new(Backend::OpenSsl, &policy(pem, Some("kRSA"), TLS13)).unwrap();
+        let acceptor =
+            Acceptor::new(Backend::OpenSsl, &by_string(pem, Some("kRSA"), TLS13)).unwrap();
         assert!(!acceptor.offer().tls13.is_empty());
     }
 
@@ -287,7 +272,7 @@ mod openssl_does {
     fn groups_are_said_where_a_suite_has_a_use_for_them() {
         let pem = made::certificate(&made::rsa(), None, MessageDigest::sha256());
         let groups = |text, versions| {
-            let policy = policy(&pem, Some(text), versions);
+            let policy = by_string(&pem, Some(text), versions);
             Acceptor::new(Backend::OpenSsl, &policy).unwrap().offer().groups.clone()
         };
         assert!(groups("kRSA:DHE", TLS12).is_empty());
@@ -308,7 +293,7 @@ mod openssl_does {
             (made::certificate(&ed448, None, MessageDigest::null()), "of Ed448"),
             (include_str!("material/rsa-pss.pem").to_owned(), "of RSA-PSS"),
         ] {
-            let error = Acceptor::new(Backend::Rustls, &policy(&pem, None, BOTH)).unwrap_err();
+            let error = Acceptor::new(Backend::Rustls, &by_string(&pem, None, BOTH)).unwrap_err();
             assert!(matches!(error, ConfigError::Identity { .. }), "{error:?}");
             assert_eq!(error.origin(), Some(WHERE));
             let text = error.to_string();

@@ -6,22 +6,7 @@
 mod common;
 
 use common::*;
-use smtp_tls::{
-    Acceptor, Backend, CipherString, Identity, Loss, OriginId, ServerPolicy, Version, pem_sections,
-};
-
-const WHERE: OriginId = OriginId(17);
-const BOTH: (Version, Version) = (Version::Tls12, Version::Tls13);
-const TLS12: (Version, Version) = (Version::Tls12, Version::Tls12);
-const TLS13: (Version, Version) = (Version::Tls13, Version::Tls13);
-
-fn policy(pem: &str, text: Option<&str>, versions: (Version, Version)) -> ServerPolicy {
-    let sections = pem_sections(pem.as_bytes()).unwrap();
-    let identity = Identity::from_pem_sections(&sections).unwrap().with_origin(WHERE);
-    let ciphers =
-        text.map(|text| CipherString { text: text.to_owned(), origin: Some(OriginId(3)) });
-    ServerPolicy { ciphers, versions, ..ServerPolicy::new(identity.into()) }
-}
+use smtp_tls::{Acceptor, Backend, Loss};
 
 /// A string that has no say, for TLS 1.2 is not offered, keeps no service down: whatever it is.
 #[test]
@@ -42,10 +27,10 @@ fn where_tls_1_3_is_offered_alone_no_string_is_refused() {
             ("TLS_AES_128_GCM_SHA256:@SECLEVEL=1", Some(1), 3),
             ("HIGH:@SECLEVEL=3", Some(3), 3),
         ] {
-            let acceptor = Acceptor::new(*backend, &policy(&leaf, Some(text), TLS13)).unwrap();
+            let acceptor = Acceptor::new(*backend, &by_string(&leaf, Some(text), TLS13)).unwrap();
             let what = format!("{backend} {:.30?}: {:?}", text, acceptor.unhonoured());
             let said = &acceptor.unhonoured()[0];
-            assert_eq!((said.setting, said.origin), ("ciphers", Some(OriginId(3))), "{what}");
+            assert_eq!((said.setting, said.origin), ("ciphers", Some(OF_STRING)), "{what}");
             assert!(said.reason.starts_with("the cipher string governs TLS 1.2"), "{what}");
             match level {
                 None => assert_eq!(said.loss, Loss::Whole, "{what}"),
@@ -60,10 +45,10 @@ fn where_tls_1_3_is_offered_alone_no_string_is_refused() {
         }
         let refused = ["FOO", ":", "HIGH:@SECLEVEL=9"];
         for text in refused {
-            let acceptor = Acceptor::new(*backend, &policy(&leaf, Some(text), TLS13)).unwrap();
+            let acceptor = Acceptor::new(*backend, &by_string(&leaf, Some(text), TLS13)).unwrap();
             assert!(acceptor.unhonoured()[0].reason.contains("it would be refused: "), "{text}");
             for versions in [BOTH, TLS12] {
-                Acceptor::new(*backend, &policy(&leaf, Some(text), versions)).unwrap_err();
+                Acceptor::new(*backend, &by_string(&leaf, Some(text), versions)).unwrap_err();
             }
         }
     }
@@ -74,10 +59,11 @@ fn where_tls_1_3_is_offered_alone_no_string_is_refused() {
 #[test]
 fn the_level_of_a_string_without_a_say_is_in_force() {
     let leaf = leaf(&root()).chain_and_key();
-    let error = policy(&leaf, Some("FOO:@SECLEVEL=4"), TLS13);
+    let error = by_string(&leaf, Some("FOO:@SECLEVEL=4"), TLS13);
     let error = Acceptor::new(Backend::OpenSsl, &error).unwrap_err().to_string();
     assert!(error.contains("too small") && error.contains("@SECLEVEL=4"), "{error}");
-    let acceptor = Acceptor::new(Backend::OpenSsl, &policy(&leaf, Some("FOO:@SECLEVEL=3"), TLS13));
+    let acceptor =
+        Acceptor::new(Backend::OpenSsl, &by_string(&leaf, Some("FOO:@SECLEVEL=3"), TLS13));
     assert!(!acceptor.unwrap().offer().groups.is_empty());
 }
 
@@ -86,7 +72,7 @@ fn the_level_of_a_string_without_a_say_is_in_force() {
 fn a_word_of_suite_b_holds_where_the_library_has_it() {
     let leaf = leaf(&root()).chain_and_key();
     for &backend in Backend::available() {
-        let made = |text| Acceptor::new(backend, &policy(&leaf, Some(text), TLS13));
+        let made = |text| Acceptor::new(backend, &by_string(&leaf, Some(text), TLS13));
         let acceptor = made("SUITEB128").unwrap();
         let said = &acceptor.unhonoured()[0];
         match backend {

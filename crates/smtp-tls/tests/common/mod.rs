@@ -5,8 +5,8 @@ use std::sync::{Arc, LazyLock};
 
 use smtp_testkit::pki::{Authority, Key, Leaf, Validity};
 use smtp_tls::{
-    Acceptor, Backend, Certificate, ClientPolicy, Connector, HandshakeError, Identity, Roots,
-    ServerPolicy, Stream, TlsInfo, pem_sections,
+    Acceptor, Backend, Certificate, CipherString, ClientPolicy, Connector, HandshakeError,
+    Identity, OriginId, Roots, ServerPolicy, Stream, TlsInfo, Version, pem_sections,
 };
 use tokio::io::DuplexStream;
 
@@ -23,6 +23,26 @@ pub(crate) fn pairs() -> Vec<(Backend, Backend)> {
 pub(crate) fn identity(pem: &str) -> Arc<Identity> {
     let sections = pem_sections(pem.as_bytes()).unwrap();
     Arc::new(Identity::from_pem_sections(&sections).unwrap())
+}
+
+/// The origin of an identity, and that of a cipher string.
+pub(crate) const WHERE: OriginId = OriginId(17);
+pub(crate) const OF_STRING: OriginId = OriginId(3);
+
+pub(crate) const BOTH: (Version, Version) = (Version::Tls12, Version::Tls13);
+pub(crate) const TLS12: (Version, Version) = (Version::Tls12, Version::Tls12);
+pub(crate) const TLS13: (Version, Version) = (Version::Tls13, Version::Tls13);
+
+/// The policy of a certificate with its key, by a cipher string.
+pub(crate) fn by_string(
+    pem: &str,
+    text: Option<&str>,
+    versions: (Version, Version),
+) -> ServerPolicy {
+    let sections = pem_sections(pem.as_bytes()).unwrap();
+    let identity = Identity::from_pem_sections(&sections).unwrap().with_origin(WHERE);
+    let ciphers = text.map(|text| CipherString { text: text.to_owned(), origin: Some(OF_STRING) });
+    ServerPolicy { ciphers, versions, ..ServerPolicy::new(identity.into()) }
 }
 
 pub(crate) fn certificates(pem: &str) -> Vec<Certificate> {

@@ -56,17 +56,6 @@ fn a_command_line_of_one_gibibyte_is_refused() {
     });
 }
 
-/// A client in the middle of a message.
-fn in_data(host: &Host) -> Peer {
-    let mut peer = Peer::connect(at(host.starttls));
-    peer.expect_reply("220");
-    peer.ask("EHLO client.example.net", "250");
-    peer.ask("MAIL FROM:<a@example.org>", "250");
-    peer.ask("RCPT TO:<b@example.org>", "250");
-    peer.ask("DATA", "354");
-    peer
-}
-
 /// A line in a message over the limit is skipped to the dot, and nothing of it is kept; one of 1
 /// GiB, for which the dot is not waited, ends the session.
 #[test]
@@ -75,13 +64,13 @@ fn a_message_line_without_end_is_refused() {
     host.write("databytes", "1000000\n");
     let server = host.serve(&[]);
     assert_bounded(&server, || {
-        let mut peer = in_data(&host);
+        let mut peer = host.in_data();
         send_line(&mut peer, 100 * MEBI);
         peer.send("\r\n.\r\n");
         peer.expect("552 5.3.4 ");
         peer.ask("NOOP", "250");
 
-        let mut peer = in_data(&host);
+        let mut peer = host.in_data();
         let block = vec![b'x'; MEBI];
         let sent = (0..1024).take_while(|_| peer.try_send(&block).is_ok()).count();
         assert!((128..256).contains(&sent), "{sent} MiB were taken");
